@@ -1,0 +1,80 @@
+//! Use cases that are more than one command of a store.
+
+mod change_key;
+mod invoice;
+mod issue_key;
+mod mint_token;
+mod open_session;
+mod revoke;
+mod rotate_key;
+mod verify_key;
+
+pub use change_key::change_key;
+pub use invoice::{Invoice, InvoiceLine, Tariff, invoices};
+pub use issue_key::{IssuedKey, KeyOrder, issue_key};
+pub use mint_token::{Minted, TokenOrder, mint_token};
+pub use open_session::{Opened, open_session};
+pub use revoke::{revoke_key, revoke_token, set_account_status, set_domain_status};
+pub use rotate_key::{MOST_OVERLAP, RotatedKey, rotate_key};
+pub use verify_key::{Verified, verify_key};
+
+use crate::{
+    entropy::Entropy,
+    error::{Denial, FlowError, Refusal},
+    policy::{Ceiling, Proof, Requirement},
+    port::Stores,
+    principal::Principal,
+    time::{Clock, Timestamp},
+    validate::Validator,
+};
+use std::sync::Arc;
+
+/// What every use case needs: the ports, the validator, the clock and the entropy.
+#[derive(Clone)]
+pub struct Platform {
+    /// The store.
+    pub stores: Stores,
+    /// Whose a credential is; told of every revocation.
+    pub validator: Arc<Validator>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The entropy.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Platform {
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The most that a caller may give: what its own key holds now, as the store says.
+    ///
+    /// # Errors
+    /// A caller whose key is gone, or that is no key.
+    pub async fn ceiling<R: Requirement>(&self, proof: &Proof<R>) -> Result<Ceiling, FlowError> {
+        match proof.principal() {
+            Some(Principal::Operator) => Ok(Ceiling::NONE),
+            Some(Principal::Key(key)) => {
+                let own = self.stores.keys.read(key.service, proof.scope(), key.id).await?;
+                let own = own.filter(|own| own.revoked_at.is_none());
+                let own = own.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
+                Ok(Ceiling::of_key(own.rights, own.id, own.version))
+            }
+            _ => Err(Denial::Forbidden { missing: &[] }.into()),
+        }
+    }
+}
+
+/// The answer where an object changed between its reading and its writing more often than we try again.
+fn busy() -> FlowError {
+    FlowError::Conflict("the object, or the caller's key, was changed at the same time: try again".to_owned())
+}
+
+/// How often a read-decide-write is tried.
+const TRIES: usize = 4;
+
+/// The answer where an idempotency key was used for another request.
+pub fn mismatched() -> FlowError {
+    FlowError::Conflict("this Idempotency-Key was used for another request".to_owned())
+}

@@ -1,0 +1,197 @@
+//! Texts that callers send, parsed once at the edge. None can hold a control character: what one database
+//! would refuse is refused here, so that all answer alike.
+
+use std::fmt;
+
+/// Why a text was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongText(pub &'static str);
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Parses a text.
+            ///
+            /// # Errors
+            /// [`WrongText`] says what was expected.
+            pub fn parse(text: &str) -> Result<Self, WrongText> {
+                let parse: fn(&str) -> Result<String, WrongText> = $parse;
+                parse(text).map(Self)
+            }
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = WrongText;
+            fn from_str(text: &str) -> Result<Self, WrongText> {
+                Self::parse(text)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text! {
+    /// A name for people: 1 to 200 characters, trimmed, no control characters.
+    Name, |text| line(text.trim(), 1..=200, "expected 1 to 200 characters without control characters")
+}
+text! {
+    /// A longer text: 1 to 8,000 characters; of the control characters only tab and line ends.
+    Prose, |text| {
+        let allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+        if (1..=8000).contains(&text.chars().count()) && text.chars().all(allowed) {
+            Ok(text.to_owned())
+        } else {
+            Err(WrongText("expected 1 to 8000 characters without control characters"))
+        }
+    }
+}
+text! {
+    /// An address of electronic mail, in lower case: one `@`, at most 254 bytes (RFC 5321 §4.5.3.1.3).
+    Email, |text| {
+        let wrong = WrongText("expected an e-mail address");
+        let text = line(text, 3..=254, wrong.0)?;
+        let (local, domain) = text.split_once('@').ok_or(wrong.clone())?;
+        let plain = |part: &str| !part.is_empty() && !part.contains([' ', '@', ',', ';', '<', '>', '"']);
+        if text.len() <= 254 && plain(local) && plain(domain) { Ok(text.to_lowercase()) } else { Err(wrong) }
+    }
+}
+text! {
+    /// A domain name in its one normal form: IDNA (UTS #46, strict), lower case, no final dot.
+    DomainName, |text| {
+        let wrong = WrongText("expected a domain name");
+        let text = line(text, 1..=253, wrong.0)?;
+        let ascii = idna::domain_to_ascii_strict(&text).map_err(|_| wrong.clone())?;
+        let labels = |label: &str| !label.is_empty() && label.len() <= 63;
+        if ascii.len() <= 253 && ascii.split('.').all(labels) { Ok(ascii) } else { Err(wrong) }
+    }
+}
+text! {
+    /// A telephone number of ITU-T E.164: `+` and 7 to 15 digits, the first not 0.
+    PhoneNumber, |text| {
+        let digits = text.strip_prefix('+').unwrap_or_default();
+        let good = (7..=15).contains(&digits.len()) && !digits.starts_with('0');
+        if good && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(text.to_owned())
+        } else {
+            Err(WrongText("expected a number of E.164, such as +14155550123"))
+        }
+    }
+}
+text! {
+    /// A language tag of BCP 47, such as `en` or `pt-BR`; checked for its shape only, and `_` is taken for `-`.
+    Language, |text| {
+        let part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        if text.len() <= 35 && text.split(['-', '_']).all(part) && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            Ok(text.to_owned())
+        } else {
+            Err(WrongText("expected a language tag, such as en or pt-BR"))
+        }
+    }
+}
+text! {
+    /// A web origin (RFC 6454 §6.2): scheme, host and port as browsers send it in `Origin`.
+    WebOrigin, |text| {
+        let wrong = WrongText("expected an origin, such as https://www.example.com");
+        let (scheme, authority) = text.split_once("://").ok_or(wrong.clone())?;
+        let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+        let number = |port: &str| !port.starts_with('0') && port.parse::<u16>().is_ok();
+        let normal = DomainName::parse(host).is_ok_and(|name| name.as_str() == host);
+        let default = matches!((scheme, port), ("https", Some("443")) | ("http", Some("80")));
+        if matches!(scheme, "http" | "https") && normal && !default && port.is_none_or(number) {
+            Ok(text.to_owned())
+        } else {
+            Err(wrong)
+        }
+    }
+}
+
+fn line(
+    text: &str,
+    length: std::ops::RangeInclusive<usize>,
+    expected: &'static str,
+) -> Result<String, WrongText> {
+    if length.contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(WrongText(expected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_has_one_normal_form() {
+        for text in ["Example.COM", "example.com", "EXAMPLE.com"] {
+            assert_eq!(DomainName::parse(text).unwrap().as_str(), "example.com");
+        }
+        assert_eq!(DomainName::parse("Bücher.example").unwrap().as_str(), "xn--bcher-kva.example");
+        for wrong in ["", ".", "a..b", "example.com.", "exa mple.com", "a\0b", "-a.com", "a_b.com", "a/b"] {
+            assert!(DomainName::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_holds_a_nul() {
+        assert!(Name::parse("a\0b").is_err());
+        assert!(Prose::parse("a\0b").is_err());
+        assert!(Email::parse("a\0@example.com").is_err());
+        assert!(Language::parse("e\0").is_err());
+        assert!(PhoneNumber::parse("+1415555\0").is_err());
+        assert!(WebOrigin::parse("https://a\0.example").is_err());
+    }
+
+    #[test]
+    fn origins_are_those_that_browsers_send() {
+        for good in ["https://www.example.com", "http://localhost:3000", "https://example.com:8443"] {
+            assert!(WebOrigin::parse(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "null",
+            "*",
+            "https://*.example.com",
+            "https://Example.com",
+            "https://example.com/",
+            "https://example.com:443",
+            "ftp://example.com",
+            "https://user@example.com",
+        ] {
+            assert!(WebOrigin::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_addresses_are_checked() {
+        assert!(PhoneNumber::parse("+14155550123").is_ok());
+        for wrong in ["14155550123", "+0123456789", "+1415", "+1415555012345678", "+1 415 555"] {
+            assert!(PhoneNumber::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(Email::parse("Alice@Example.com").unwrap().as_str(), "alice@example.com");
+        for wrong in ["alice", "@example.com", "alice@", "a b@example.com", "a@b@c"] {
+            assert!(Email::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

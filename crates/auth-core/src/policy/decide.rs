@@ -1,0 +1,52 @@
+//! The one decision function.
+
+use super::{
+    Need, Proof, Requirement, Rule,
+    proof::{self, Subject},
+};
+use crate::{
+    error::{Denial, Refusal},
+    principal::{Origin, Principal},
+};
+
+/// What a rule says of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Admitted without a credential.
+    Public,
+    /// Admitted by this need.
+    Met(Need),
+    /// No credential was presented, and one is needed.
+    NoCredential,
+    /// The credential is good, and meets none of these.
+    Lacking(&'static [Need]),
+}
+
+/// Judges a caller by a rule: a pure function of both. Whatever is not admitted here is refused.
+#[inline]
+pub fn judge(rule: Rule, who: Option<&Principal>) -> Verdict {
+    match (rule, who) {
+        (Rule::Public { .. }, _) => Verdict::Public,
+        (Rule::AnyOf(_), None) => Verdict::NoCredential,
+        (Rule::AnyOf(needs), Some(who)) => needs
+            .iter()
+            .find(|need| need.is_met_by(who))
+            .map_or(Verdict::Lacking(needs), |need| Verdict::Met(*need)),
+    }
+}
+
+/// Judges a caller by a requirement, and makes the proof that its handlers take.
+///
+/// # Errors
+/// [`Denial`] where the rule does not admit the caller.
+#[inline]
+pub fn decide<R: Requirement>(who: Option<Principal>, origin: Origin) -> Result<Proof<R>, Denial> {
+    match judge(R::RULE, who.as_ref()) {
+        Verdict::Public | Verdict::Met(_) => match R::Subject::of(who.as_ref()) {
+            Some(subject) => Ok(proof::made(subject, who, origin)),
+            None => Err(Denial::Forbidden { missing: &[] }),
+        },
+        Verdict::NoCredential => Err(Denial::Unauthenticated(Refusal::NoCredential)),
+        Verdict::Lacking(missing) => Err(Denial::Forbidden { missing }),
+    }
+}

@@ -1,0 +1,186 @@
+//! The grant: this caller may do this action to this object. Every write of a store takes one, so a raw id
+//! from a URL cannot reach a store.
+
+use super::{Proof, Requirement};
+use crate::{
+    error::Denial,
+    id::{AccountId, DomainId},
+    model::{Domain, Status, WebOrigin},
+    port::OpenSession,
+    principal::{Origin, Principal, Tenant},
+    service::Service,
+};
+
+/// Something that belongs to a tenant.
+pub trait Owned {
+    /// What names it.
+    type Id: Copy + Send + Sync;
+    /// Its name.
+    fn id(&self) -> Self::Id;
+    /// Whose it is; `None` for what belongs to the platform itself.
+    fn tenant(&self) -> Option<Tenant>;
+}
+
+/// A tenant owns itself: the object of making something for it.
+impl Owned for Tenant {
+    type Id = Self;
+    fn id(&self) -> Self {
+        *self
+    }
+    fn tenant(&self) -> Option<Tenant> {
+        Some(*self)
+    }
+}
+
+/// The platform itself: what nobody but its operator may touch.
+#[derive(Debug, Clone, Copy)]
+pub struct Installation;
+
+impl Owned for Installation {
+    type Id = ();
+    fn id(&self) {}
+    fn tenant(&self) -> Option<Tenant> {
+        None
+    }
+}
+
+/// One thing that can be done to one kind of object.
+pub trait Action: 'static {
+    /// What it is done to.
+    type Object: Owned;
+}
+
+/// A requirement whose holders may try an action on the objects that they own.
+pub trait Allows<A: Action>: Requirement {}
+
+/// An action on the tenant itself, whose target the credential names.
+pub trait OwnTarget: Action {
+    /// The target within a tenant; `None` where the tenant has no such thing.
+    fn own(tenant: Tenant) -> Option<<Self::Object as Owned>::Id>;
+}
+
+/// The caller may do `A` to the target. Only [`grant`], [`grant_to_page`] and
+/// [`Granted::own`] make one.
+#[derive(Clone)]
+pub struct Granted<A: Action> {
+    target: <A::Object as Owned>::Id,
+    tenant: Option<Tenant>,
+    who: Option<Principal>,
+    origin: Origin,
+}
+
+/// Grants an action on an object that was read.
+///
+/// # Errors
+/// [`Denial::Absent`] where the object is not the caller's: the answer of an object that does not exist.
+pub fn grant<A: Action, R: Allows<A>>(proof: &Proof<R>, object: &A::Object) -> Result<Granted<A>, Denial> {
+    let who = proof.principal().ok_or(Denial::Absent)?;
+    let tenant = object.tenant();
+    if !Scope::of(Some(who)).covers(tenant) {
+        return Err(Denial::Absent);
+    }
+    Ok(Granted { target: object.id(), tenant, who: Some(*who), origin: proof.origin().clone() })
+}
+
+/// Grants the opening of a widget session to a page whose origin the domain lists. An origin proves nothing
+/// outside a browser: the session may chat for this domain within its limits, and nothing else.
+///
+/// # Errors
+/// [`Denial::Absent`] for a suspended domain or an origin that is not listed.
+pub fn grant_to_page<R: Allows<OpenSession>>(
+    proof: &Proof<R>,
+    domain: &Domain,
+    page: &WebOrigin,
+) -> Result<Granted<OpenSession>, Denial> {
+    if domain.status != Status::Active || !domain.origins.contains(page) {
+        return Err(Denial::Absent);
+    }
+    Ok(Granted { target: domain.id, tenant: domain.tenant(), who: None, origin: proof.origin().clone() })
+}
+
+impl<A: OwnTarget> Granted<A> {
+    /// Grants an action on the caller's own tenant, as its credential names it.
+    ///
+    /// # Errors
+    /// [`Denial::Absent`] where the caller has no such tenant.
+    pub fn own<R: Allows<A>>(proof: &Proof<R>) -> Result<Self, Denial> {
+        let who = proof.principal().ok_or(Denial::Absent)?;
+        let tenant = who.tenant().ok_or(Denial::Absent)?;
+        let target = A::own(tenant).ok_or(Denial::Absent)?;
+        Ok(Self { target, tenant: Some(tenant), who: Some(*who), origin: proof.origin().clone() })
+    }
+}
+
+impl<A: Action> Granted<A> {
+    /// What it may be done to.
+    pub const fn target(&self) -> <A::Object as Owned>::Id {
+        self.target
+    }
+    /// Whose the target is; `None` for the platform itself.
+    pub const fn tenant(&self) -> Option<Tenant> {
+        self.tenant
+    }
+    /// Who may; `None` for a page that opens a widget session.
+    pub const fn who(&self) -> Option<&Principal> {
+        self.who.as_ref()
+    }
+    /// Where the request came from.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+/// What a caller may see. Every read of a store carries one, so a foreign row is never loaded.
+/// Made from a principal alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope(Within);
+
+/// The bounds of a [`Scope`], for a store's queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// Nothing.
+    Nothing,
+    /// Everything of an account.
+    Account(AccountId),
+    /// Everything of a domain.
+    Domain(DomainId),
+    /// Everything.
+    Everything,
+}
+
+impl Scope {
+    /// What a principal may see.
+    pub const fn of(who: Option<&Principal>) -> Self {
+        Self(match who {
+            None => Within::Nothing,
+            Some(Principal::Operator) => Within::Everything,
+            Some(Principal::Token(token)) => Within::Domain(token.domain),
+            Some(Principal::Key(key)) => match (key.service, key.tenant.domain) {
+                (Service::Hub, _) => Within::Account(key.tenant.account),
+                (Service::Chatbot, Some(domain)) => Within::Domain(domain),
+                (Service::Chatbot, None) => Within::Nothing,
+            },
+        })
+    }
+    /// Its bounds.
+    pub const fn within(self) -> Within {
+        self.0
+    }
+    /// Whether something of this tenant is within it; what belongs to nobody is the operator's.
+    pub fn covers(self, tenant: Option<Tenant>) -> bool {
+        match (self.0, tenant) {
+            (Within::Everything, _) => true,
+            (Within::Account(account), Some(tenant)) => tenant.account == account,
+            (Within::Domain(domain), Some(tenant)) => tenant.domain == Some(domain),
+            (Within::Nothing, _) | (_, None) => false,
+        }
+    }
+    /// The part of it that belongs to one tenant: nothing, where the tenant is not within it.
+    #[must_use]
+    pub fn narrowed(self, tenant: Tenant) -> Self {
+        if !self.covers(Some(tenant)) {
+            return Self(Within::Nothing);
+        }
+        Self(tenant.domain.map_or(Within::Account(tenant.account), Within::Domain))
+    }
+}

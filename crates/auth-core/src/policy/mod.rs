@@ -1,0 +1,19 @@
+//! Who may do what: one decision function, and the proofs that only it can make.
+
+mod ceiling;
+mod decide;
+mod grant;
+mod networks;
+mod permission;
+mod proof;
+mod rule;
+
+pub use ceiling::{Bounded, Ceiling, Excess, Rights};
+pub use decide::{Verdict, decide, judge};
+pub use grant::{
+    Action, Allows, Granted, Installation, OwnTarget, Owned, Scope, Within, grant, grant_to_page,
+};
+pub use networks::Networks;
+pub use permission::{Permission, Permissions};
+pub use proof::{Nobody, Proof, Requirement, Subject};
+pub use rule::{Need, Rule};

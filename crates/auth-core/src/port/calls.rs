@@ -1,0 +1,44 @@
+//! Calls of the Hub's accounts.
+
+use super::{Answer, Change, Creation, Once};
+use crate::{
+    id::CallId,
+    model::{Call, NewCall, Page, Usage},
+    policy::{Action, Granted, OwnTarget, Scope},
+    principal::Tenant,
+    time::Timestamp,
+};
+
+/// To start a call for the caller's account.
+#[derive(Debug)]
+pub enum StartCall {}
+/// To cancel a call.
+#[derive(Debug)]
+pub enum CancelCall {}
+
+impl Action for StartCall {
+    type Object = Tenant;
+}
+impl OwnTarget for StartCall {
+    fn own(tenant: Tenant) -> Option<Tenant> {
+        Some(tenant)
+    }
+}
+impl Action for CancelCall {
+    type Object = Call;
+}
+
+/// Calls.
+#[async_trait::async_trait]
+pub trait Calls: Send + Sync {
+    /// The call, if within the scope.
+    async fn read(&self, scope: Scope, id: CallId) -> Answer<Option<Call>>;
+    /// The calls within the scope, newest first.
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Call>>;
+    /// Stores a call.
+    async fn start(&self, grant: &Granted<StartCall>, new: NewCall, once: Option<Once>) -> Answer<Creation>;
+    /// Cancels it; *stale* where it was cancelled already.
+    async fn cancel(&self, grant: &Granted<CancelCall>, at: Timestamp) -> Answer<Change<Call>>;
+    /// Calls that were ordered from `from` until before `to` and not cancelled, by month and channel.
+    async fn usage(&self, scope: Scope, from: Timestamp, to: Timestamp) -> Answer<Vec<Usage>>;
+}

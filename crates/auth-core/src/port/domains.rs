@@ -1,0 +1,51 @@
+//! Domains of the chatbot service.
+
+use super::{Answer, Change, Creation, Seq};
+use crate::{
+    model::{Account, Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version},
+    policy::{Action, Granted, Scope},
+    time::Timestamp,
+};
+
+/// To make a domain of an account.
+#[derive(Debug)]
+pub enum CreateDomain {}
+/// To change a domain's settings.
+#[derive(Debug)]
+pub enum ChangeDomain {}
+/// To suspend a domain, or to revive it.
+#[derive(Debug)]
+pub enum SuspendDomain {}
+
+impl Action for CreateDomain {
+    type Object = Account;
+}
+impl Action for ChangeDomain {
+    type Object = Domain;
+}
+impl Action for SuspendDomain {
+    type Object = Domain;
+}
+
+/// Domains.
+#[async_trait::async_trait]
+pub trait Domains: Send + Sync {
+    /// The domain of this name, if within the scope.
+    async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>>;
+    /// The domain of this name whoever owns it: for a widget's start, which no credential guards.
+    async fn widget_home(&self, name: &DomainName) -> Answer<Option<Domain>>;
+    /// The domains within the scope, newest first.
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>>;
+    /// Makes a domain; a name is taken once.
+    async fn create(&self, grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation>;
+    /// Changes it, if it is still at `version`.
+    async fn change(
+        &self,
+        grant: &Granted<ChangeDomain>,
+        version: Version,
+        patch: DomainPatch,
+        at: Timestamp,
+    ) -> Answer<Change<Domain>>;
+    /// Suspends or revives it: with it, all its keys and tokens.
+    async fn set_status(&self, grant: &Granted<SuspendDomain>, status: Status, at: Timestamp) -> Answer<Seq>;
+}

@@ -1,0 +1,94 @@
+//! What a store must promise: one trait a concern, each method one atomic command.
+//!
+//! Rules for every implementation:
+//! - a write takes a [`Granted`](crate::policy::Granted), a read a [`Scope`](crate::policy::Scope) or a
+//!   digest; identifiers, digests and times come from the core;
+//! - expected outcomes are variants, errors are for a store that cannot answer;
+//! - the audit entry of a write commits with it, or neither does;
+//! - a write that ends, narrows or adds a credential commits with the next number of the
+//!   [`Revocations`] stream, and answers that number.
+
+mod accounts;
+mod audit;
+mod calls;
+mod domains;
+mod keys;
+mod revocations;
+mod tokens;
+mod users;
+
+pub use accounts::{Accounts, ChangeAccount, CreateAccount, SuspendAccount};
+pub use audit::{AuditFilter, AuditTrail};
+pub use calls::{Calls, CancelCall, StartCall};
+pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
+pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
+pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq};
+pub use tokens::{FoundToken, MintToken, OpenSession, RevokeToken, Tokens};
+pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
+
+use crate::{error::StoreError, secret::TokenDigest};
+use std::sync::Arc;
+
+/// What a port answers.
+pub type Answer<T> = Result<T, StoreError>;
+
+/// Every port of one store. Chosen once, at start.
+#[derive(Clone)]
+pub struct Stores {
+    /// Accounts of the Hub.
+    pub accounts: Arc<dyn Accounts>,
+    /// Users of the accounts.
+    pub users: Arc<dyn Users>,
+    /// Domains of the chatbot service.
+    pub domains: Arc<dyn Domains>,
+    /// API keys, managed.
+    pub keys: Arc<dyn Keys>,
+    /// API keys, looked up.
+    pub key_index: Arc<dyn KeyIndex>,
+    /// Temporary tokens and sessions.
+    pub tokens: Arc<dyn Tokens>,
+    /// Calls.
+    pub calls: Arc<dyn Calls>,
+    /// The audit trail.
+    pub audit: Arc<dyn AuditTrail>,
+    /// The revocation stream.
+    pub revocations: Arc<dyn Revocations>,
+}
+
+/// The outcome of making something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation<T = ()> {
+    /// It was made.
+    Done(T),
+    /// The same request was answered before, with this.
+    Repeated(String),
+    /// The idempotency key was used for another request.
+    Mismatched,
+    /// Its name or address is taken.
+    Taken,
+    /// The key whose rights bound it changed or ended meanwhile.
+    Stale,
+}
+
+/// The outcome of changing something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change<T = ()> {
+    /// It was changed.
+    Done(T),
+    /// It is not in the state that was read, or the key whose rights bound the change is not.
+    Stale,
+    /// Another one has that name or address.
+    Taken,
+}
+
+/// A request that may be sent twice (`Idempotency-Key`): recorded in the transaction of what it makes, and
+/// kept for 24 hours.
+#[derive(Debug, Clone)]
+pub struct Once {
+    /// Digest of caller, route and the caller's key.
+    pub key: TokenDigest,
+    /// Digest of the body.
+    pub body: TokenDigest,
+    /// What a repetition is answered with; no secret is in it.
+    pub answer: String,
+}

@@ -1,0 +1,134 @@
+//! Who is calling: every credential becomes one `Principal`.
+
+use crate::{
+    id::{AccountId, DomainId, KeyId, TokenId},
+    policy::Permissions,
+    service::Service,
+    time::Timestamp,
+};
+use std::{fmt, net::IpAddr};
+
+/// The tenant whose objects a principal may see: an account of the Hub, or a domain of the chatbot service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tenant {
+    /// The account; of a domain, the account that owns it.
+    pub account: AccountId,
+    /// The domain, for everything of the chatbot service.
+    pub domain: Option<DomainId>,
+}
+
+/// What a credential was, once it proved good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Principal {
+    /// An API key of either service.
+    Key(KeyPrincipal),
+    /// A temporary token or a session of the chatbot service.
+    Token(TokenPrincipal),
+    /// The operator of the machine, through `authctl`: whoever can write the store's file.
+    Operator,
+}
+
+/// A good API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPrincipal {
+    /// The key.
+    pub id: KeyId,
+    /// The service that it belongs to.
+    pub service: Service,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// When the presented secret ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Which kind of token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// A temporary access token (UUID), minted by a domain key.
+    Temp,
+    /// A widget session: may chat for its domain within its limits and nothing else.
+    Widget,
+    /// A browser chat session, opened with a temporary token.
+    Chat,
+}
+
+impl TokenKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Temp, Self::Widget, Self::Chat];
+
+    /// Its name, as stored and as written in audit events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Temp => "temp",
+            Self::Widget => "widget",
+            Self::Chat => "chat",
+        }
+    }
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A good temporary token or session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenPrincipal {
+    /// The token.
+    pub id: TokenId,
+    /// What it is.
+    pub kind: TokenKind,
+    /// The account that owns its domain.
+    pub account: AccountId,
+    /// The domain that it chats for.
+    pub domain: DomainId,
+    /// The key whose end is its end too.
+    pub parent: Option<KeyId>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl Principal {
+    /// The operator of the machine. Only `authctl` may say this; a lint bans it elsewhere.
+    pub const fn operator() -> Self {
+        Self::Operator
+    }
+    /// The tenant that it belongs to; `None` for the operator, who belongs to none.
+    pub const fn tenant(&self) -> Option<Tenant> {
+        match self {
+            Self::Key(key) => Some(key.tenant),
+            Self::Token(token) => Some(Tenant { account: token.account, domain: Some(token.domain) }),
+            Self::Operator => None,
+        }
+    }
+    /// When it ends.
+    #[inline]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Key(key) => key.expires_at,
+            Self::Token(token) => Some(token.expires_at),
+            Self::Operator => None,
+        }
+    }
+}
+
+/// As audit events name it: `key:<id>`, `temp:<id>`, `operator`.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "key:{}", key.id),
+            Self::Token(token) => write!(f, "{}:{}", token.kind.name(), token.id),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
+}
+
+/// Where a request came from and what it is called: goes into every audit event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The caller's address; `None` for the command line.
+    pub source: Option<IpAddr>,
+    /// The request's id.
+    pub request_id: String,
+}

@@ -1,0 +1,201 @@
+//! A principal as ten words, so that it lies inline in the table.
+
+use crate::{
+    id::{AccountId, DomainId, KeyId, TokenId},
+    policy::Permissions,
+    port::About,
+    principal::{KeyPrincipal, Principal, Tenant, TokenKind, TokenPrincipal},
+    service::Service,
+    time::Timestamp,
+};
+
+/// How many words a record takes.
+pub(super) const WORDS: usize = 10;
+
+/// What the table holds of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Who its bearer is.
+    pub(super) principal: Principal,
+    /// Whether it is accepted.
+    pub(super) state: State,
+    /// Whether networks or a rate limit must be looked up.
+    pub(super) limited: bool,
+}
+
+/// The state of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Accepted, until its end.
+    Live,
+    /// Refused, for good.
+    Ended,
+    /// Must be read again.
+    Stale,
+}
+
+const PERMISSIONS: u64 = 0xffff_ffff;
+const KIND: u32 = 32;
+const HAS_DOMAIN: u64 = 1 << 40;
+const HAS_PARENT: u64 = 1 << 41;
+const HAS_END: u64 = 1 << 42;
+const ENDED: u64 = 1 << 43;
+const STALE: u64 = 1 << 44;
+const LIMITED: u64 = 1 << 45;
+
+const HUB_KEY: u64 = 1;
+const DOMAIN_KEY: u64 = 2;
+const TEMP: u64 = 3;
+const WIDGET: u64 = 4;
+const CHAT: u64 = 5;
+
+impl Record {
+    /// Whether a notice is about it.
+    pub(super) fn is_touched_by(&self, about: About) -> bool {
+        match (about, &self.principal) {
+            (About::Key(id), Principal::Key(key)) => key.id == id,
+            (About::Key(id), Principal::Token(token)) => token.parent == Some(id),
+            (About::Token(id), Principal::Token(token)) => token.id == id,
+            (About::Account(id), who) => who.tenant().is_some_and(|tenant| tenant.account == id),
+            (About::Domain(id), who) => who.tenant().is_some_and(|tenant| tenant.domain == Some(id)),
+            _ => false,
+        }
+    }
+
+    /// The words that the table holds; `None` for a principal that has no credential.
+    pub(super) fn pack(&self) -> Option<[u64; WORDS]> {
+        let (kind, id, parent, permissions) = match &self.principal {
+            Principal::Key(key) => {
+                let kind = if key.service == Service::Hub { HUB_KEY } else { DOMAIN_KEY };
+                (kind, key.id.as_bytes(), None, key.permissions)
+            }
+            Principal::Token(token) => {
+                let kind = match token.kind {
+                    TokenKind::Temp => TEMP,
+                    TokenKind::Widget => WIDGET,
+                    TokenKind::Chat => CHAT,
+                };
+                (kind, token.id.as_bytes(), token.parent, Permissions::NONE)
+            }
+            Principal::Operator => return None,
+        };
+        let tenant = self.principal.tenant()?;
+        let end = self.principal.expires_at();
+        let mut meta = u64::from(permissions.bits()) | (kind << KIND);
+        let state = match self.state {
+            State::Live => 0,
+            State::Ended => ENDED,
+            State::Stale => STALE,
+        };
+        meta |= state;
+        for (flag, set) in [
+            (HAS_DOMAIN, tenant.domain.is_some()),
+            (HAS_PARENT, parent.is_some()),
+            (HAS_END, end.is_some()),
+            (LIMITED, self.limited),
+        ] {
+            meta |= if set { flag } else { 0 };
+        }
+        let [id_high, id_low] = halves(id);
+        let [account_high, account_low] = halves(tenant.account.as_bytes());
+        let [domain_high, domain_low] = tenant.domain.map_or([0; 2], |domain| halves(domain.as_bytes()));
+        let [parent_high, parent_low] = parent.map_or([0; 2], |parent| halves(parent.as_bytes()));
+        let end = end.map_or(0, |end| end.millis().unsigned_abs());
+        Some([
+            id_high,
+            id_low,
+            account_high,
+            account_low,
+            domain_high,
+            domain_low,
+            parent_high,
+            parent_low,
+            end,
+            meta,
+        ])
+    }
+
+    /// Reads the words back; `None` for words that `pack` does not make.
+    #[inline]
+    pub(super) fn unpack(words: [u64; WORDS]) -> Option<Self> {
+        let [id_h, id_l, account_h, account_l, domain_h, domain_l, parent_h, parent_l, end, meta] = words;
+        let account = AccountId::from_bytes(whole(account_h, account_l));
+        let domain = (meta & HAS_DOMAIN != 0).then(|| DomainId::from_bytes(whole(domain_h, domain_l)));
+        let end = (meta & HAS_END != 0).then(|| Timestamp::from_millis(end.cast_signed()));
+        let key = |service| {
+            Principal::Key(KeyPrincipal {
+                id: KeyId::from_bytes(whole(id_h, id_l)),
+                service,
+                tenant: Tenant { account, domain },
+                permissions: Permissions::from_bits(u32::try_from(meta & PERMISSIONS).unwrap_or(0)),
+                expires_at: end,
+            })
+        };
+        let token = |kind| {
+            Some(Principal::Token(TokenPrincipal {
+                id: TokenId::from_bytes(whole(id_h, id_l)),
+                kind,
+                account,
+                domain: domain?,
+                parent: (meta & HAS_PARENT != 0).then(|| KeyId::from_bytes(whole(parent_h, parent_l))),
+                expires_at: end?,
+            }))
+        };
+        let principal = match (meta >> KIND) & 0xff {
+            HUB_KEY => key(Service::Hub),
+            DOMAIN_KEY => key(Service::Chatbot),
+            TEMP => token(TokenKind::Temp)?,
+            WIDGET => token(TokenKind::Widget)?,
+            CHAT => token(TokenKind::Chat)?,
+            _ => return None,
+        };
+        let state = match meta & (ENDED | STALE) {
+            0 => State::Live,
+            ENDED => State::Ended,
+            _ => State::Stale,
+        };
+        Some(Self { principal, state, limited: meta & LIMITED != 0 })
+    }
+}
+
+fn halves(bytes: &[u8; 16]) -> [u64; 2] {
+    let whole = u128::from_be_bytes(*bytes);
+    let low = whole & u128::from(u64::MAX);
+    [whole >> 64, low].map(|half| u64::try_from(half).unwrap_or(0))
+}
+
+#[inline]
+fn whole(high: u64, low: u64) -> [u8; 16] {
+    ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn records_come_back_as_they_went_in(
+            id: [u8; 16], account: [u8; 16], domain: Option<[u8; 16]>, parent: Option<[u8; 16]>,
+            bits in 0_u32..512, end in proptest::option::of(0_i64..=Timestamp::MAX.millis()),
+            kind in 0_usize..5, state in 0_usize..3, limited: bool,
+        ) {
+            let (account, end) = (AccountId::from_bytes(account), end.map(Timestamp::from_millis));
+            let domain = domain.map(DomainId::from_bytes);
+            let principal = match kind {
+                0 | 1 => Principal::Key(KeyPrincipal {
+                    id: KeyId::from_bytes(id), service: Service::ALL[kind], tenant: Tenant { account, domain },
+                    permissions: Permissions::from_bits(bits), expires_at: end,
+                }),
+                _ => Principal::Token(TokenPrincipal {
+                    id: TokenId::from_bytes(id), kind: TokenKind::ALL[kind - 2], account,
+                    domain: domain.unwrap_or(DomainId::from_bytes([7; 16])),
+                    parent: parent.map(KeyId::from_bytes), expires_at: end.unwrap_or(Timestamp::EPOCH),
+                }),
+            };
+            let record = Record { principal, state: [State::Live, State::Ended, State::Stale][state], limited };
+            prop_assert_eq!(record.pack().and_then(Record::unpack), Some(record));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+use super::*;
+use crate::{
+    id::{AccountId, KeyId},
+    policy::Permissions,
+    port::About,
+    principal::{KeyPrincipal, Principal, Tenant},
+    service::Service,
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn digest(n: u32) -> TokenDigest {
+    TokenDigest::of(&format!("secret {n}"))
+}
+
+fn key(n: u32) -> KeyId {
+    KeyId::from_bytes((u128::from(n) + 1).to_be_bytes())
+}
+
+fn record(n: u32) -> Record {
+    let tenant = Tenant { account: AccountId::from_bytes([u8::try_from(n % 7).unwrap(); 16]), domain: None };
+    let principal = Principal::Key(KeyPrincipal {
+        id: key(n),
+        service: Service::Hub,
+        tenant,
+        permissions: Permissions::from_bits(n % 512),
+        expires_at: None,
+    });
+    Record { principal, state: State::Live, limited: false }
+}
+
+fn notice(seq: i64, about: About, ended: bool) -> Notice {
+    Notice { seq: Seq(seq), about, ended }
+}
+
+fn held(table: &Table, n: u32) -> Option<Record> {
+    table.find(digest(n).words(), NOW).map(|hit| hit.record)
+}
+
+#[test]
+fn everything_filled_is_found_again_through_growth() {
+    let table = Table::new(usize::MAX);
+    for n in 0..20_000 {
+        table.fill(Seq(0), &digest(n), record(n), NOW);
+    }
+    for n in 0..20_000 {
+        assert_eq!(held(&table, n), Some(record(n)));
+    }
+    assert!((20_000..30_000).all(|n| held(&table, n).is_none()));
+}
+
+#[test]
+fn a_notice_ends_what_it_touches_and_nothing_else() {
+    let table = Table::new(usize::MAX);
+    (0..100).for_each(|n| table.fill(Seq(0), &digest(n), record(n), NOW));
+    let account = record(3).principal.tenant().unwrap().account;
+    let notices = [notice(1, About::Key(key(5)), true), notice(2, About::Account(account), false)];
+    assert_eq!(table.apply(&notices), Ok(Seq(2)));
+    for n in 0..100 {
+        let state = held(&table, n).map(|record| record.state);
+        let expected = match n {
+            5 => Some(State::Ended),
+            _ if n % 7 == 3 => None,
+            _ => Some(State::Live),
+        };
+        assert_eq!(state, expected, "{n}");
+    }
+}
+
+#[test]
+fn a_slow_fill_never_revives_what_was_ended_meanwhile() {
+    let table = Table::new(usize::MAX);
+    let noted = table.applied();
+    table.apply(&[notice(1, About::Key(key(1)), true)]).unwrap();
+    table.fill(noted, &digest(1), record(1), NOW);
+    assert_eq!(held(&table, 1), None, "dropped");
+    table.fill(noted, &digest(2), record(2), NOW);
+    assert_eq!(held(&table, 2), Some(record(2)), "the notice was not about this one");
+
+    table.apply(&[notice(2, About::Key(key(2)), true)]).unwrap();
+    table.fill(table.applied(), &digest(2), record(2), NOW);
+    assert_eq!(held(&table, 2).map(|record| record.state), Some(State::Ended), "terminal");
+}
+
+#[test]
+fn a_fill_older_than_all_that_is_remembered_is_dropped() {
+    let table = Table::new(usize::MAX);
+    let count = i64::try_from(RECENT).unwrap() + 1;
+    let notices: Vec<_> = (1..=count).map(|seq| notice(seq, About::Key(key(9)), true)).collect();
+    table.apply(&notices).unwrap();
+    table.fill(Seq(0), &digest(1), record(1), NOW);
+    assert_eq!(held(&table, 1), None);
+    table.fill(Seq(1), &digest(1), record(1), NOW);
+    assert_eq!(held(&table, 1), Some(record(1)));
+}
+
+#[test]
+fn a_gap_in_the_numbers_is_seen() {
+    let table = Table::new(usize::MAX);
+    assert_eq!(table.apply(&[notice(1, About::NewSecrets, false)]), Ok(Seq(1)));
+    assert_eq!(table.apply(&[notice(3, About::NewSecrets, false)]), Err(Seq(2)));
+    assert_eq!(table.applied(), Seq(1));
+    let again = [notice(1, About::NewSecrets, false), notice(2, About::NewSecrets, false)];
+    assert_eq!(table.apply(&again), Ok(Seq(2)), "what was applied is skipped");
+}
+
+#[test]
+fn a_full_table_displaces_the_longest_unused_and_stays_bounded() {
+    let table = Table::new(LEAST_GROUPS * 7);
+    for n in 0..20_000 {
+        table.fill(Seq(0), &digest(n), record(n), NOW);
+        assert_eq!(held(&table, n), Some(record(n)), "the newest is held");
+    }
+    assert!(table.groups.load().tags.len() <= LEAST_GROUPS * 2);
+}
+
+#[test]
+fn a_use_is_noted_once_a_minute() {
+    let table = Table::new(usize::MAX);
+    table.fill(Seq(0), &digest(1), record(1), NOW);
+    let first_use = |millis| {
+        let now = Timestamp::from_millis(NOW.millis() + millis);
+        table.find(digest(1).words(), now).unwrap().first_use
+    };
+    assert!(!first_use(0));
+    assert!(first_use(60_000));
+    assert!(!first_use(60_001));
+    assert!(!first_use(0), "never back");
+}
+
+#[test]
+fn readers_beside_a_writer_see_whole_records_only() {
+    let table = Arc::new(Table::new(usize::MAX));
+    (0..64).for_each(|n| table.fill(Seq(0), &digest(n), record(n), NOW));
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (table, stop) = (Arc::clone(&table), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut seen = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    for n in 0..64 {
+                        if let Some(found) = held(&table, n) {
+                            assert_eq!(found.principal, record(n).principal);
+                            seen += 1;
+                        }
+                    }
+                }
+                seen
+            })
+        })
+        .collect();
+    for seq in 1..3000 {
+        let n = u32::try_from(seq % 64).unwrap();
+        table.apply(&[notice(seq, About::Key(key(n)), false)]).unwrap();
+        table.fill(Seq(seq), &digest(n), record(n), NOW);
+        table.fill(Seq(seq), &digest(1000 + u32::try_from(seq).unwrap()), record(5000), NOW);
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 0));
+}
