@@ -241,6 +241,12 @@ impl ChainKey {
         Chained { seq, entry, previous: head.link, link }
     }
 
+    /// Whether this key made an entry, behind the hash that the entry names.
+    pub fn made(&self, found: &Chained) -> bool {
+        let link = self.link(found.previous, found.seq, &found.entry);
+        constant_time_eq::constant_time_eq_32(&found.link.0, &link.0)
+    }
+
     fn link(&self, previous: Link, seq: i64, entry: &Entry) -> Link {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
             return Link::START; // HMAC takes a key of any length: not reached

@@ -18,7 +18,7 @@ pub struct Tenant {
 }
 
 /// What a credential was, once it proved good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// An API key of either service.
     Key(KeyPrincipal),
@@ -29,7 +29,7 @@ pub enum Principal {
 }
 
 /// A good API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyPrincipal {
     /// The key.
     pub id: KeyId,
@@ -73,7 +73,7 @@ impl TokenKind {
 }
 
 /// A good temporary token or session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenPrincipal {
     /// The token.
     pub id: TokenId,

@@ -61,12 +61,18 @@ pub trait OwnTarget: Action {
 
 /// The caller may do `A` to the target. Only [`grant`], [`grant_to_page`] and
 /// [`Granted::own`] make one.
-#[derive(Clone)]
 pub struct Granted<A: Action> {
     target: <A::Object as Owned>::Id,
     tenant: Option<Tenant>,
     who: Option<Principal>,
     origin: Origin,
+}
+
+/// Written out, since the derived one would ask the action to be `Clone`.
+impl<A: Action> Clone for Granted<A> {
+    fn clone(&self) -> Self {
+        Self { target: self.target, tenant: self.tenant, who: self.who, origin: self.origin.clone() }
+    }
 }
 
 /// Grants an action on an object that was read.
@@ -123,6 +129,10 @@ impl<A: Action> Granted<A> {
     /// Who may; `None` for a page that opens a widget session.
     pub const fn who(&self) -> Option<&Principal> {
         self.who.as_ref()
+    }
+    /// What its holder may see.
+    pub const fn scope(&self) -> Scope {
+        Scope::of(self.who.as_ref())
     }
     /// Where the request came from.
     pub const fn origin(&self) -> &Origin {

@@ -2,7 +2,7 @@
 
 use super::{Answer, Change, Creation, Seq};
 use crate::{
-    model::{Account, Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version},
+    model::{Account, Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version, WebOrigin},
     policy::{Action, Granted, Scope},
     time::Timestamp,
 };
@@ -34,6 +34,8 @@ pub trait Domains: Send + Sync {
     async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>>;
     /// The domain of this name whoever owns it: for a widget's start, which no credential guards.
     async fn widget_home(&self, name: &DomainName) -> Answer<Option<Domain>>;
+    /// Whether any domain in use lists a page: what a browser asks before it says for which domain.
+    async fn lists_page(&self, page: &WebOrigin) -> Answer<bool>;
     /// The domains within the scope, newest first.
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>>;
     /// Makes a domain; a name is taken once.

@@ -60,6 +60,11 @@ impl Validator {
         Ok(()) // so much is going on that the lease waits for the next call
     }
 
+    /// Whether it serves from memory now.
+    pub fn is_current(&self) -> bool {
+        self.lease.wall(self.clock.monotonic()).is_some()
+    }
+
     /// Waits until nobody serves from memory what `seq` ended: neither this process nor any other.
     ///
     /// # Errors
@@ -115,7 +120,9 @@ impl Validator {
             self.forget_limits();
         }
         let reached = self.table.apply(&notices).map_err(|missing| {
+            // Too far behind: nothing from memory until the next renewal, which starts anew.
             self.lease.end();
+            self.replica.begun.store(false, Ordering::Release);
             StoreError::Damaged(format!("number {} is missing in the revocation stream", missing.0))
         })?;
         Ok(self.stores.revocations.acknowledge(self.replica.id, reached).await?)

@@ -1,0 +1,138 @@
+//! Accounts.
+
+use crate::{
+    Sqlite, audit,
+    lane::{Conn, Done},
+    notices,
+    row::{self, scoped},
+    schema::accounts::{self, dsl},
+};
+use auth_core::{
+    audit::Event,
+    id::AccountId,
+    model::{Account, AccountPatch, NewAccount, Page, Status, Version},
+    policy::{Granted, Scope},
+    port::{About, Accounts, Answer, Change, ChangeAccount, CreateAccount, Seq, SuspendAccount},
+    time::Timestamp,
+};
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
+use diesel_async::RunQueryDsl;
+
+#[derive(Queryable)]
+struct AccountRow {
+    id: Vec<u8>,
+    name: String,
+    contact: Option<String>,
+    status: String,
+    created_at: i64,
+    version: i64,
+}
+
+impl AccountRow {
+    fn read(self) -> Done<Account> {
+        Ok(Account {
+            id: row::account_id(&self.id)?,
+            name: row::text(&self.name)?,
+            contact: self.contact.as_deref().map(row::text).transpose()?,
+            status: row::word(Status::parse(&self.status), &self.status)?,
+            created_at: row::time(self.created_at),
+            version: row::version(self.version),
+        })
+    }
+}
+
+async fn find(conn: &mut Conn, scope: Scope, id: AccountId) -> Done<Option<Account>> {
+    let query = accounts::table.filter(dsl::id.eq(id.as_bytes().to_vec())).into_boxed();
+    let found: Option<AccountRow> =
+        scoped!(query, scope, account: dsl::id, domain: none).first(conn).await.optional()?;
+    found.map(AccountRow::read).transpose()
+}
+
+#[async_trait::async_trait]
+impl Accounts for Sqlite {
+    async fn read(&self, scope: Scope, id: AccountId) -> Answer<Option<Account>> {
+        self.read(async move |conn| find(conn, scope, id).await).await
+    }
+
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Account>> {
+        self.read(async move |conn| {
+            let mut query = scoped!(accounts::table.into_boxed(), scope, account: dsl::id, domain: none);
+            if let Some(before) = page.before {
+                query = query.filter(dsl::id.lt(before.to_vec()));
+            }
+            let rows: Vec<AccountRow> =
+                query.order(dsl::id.desc()).limit(page.limit.into()).load(conn).await?;
+            rows.into_iter().map(AccountRow::read).collect()
+        })
+        .await
+    }
+
+    async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let row = (
+                dsl::id.eq(new.id.as_bytes().to_vec()),
+                dsl::name.eq(new.name.as_str()),
+                dsl::contact.eq(new.contact.as_ref().map(|contact| contact.as_str())),
+                dsl::status.eq(Status::Active.name()),
+                dsl::created_at.eq(new.at.millis()),
+                dsl::version.eq(Version::FIRST.number()),
+            );
+            diesel::insert_into(accounts::table).values(row).execute(conn).await?;
+            audit::write(conn, &chain, &grant, new.at, Event::AccountCreated { account: new.id }).await
+        })
+        .await
+    }
+
+    async fn change(
+        &self,
+        grant: &Granted<ChangeAccount>,
+        version: Version,
+        patch: AccountPatch,
+        at: Timestamp,
+    ) -> Answer<Change<Account>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let id = grant.target();
+            let Some(now) = find(conn, grant.scope(), id).await?.filter(|now| now.version == version) else {
+                return Ok(Change::Stale);
+            };
+            let changed = Account {
+                name: patch.name.over(&now.name),
+                contact: patch.contact.over(&now.contact),
+                version: version.next(),
+                ..now
+            };
+            let row = (
+                dsl::name.eq(changed.name.as_str()),
+                dsl::contact.eq(changed.contact.as_ref().map(|contact| contact.as_str())),
+                dsl::version.eq(changed.version.number()),
+            );
+            diesel::update(accounts::table.find(id.as_bytes().to_vec())).set(row).execute(conn).await?;
+            audit::write(conn, &chain, &grant, at, Event::AccountChanged { account: id }).await?;
+            Ok(Change::Done(changed))
+        })
+        .await
+    }
+
+    async fn set_status(
+        &self,
+        grant: &Granted<SuspendAccount>,
+        status: Status,
+        at: Timestamp,
+    ) -> Answer<Seq> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let account = grant.target();
+            let row = (dsl::status.eq(status.name()), dsl::version.eq(dsl::version + 1));
+            diesel::update(accounts::table.find(account.as_bytes().to_vec())).set(row).execute(conn).await?;
+            let event = match status {
+                Status::Active => Event::AccountRevived { account },
+                Status::Suspended => Event::AccountSuspended { account },
+            };
+            audit::write(conn, &chain, &grant, at, event).await?;
+            notices::announce(conn, About::Account(account), false).await
+        })
+        .await
+    }
+}

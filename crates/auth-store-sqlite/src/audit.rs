@@ -1,0 +1,168 @@
+//! The audit trail: appended inside the transaction of what it tells of.
+
+use crate::{
+    Sqlite,
+    lane::{Conn, Done},
+    row::{self, scoped},
+    schema::{audit_events, audit_head},
+};
+use auth_core::{
+    audit::{ChainKey, Chained, Entry, Event, Head, Link},
+    policy::{Action, Granted, Scope},
+    port::{Answer, AuditFilter, AuditTrail},
+    time::Timestamp,
+};
+use diesel::{
+    EscapeExpressionMethods as _, ExpressionMethods as _, Insertable, QueryDsl as _, Queryable,
+    TextExpressionMethods as _,
+};
+use diesel_async::RunQueryDsl;
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = audit_events)]
+struct EventRow {
+    seq: i64,
+    at: i64,
+    actor: String,
+    account_id: Option<Vec<u8>>,
+    domain_id: Option<Vec<u8>>,
+    source: String,
+    request_id: String,
+    event: String,
+    previous: Vec<u8>,
+    link: Vec<u8>,
+}
+
+impl EventRow {
+    fn read(self) -> Done<Chained> {
+        let tenant = match &self.account_id {
+            Some(account) => Some(row::tenant(account, self.domain_id.as_deref())?),
+            None if self.domain_id.is_none() => None,
+            None => return Err(crate::lane::Failure::Damaged("a domain without an account".to_owned())),
+        };
+        Ok(Chained {
+            seq: self.seq,
+            entry: Entry {
+                at: row::time(self.at),
+                actor: self.actor,
+                tenant,
+                source: self.source,
+                request_id: self.request_id,
+                event: self.event,
+            },
+            previous: Link::from_bytes(row::bytes(&self.previous)?),
+            link: Link::from_bytes(row::bytes(&self.link)?),
+        })
+    }
+
+    fn of(chained: &Chained) -> Self {
+        let entry = &chained.entry;
+        Self {
+            seq: chained.seq,
+            at: entry.at.millis(),
+            actor: entry.actor.clone(),
+            account_id: entry.tenant.map(|tenant| tenant.account.as_bytes().to_vec()),
+            domain_id: entry.tenant.and_then(|tenant| tenant.domain).map(|domain| domain.as_bytes().to_vec()),
+            source: entry.source.clone(),
+            request_id: entry.request_id.clone(),
+            event: entry.event.clone(),
+            previous: chained.previous.as_bytes().to_vec(),
+            link: chained.link.as_bytes().to_vec(),
+        }
+    }
+}
+
+/// The head of the chain.
+pub(crate) async fn head(conn: &mut Conn) -> Done<Head> {
+    let query = audit_head::table.select((audit_head::seq, audit_head::link));
+    let (seq, link): (i64, Vec<u8>) = query.first(conn).await?;
+    Ok(Head { seq, link: Link::from_bytes(row::bytes(&link)?) })
+}
+
+/// Appends entries. The head is read and written in the transaction that is under way.
+pub(crate) async fn append(conn: &mut Conn, chain: &ChainKey, entries: Vec<Entry>) -> Done<()> {
+    let mut head = head(conn).await?;
+    for entry in entries {
+        let chained = chain.chain(head, entry);
+        head = Head { seq: chained.seq, link: chained.link };
+        diesel::insert_into(audit_events::table).values(EventRow::of(&chained)).execute(conn).await?;
+    }
+    let end = (audit_head::seq.eq(head.seq), audit_head::link.eq(head.link.as_bytes().to_vec()));
+    diesel::update(audit_head::table).set(end).execute(conn).await?;
+    Ok(())
+}
+
+/// Appends the entry of a granted action.
+pub(crate) async fn write<A: Action>(
+    conn: &mut Conn,
+    chain: &ChainKey,
+    grant: &Granted<A>,
+    at: Timestamp,
+    event: Event,
+) -> Done<()> {
+    append(conn, chain, vec![Entry::granted(at, grant, &event)]).await
+}
+
+/// A pattern of LIKE that holds a text as it is.
+fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+#[async_trait::async_trait]
+impl AuditTrail for Sqlite {
+    async fn list(
+        &self,
+        scope: Scope,
+        filter: &AuditFilter,
+        before: Option<i64>,
+        limit: u16,
+    ) -> Answer<Vec<Chained>> {
+        let filter = filter.clone();
+        self.read(async move |conn| {
+            use audit_events::dsl;
+            let mut query = scoped!(dsl::audit_events.into_boxed(), scope, account: dsl::account_id, domain: dsl::domain_id);
+            if let Some(from) = filter.from {
+                query = query.filter(dsl::at.ge(from.millis()));
+            }
+            if let Some(to) = filter.to {
+                query = query.filter(dsl::at.lt(to.millis()));
+            }
+            if let Some(actor) = filter.actor {
+                query = query.filter(dsl::actor.eq(actor));
+            }
+            if let Some(action) = filter.action {
+                let start = format!("{{\"action\":\"{}\"%", literal(&action));
+                query = query.filter(dsl::event.like(start).escape('\\'));
+            }
+            if let Some(target) = filter.target {
+                let held = format!("%:\"{}\"%", literal(&target));
+                query = query.filter(dsl::event.like(held).escape('\\'));
+            }
+            if let Some(before) = before {
+                query = query.filter(dsl::seq.lt(before));
+            }
+            let rows: Vec<EventRow> = query.order(dsl::seq.desc()).limit(limit.into()).load(conn).await?;
+            rows.into_iter().map(EventRow::read).collect()
+        })
+        .await
+    }
+
+    async fn scan(&self, from: i64, limit: u16) -> Answer<Vec<Chained>> {
+        self.read(async move |conn| {
+            use audit_events::dsl;
+            let query = dsl::audit_events.filter(dsl::seq.ge(from)).order(dsl::seq.asc()).limit(limit.into());
+            let rows: Vec<EventRow> = query.load(conn).await?;
+            rows.into_iter().map(EventRow::read).collect()
+        })
+        .await
+    }
+
+    async fn head(&self) -> Answer<Head> {
+        self.read(async |conn| head(conn).await).await
+    }
+
+    async fn append(&self, entries: Vec<Entry>) -> Answer<()> {
+        let chain = self.chain();
+        self.write(async move |conn| append(conn, &chain, entries).await).await
+    }
+}

@@ -1,0 +1,163 @@
+//! Domains.
+
+use crate::{
+    Sqlite, audit,
+    lane::{Conn, Done},
+    notices,
+    row::{self, scoped},
+    schema::domains::{self, dsl},
+};
+use auth_core::{
+    audit::Event,
+    model::{Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version, WebOrigin},
+    policy::{Granted, Scope},
+    port::{About, Answer, Change, ChangeDomain, CreateDomain, Creation, Domains, Seq, SuspendDomain},
+    time::Timestamp,
+};
+use diesel::{
+    ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, TextExpressionMethods as _,
+};
+use diesel_async::RunQueryDsl;
+
+#[derive(Queryable)]
+struct DomainRow {
+    id: Vec<u8>,
+    account_id: Vec<u8>,
+    name: String,
+    status: String,
+    origins: String,
+    created_at: i64,
+    version: i64,
+}
+
+impl DomainRow {
+    fn read(self) -> Done<Domain> {
+        let origins = self.origins.split(' ').filter(|origin| !origin.is_empty()).map(row::text);
+        Ok(Domain {
+            id: row::domain_id(&self.id)?,
+            account: row::account_id(&self.account_id)?,
+            name: row::text(&self.name)?,
+            status: row::word(Status::parse(&self.status), &self.status)?,
+            origins: origins.collect::<Done<_>>()?,
+            created_at: row::time(self.created_at),
+            version: row::version(self.version),
+        })
+    }
+}
+
+fn stored(origins: &[WebOrigin]) -> String {
+    origins.iter().map(WebOrigin::as_str).collect::<Vec<_>>().join(" ")
+}
+
+async fn named(conn: &mut Conn, scope: Option<Scope>, name: &DomainName) -> Done<Option<Domain>> {
+    let mut query = domains::table.filter(dsl::name.eq(name.as_str().to_owned())).into_boxed();
+    if let Some(scope) = scope {
+        query = scoped!(query, scope, account: dsl::account_id, domain: dsl::id);
+    }
+    let found: Option<DomainRow> = query.first(conn).await.optional()?;
+    found.map(DomainRow::read).transpose()
+}
+
+#[async_trait::async_trait]
+impl Domains for Sqlite {
+    async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>> {
+        let name = name.clone();
+        self.read(async move |conn| named(conn, Some(scope), &name).await).await
+    }
+
+    async fn widget_home(&self, name: &DomainName) -> Answer<Option<Domain>> {
+        let name = name.clone();
+        self.read(async move |conn| named(conn, None, &name).await).await
+    }
+
+    async fn lists_page(&self, page: &WebOrigin) -> Answer<bool> {
+        let page = page.clone();
+        self.read(async move |conn| {
+            let near = domains::table
+                .filter(dsl::status.eq(Status::Active.name()))
+                .filter(dsl::origins.like(format!("%{page}%")));
+            let rows: Vec<DomainRow> = near.load(conn).await?;
+            let found = rows.into_iter().map(DomainRow::read).collect::<Done<Vec<_>>>()?;
+            Ok(found.iter().any(|domain| domain.origins.contains(&page)))
+        })
+        .await
+    }
+
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>> {
+        self.read(async move |conn| {
+            let mut query =
+                scoped!(domains::table.into_boxed(), scope, account: dsl::account_id, domain: dsl::id);
+            if let Some(before) = page.before {
+                query = query.filter(dsl::id.lt(before.to_vec()));
+            }
+            let rows: Vec<DomainRow> =
+                query.order(dsl::id.desc()).limit(page.limit.into()).load(conn).await?;
+            rows.into_iter().map(DomainRow::read).collect()
+        })
+        .await
+    }
+
+    async fn create(&self, grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let row = (
+                dsl::id.eq(new.id.as_bytes().to_vec()),
+                dsl::account_id.eq(grant.target().as_bytes().to_vec()),
+                dsl::name.eq(new.name.as_str().to_owned()),
+                dsl::status.eq(Status::Active.name()),
+                dsl::origins.eq(""),
+                dsl::created_at.eq(new.at.millis()),
+                dsl::version.eq(Version::FIRST.number()),
+            );
+            let insert = diesel::insert_into(domains::table).values(row).on_conflict(dsl::name).do_nothing();
+            if insert.execute(conn).await? == 0 {
+                return Ok(Creation::Taken);
+            }
+            let event = Event::DomainCreated { domain: new.id, name: new.name.to_string() };
+            audit::write(conn, &chain, &grant, new.at, event).await?;
+            Ok(Creation::Done(()))
+        })
+        .await
+    }
+
+    async fn change(
+        &self,
+        grant: &Granted<ChangeDomain>,
+        version: Version,
+        patch: DomainPatch,
+        at: Timestamp,
+    ) -> Answer<Change<Domain>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let id = grant.target();
+            let query = domains::table
+                .filter(dsl::id.eq(id.as_bytes().to_vec()))
+                .filter(dsl::version.eq(version.number()));
+            let found: Option<DomainRow> = query.first(conn).await.optional()?;
+            let Some(now) = found.map(DomainRow::read).transpose()? else { return Ok(Change::Stale) };
+            let changed =
+                Domain { origins: patch.origins.over(&now.origins), version: version.next(), ..now };
+            let row = (dsl::origins.eq(stored(&changed.origins)), dsl::version.eq(changed.version.number()));
+            diesel::update(domains::table.find(id.as_bytes().to_vec())).set(row).execute(conn).await?;
+            audit::write(conn, &chain, &grant, at, Event::DomainChanged { domain: id }).await?;
+            Ok(Change::Done(changed))
+        })
+        .await
+    }
+
+    async fn set_status(&self, grant: &Granted<SuspendDomain>, status: Status, at: Timestamp) -> Answer<Seq> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let domain = grant.target();
+            let row = (dsl::status.eq(status.name()), dsl::version.eq(dsl::version + 1));
+            diesel::update(domains::table.find(domain.as_bytes().to_vec())).set(row).execute(conn).await?;
+            let event = match status {
+                Status::Active => Event::DomainRevived { domain },
+                Status::Suspended => Event::DomainSuspended { domain },
+            };
+            audit::write(conn, &chain, &grant, at, event).await?;
+            notices::announce(conn, About::Domain(domain), false).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,380 @@
+//! API keys, managed and looked up.
+
+use crate::{
+    Sqlite, audit,
+    lane::{Conn, Done, Failure},
+    notices,
+    once::{self, answer_if_seen},
+    row::{self, scoped},
+    schema::{accounts, domains, key_secrets, keys},
+};
+use auth_core::{
+    audit::Event,
+    credential::NewSecret,
+    id::KeyId,
+    model::{Key, KeyPatch, NewKey, Page, Status, Version},
+    policy::{Bounded, Granted, Networks, Permissions, Rights, Scope},
+    port::{
+        About, Answer, Change, ChangeKey, CreateKey, Creation, FoundKey, ImportKeys, KeyIndex, Keys, Limits,
+        Once, RevokeKey, RotateKey, Seq,
+    },
+    principal::{KeyPrincipal, Tenant},
+    secret::TokenDigest,
+    service::Service,
+    time::Timestamp,
+};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
+    OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl;
+use std::num::NonZeroU32;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = keys)]
+struct KeyRow {
+    id: Vec<u8>,
+    service: String,
+    account_id: Vec<u8>,
+    domain_id: Option<Vec<u8>>,
+    name: String,
+    prefix: String,
+    permissions: String,
+    expires_at: Option<i64>,
+    networks: String,
+    rate_limit: Option<i64>,
+    created_at: i64,
+    last_used_at: Option<i64>,
+    revoked_at: Option<i64>,
+    version: i64,
+}
+
+impl KeyRow {
+    fn rights(&self) -> Done<Rights> {
+        let damaged = |what: &str| Failure::Damaged(format!("a key's {what} does not read"));
+        let rate = self.rate_limit.map(|rate| u32::try_from(rate).ok().and_then(NonZeroU32::new));
+        Ok(Rights {
+            permissions: Permissions::from_stored(&self.permissions),
+            expires_at: row::maybe_time(self.expires_at),
+            networks: Networks::from_stored(&self.networks).map_err(|_| damaged("networks"))?,
+            rate_limit: rate.map(|rate| rate.ok_or_else(|| damaged("rate limit"))).transpose()?,
+        })
+    }
+
+    fn service(&self) -> Done<Service> {
+        row::word(Service::parse(&self.service), &self.service)
+    }
+
+    fn read(self) -> Done<Key> {
+        Ok(Key {
+            id: row::key_id(&self.id)?,
+            service: self.service()?,
+            tenant: row::tenant(&self.account_id, self.domain_id.as_deref())?,
+            name: row::text(&self.name)?,
+            rights: self.rights()?,
+            prefix: self.prefix,
+            created_at: row::time(self.created_at),
+            last_used_at: row::maybe_time(self.last_used_at),
+            revoked_at: row::maybe_time(self.revoked_at),
+            version: row::version(self.version),
+        })
+    }
+
+    /// The row as a validator sees it: permissions of another service, which no code of ours writes, grant
+    /// nothing.
+    fn found(&self, secret_ends: Option<i64>, owner_active: bool) -> Done<FoundKey> {
+        let service = self.service()?;
+        let rights = self.rights()?;
+        let end = [self.expires_at, secret_ends].into_iter().flatten().min();
+        Ok(FoundKey {
+            principal: KeyPrincipal {
+                id: row::key_id(&self.id)?,
+                service,
+                tenant: row::tenant(&self.account_id, self.domain_id.as_deref())?,
+                permissions: rights.permissions.iter().filter(|one| one.belongs_to(service)).collect(),
+                expires_at: row::maybe_time(end),
+            },
+            limits: Limits { networks: rights.networks, rate_limit: rights.rate_limit },
+            ended: self.revoked_at.is_some() || !owner_active,
+        })
+    }
+}
+
+async fn find(conn: &mut Conn, service: Service, scope: Scope, id: KeyId) -> Done<Option<Key>> {
+    let query = keys::table
+        .filter(keys::id.eq(id.as_bytes().to_vec()))
+        .filter(keys::service.eq(service.name()))
+        .into_boxed();
+    let found: Option<KeyRow> = scoped!(query, scope, account: keys::account_id, domain: keys::domain_id)
+        .first(conn)
+        .await
+        .optional()?;
+    found.map(KeyRow::read).transpose()
+}
+
+/// A live key at a version, whatever its service: the target of a granted change.
+async fn find_live(conn: &mut Conn, id: KeyId, version: Version) -> Done<Option<Key>> {
+    let query = keys::table
+        .filter(keys::id.eq(id.as_bytes().to_vec()))
+        .filter(keys::version.eq(version.number()))
+        .filter(keys::revoked_at.is_null());
+    let found: Option<KeyRow> = query.first(conn).await.optional()?;
+    found.map(KeyRow::read).transpose()
+}
+
+/// Whether the key that bounds a write is still as it was when its rights were compared.
+async fn maker_stands(conn: &mut Conn, rights: &Bounded) -> Done<bool> {
+    match rights.maker() {
+        None => Ok(true),
+        Some((id, version)) => Ok(find_live(conn, id, version).await?.is_some()),
+    }
+}
+
+/// Inserts a key with its first secret; `false` where the secret is known.
+async fn insert(conn: &mut Conn, tenant: Tenant, new: &NewKey, announced: Seq) -> Done<bool> {
+    if (new.service == Service::Chatbot) != tenant.domain.is_some() {
+        return Err(Failure::Damaged(
+            "a key of the Hub has no domain, one of the chatbot service has".to_owned(),
+        ));
+    }
+    let known = key_secrets::table.filter(key_secrets::digest.eq(new.secret.digest.as_bytes().to_vec()));
+    if known.count().get_result::<i64>(conn).await? > 0 {
+        return Ok(false);
+    }
+    let rights = new.rights.rights();
+    let row = (
+        keys::id.eq(new.id.as_bytes().to_vec()),
+        keys::service.eq(new.service.name()),
+        keys::account_id.eq(tenant.account.as_bytes().to_vec()),
+        keys::domain_id.eq(tenant.domain.map(|domain| domain.as_bytes().to_vec())),
+        keys::name.eq(new.name.as_str()),
+        keys::prefix.eq(new.secret.prefix.as_str()),
+        keys::permissions.eq(rights.permissions.to_stored()),
+        keys::expires_at.eq(rights.expires_at.map(Timestamp::millis)),
+        keys::networks.eq(rights.networks.to_stored()),
+        keys::rate_limit.eq(rights.rate_limit.map(|rate| i64::from(rate.get()))),
+        keys::created_at.eq(new.at.millis()),
+        keys::version.eq(Version::FIRST.number()),
+    );
+    diesel::insert_into(keys::table).values(row).execute(conn).await?;
+    insert_secret(conn, new.id, &new.secret, announced).await?;
+    Ok(true)
+}
+
+async fn insert_secret(conn: &mut Conn, key: KeyId, secret: &NewSecret, announced: Seq) -> Done<()> {
+    let row = (
+        key_secrets::digest.eq(secret.digest.as_bytes().to_vec()),
+        key_secrets::key_id.eq(key.as_bytes().to_vec()),
+        key_secrets::announced.eq(announced.0),
+    );
+    diesel::insert_into(key_secrets::table).values(row).execute(conn).await?;
+    Ok(())
+}
+
+#[async_trait::async_trait]
+impl Keys for Sqlite {
+    async fn read(&self, service: Service, scope: Scope, id: KeyId) -> Answer<Option<Key>> {
+        self.read(async move |conn| find(conn, service, scope, id).await).await
+    }
+
+    async fn list(&self, service: Service, scope: Scope, page: Page) -> Answer<Vec<Key>> {
+        self.read(async move |conn| {
+            let query = keys::table.filter(keys::service.eq(service.name())).into_boxed();
+            let mut query = scoped!(query, scope, account: keys::account_id, domain: keys::domain_id);
+            if let Some(before) = page.before {
+                query = query.filter(keys::id.lt(before.to_vec()));
+            }
+            let rows: Vec<KeyRow> = query.order(keys::id.desc()).limit(page.limit.into()).load(conn).await?;
+            rows.into_iter().map(KeyRow::read).collect()
+        })
+        .await
+    }
+
+    async fn create(
+        &self,
+        grant: &Granted<CreateKey>,
+        new: NewKey,
+        once: Option<Once>,
+    ) -> Answer<Creation<Seq>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            answer_if_seen!(conn, once.as_ref(), new.at);
+            if !maker_stands(conn, &new.rights).await? {
+                return Ok(Creation::Stale);
+            }
+            let announced = notices::next(conn).await?;
+            if !insert(conn, grant.target(), &new, announced).await? {
+                return Ok(Creation::Taken);
+            }
+            once::remember(conn, once, new.at).await?;
+            let event = Event::key_made(new.id, new.service, new.rights.rights().permissions, false);
+            audit::write(conn, &chain, &grant, new.at, event).await?;
+            Ok(Creation::Done(notices::announce(conn, About::NewSecrets, false).await?))
+        })
+        .await
+    }
+
+    async fn import(
+        &self,
+        grant: &Granted<ImportKeys>,
+        new: Vec<(Tenant, NewKey)>,
+    ) -> Answer<(Vec<bool>, Seq)> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let announced = notices::next(conn).await?;
+            let mut made = Vec::with_capacity(new.len());
+            for (tenant, key) in new {
+                let done = insert(conn, tenant, &key, announced).await?;
+                if done {
+                    let event = Event::key_made(key.id, key.service, key.rights.rights().permissions, true);
+                    let mut entry = auth_core::audit::Entry::granted(key.at, &grant, &event);
+                    entry.tenant = Some(tenant);
+                    audit::append(conn, &chain, vec![entry]).await?;
+                }
+                made.push(done);
+            }
+            Ok((made, notices::announce(conn, About::NewSecrets, false).await?))
+        })
+        .await
+    }
+
+    async fn change(
+        &self,
+        grant: &Granted<ChangeKey>,
+        version: Version,
+        patch: KeyPatch,
+        rights: Bounded,
+        at: Timestamp,
+    ) -> Answer<Change<(Key, Seq)>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let Some(now) = find_live(conn, grant.target(), version).await? else { return Ok(Change::Stale) };
+            if !maker_stands(conn, &rights).await? {
+                return Ok(Change::Stale);
+            }
+            let changed = Key {
+                name: patch.name.over(&now.name),
+                rights: rights.rights().clone(),
+                version: version.next(),
+                ..now
+            };
+            let row = (
+                keys::name.eq(changed.name.as_str()),
+                keys::permissions.eq(changed.rights.permissions.to_stored()),
+                keys::expires_at.eq(changed.rights.expires_at.map(Timestamp::millis)),
+                keys::networks.eq(changed.rights.networks.to_stored()),
+                keys::rate_limit.eq(changed.rights.rate_limit.map(|rate| i64::from(rate.get()))),
+                keys::version.eq(changed.version.number()),
+            );
+            diesel::update(keys::table.find(changed.id.as_bytes().to_vec())).set(row).execute(conn).await?;
+            let permissions = changed.rights.permissions.names();
+            audit::write(conn, &chain, &grant, at, Event::KeyChanged { key: changed.id, permissions })
+                .await?;
+            let seq = notices::announce(conn, About::Key(changed.id), false).await?;
+            Ok(Change::Done((changed, seq)))
+        })
+        .await
+    }
+
+    async fn rotate(
+        &self,
+        grant: &Granted<RotateKey>,
+        version: Version,
+        rights: Bounded,
+        secret: NewSecret,
+        old_until: Timestamp,
+        at: Timestamp,
+    ) -> Answer<Change<(Key, Seq)>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let Some(now) = find_live(conn, grant.target(), version).await? else { return Ok(Change::Stale) };
+            if !maker_stands(conn, &rights).await? {
+                return Ok(Change::Stale);
+            }
+            let id = now.id.as_bytes().to_vec();
+            let later = key_secrets::ends_at.is_null().or(key_secrets::ends_at.gt(old_until.millis()));
+            let old = key_secrets::table.filter(key_secrets::key_id.eq(id.clone())).filter(later);
+            diesel::update(old).set(key_secrets::ends_at.eq(old_until.millis())).execute(conn).await?;
+            // Two notices, one command: what is known of the key is read again, and its new secret is known.
+            notices::announce(conn, About::Key(now.id), false).await?;
+            let announced = notices::next(conn).await?;
+            insert_secret(conn, now.id, &secret, announced).await?;
+            let rotated = Key { prefix: secret.prefix, version: version.next(), ..now };
+            let row = (keys::prefix.eq(rotated.prefix.as_str()), keys::version.eq(rotated.version.number()));
+            diesel::update(keys::table.find(id)).set(row).execute(conn).await?;
+            audit::write(conn, &chain, &grant, at, Event::KeyRotated { key: rotated.id, old_until }).await?;
+            let seq = notices::announce(conn, About::NewSecrets, false).await?;
+            Ok(Change::Done((rotated, seq)))
+        })
+        .await
+    }
+
+    async fn revoke(&self, grant: &Granted<RevokeKey>, at: Timestamp) -> Answer<Option<Seq>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let key = grant.target();
+            let live =
+                keys::table.filter(keys::id.eq(key.as_bytes().to_vec())).filter(keys::revoked_at.is_null());
+            let row = (keys::revoked_at.eq(at.millis()), keys::version.eq(keys::version + 1));
+            if diesel::update(live).set(row).execute(conn).await? == 0 {
+                return Ok(None);
+            }
+            audit::write(conn, &chain, &grant, at, Event::KeyRevoked { key }).await?;
+            Ok(Some(notices::announce(conn, About::Key(key), true).await?))
+        })
+        .await
+    }
+}
+
+#[async_trait::async_trait]
+impl KeyIndex for Sqlite {
+    async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>> {
+        let digest = *digest;
+        self.read(async move |conn| {
+            let query = key_secrets::table
+                .inner_join(keys::table.inner_join(accounts::table))
+                .left_join(domains::table.on(keys::domain_id.eq(domains::id.nullable())))
+                .filter(key_secrets::digest.eq(digest.as_bytes().to_vec()))
+                .filter(keys::service.eq(service.name()))
+                .select((
+                    KeyRow::as_select(),
+                    key_secrets::ends_at,
+                    accounts::status,
+                    domains::status.nullable(),
+                ));
+            let found: Option<(KeyRow, Option<i64>, String, Option<String>)> =
+                query.first(conn).await.optional()?;
+            let Some((key, ends_at, account, domain)) = found else { return Ok(None) };
+            let active = |status: &str| Status::parse(status) == Some(Status::Active);
+            let owner_active = active(&account) && domain.as_deref().is_none_or(active);
+            key.found(ends_at, owner_active).map(Some)
+        })
+        .await
+    }
+
+    async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>> {
+        self.read(async move |conn| {
+            let query = key_secrets::table
+                .inner_join(keys::table)
+                .filter(key_secrets::announced.gt(after.0))
+                .filter(keys::service.eq(service.name()))
+                .select(key_secrets::digest);
+            let rows: Vec<Vec<u8>> = query.load(conn).await?;
+            rows.iter().map(|digest| row::bytes(digest).map(TokenDigest::from_bytes)).collect()
+        })
+        .await
+    }
+
+    async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()> {
+        let uses = uses.to_vec();
+        self.write(async move |conn| {
+            for (key, at) in uses {
+                let older = keys::last_used_at.is_null().or(keys::last_used_at.lt(at.millis()));
+                let key = keys::table.filter(keys::id.eq(key.as_bytes().to_vec())).filter(older);
+                diesel::update(key).set(keys::last_used_at.eq(at.millis())).execute(conn).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}

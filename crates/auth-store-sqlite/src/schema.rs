@@ -1,0 +1,69 @@
+//! The tables, in types that every SQL database has.
+
+diesel::table! {
+    accounts (id) { id -> Binary, name -> Text, contact -> Nullable<Text>, status -> Text, created_at -> BigInt, version -> BigInt, }
+}
+diesel::table! {
+    users (id) { id -> Binary, account_id -> Binary, name -> Text, email -> Text, created_at -> BigInt, version -> BigInt, }
+}
+diesel::table! {
+    domains (id) {
+        id -> Binary, account_id -> Binary, name -> Text, status -> Text, origins -> Text, created_at -> BigInt,
+        version -> BigInt,
+    }
+}
+diesel::table! {
+    keys (id) {
+        id -> Binary, service -> Text, account_id -> Binary, domain_id -> Nullable<Binary>, name -> Text,
+        prefix -> Text, permissions -> Text, expires_at -> Nullable<BigInt>, networks -> Text,
+        rate_limit -> Nullable<BigInt>, created_at -> BigInt, last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>, version -> BigInt,
+    }
+}
+diesel::table! {
+    key_secrets (digest) { digest -> Binary, key_id -> Binary, ends_at -> Nullable<BigInt>, announced -> BigInt, }
+}
+diesel::table! {
+    tokens (id) {
+        id -> Binary, digest -> Binary, kind -> Text, domain_id -> Binary, parent -> Nullable<Binary>,
+        username -> Text, language -> Nullable<Text>, created_at -> BigInt, expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    calls (id) {
+        id -> Binary, account_id -> Binary, status -> Text, call_type -> Text, channel -> Text,
+        phone_number -> Text, client_name -> Text, client_email -> Text, instruction -> Text,
+        domain_name -> Text, language -> Text, scheduled_time -> Nullable<BigInt>, created_at -> BigInt,
+    }
+}
+diesel::table! {
+    requests_once (key) { key -> Binary, body -> Binary, answer -> Text, created_at -> BigInt, }
+}
+diesel::table! {
+    audit_events (seq) {
+        seq -> BigInt, at -> BigInt, actor -> Text, account_id -> Nullable<Binary>,
+        domain_id -> Nullable<Binary>, source -> Text, request_id -> Text, event -> Text,
+        previous -> Binary, link -> Binary,
+    }
+}
+diesel::table! {
+    audit_head (id) { id -> BigInt, seq -> BigInt, link -> Binary, }
+}
+diesel::table! {
+    notices (seq) { seq -> BigInt, about -> Text, subject -> Binary, ended -> BigInt, }
+}
+diesel::table! {
+    notice_head (id) { id -> BigInt, seq -> BigInt, }
+}
+diesel::table! {
+    replicas (id) { id -> Binary, applied -> BigInt, }
+}
+
+diesel::joinable!(key_secrets -> keys (key_id));
+diesel::joinable!(keys -> accounts (account_id));
+diesel::joinable!(keys -> domains (domain_id));
+diesel::joinable!(tokens -> domains (domain_id));
+diesel::joinable!(tokens -> keys (parent));
+diesel::joinable!(domains -> accounts (account_id));
+diesel::allow_tables_to_appear_in_same_query!(accounts, domains, keys, key_secrets, tokens);

@@ -1,0 +1,209 @@
+//! Temporary tokens and sessions.
+
+use crate::{
+    Sqlite, audit,
+    lane::{Conn, Done},
+    notices,
+    once::{self, answer_if_seen},
+    row::{self, scoped},
+    schema::{accounts, domains, keys, tokens},
+};
+use auth_core::{
+    audit::Event,
+    id::{DomainId, TokenId},
+    model::{NewToken, Page, Status, Token},
+    policy::{Granted, Scope},
+    port::{About, Answer, Creation, FoundToken, MintToken, Once, OpenSession, RevokeToken, Seq, Tokens},
+    principal::TokenKind,
+    secret::TokenDigest,
+    time::Timestamp,
+};
+use diesel::{
+    ExpressionMethods as _, NullableExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    Selectable, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tokens)]
+struct TokenRow {
+    id: Vec<u8>,
+    kind: String,
+    domain_id: Vec<u8>,
+    parent: Option<Vec<u8>>,
+    username: String,
+    language: Option<String>,
+    created_at: i64,
+    expires_at: i64,
+    revoked_at: Option<i64>,
+}
+
+/// A token with the account that owns its domain, and the domain's name.
+type Joined = (TokenRow, Vec<u8>, String);
+
+fn read((token, account, domain_name): Joined) -> Done<Token> {
+    Ok(Token {
+        id: row::token_id(&token.id)?,
+        kind: row::word(TokenKind::parse(&token.kind), &token.kind)?,
+        account: row::account_id(&account)?,
+        domain: row::domain_id(&token.domain_id)?,
+        domain_name: row::text(&domain_name)?,
+        parent: token.parent.as_deref().map(row::key_id).transpose()?,
+        username: row::text(&token.username)?,
+        language: token.language.as_deref().map(row::text).transpose()?,
+        created_at: row::time(token.created_at),
+        expires_at: row::time(token.expires_at),
+        revoked_at: row::maybe_time(token.revoked_at),
+    })
+}
+
+/// Tokens within a scope, with what [`read`] needs.
+macro_rules! joined {
+    ($scope:expr) => {{
+        let query = tokens::table
+            .inner_join(domains::table)
+            .select((TokenRow::as_select(), domains::account_id, domains::name))
+            .into_boxed();
+        scoped!(query, $scope, account: domains::account_id, domain: tokens::domain_id)
+    }};
+}
+
+/// Inserts a token; *stale* where its parent was ended.
+async fn insert(conn: &mut Conn, domain: DomainId, new: &NewToken) -> Done<Creation> {
+    if let Some(parent) = new.parent {
+        let live =
+            keys::table.filter(keys::id.eq(parent.as_bytes().to_vec())).filter(keys::revoked_at.is_null());
+        if live.count().get_result::<i64>(conn).await? == 0 {
+            return Ok(Creation::Stale);
+        }
+    }
+    let row = (
+        tokens::id.eq(new.id.as_bytes().to_vec()),
+        tokens::digest.eq(new.digest.as_bytes().to_vec()),
+        tokens::kind.eq(new.kind.name()),
+        tokens::domain_id.eq(domain.as_bytes().to_vec()),
+        tokens::parent.eq(new.parent.map(|parent| parent.as_bytes().to_vec())),
+        tokens::username.eq(new.username.as_str()),
+        tokens::language.eq(new.language.as_ref().map(|language| language.as_str())),
+        tokens::created_at.eq(new.at.millis()),
+        tokens::expires_at.eq(new.expires_at.millis()),
+    );
+    diesel::insert_into(tokens::table).values(row).execute(conn).await?;
+    Ok(Creation::Done(()))
+}
+
+#[async_trait::async_trait]
+impl Tokens for Sqlite {
+    async fn find(&self, digest: &TokenDigest) -> Answer<Option<FoundToken>> {
+        let digest = digest.as_bytes().to_vec();
+        self.read(async move |conn| {
+            let query = tokens::table
+                .inner_join(domains::table.inner_join(accounts::table))
+                .left_join(keys::table)
+                .filter(tokens::digest.eq(digest))
+                .select((
+                    TokenRow::as_select(),
+                    domains::account_id,
+                    domains::name,
+                    domains::status,
+                    accounts::status,
+                    keys::revoked_at.nullable(),
+                ));
+            type Found = (TokenRow, Vec<u8>, String, String, String, Option<i64>);
+            let found: Option<Found> = query.first(conn).await.optional()?;
+            let Some((token, owner, name, domain, account, parent_revoked)) = found else { return Ok(None) };
+            let token = read((token, owner, name))?;
+            let active = |status: &str| Status::parse(status) == Some(Status::Active);
+            let ended = token.revoked_at.is_some()
+                || parent_revoked.is_some()
+                || !active(&domain)
+                || !active(&account);
+            Ok(Some(FoundToken { principal: token.principal(), ended }))
+        })
+        .await
+    }
+
+    async fn by_digest(&self, scope: Scope, digest: &TokenDigest) -> Answer<Option<Token>> {
+        let digest = digest.as_bytes().to_vec();
+        self.read(async move |conn| {
+            let found: Option<Joined> =
+                joined!(scope).filter(tokens::digest.eq(digest)).first(conn).await.optional()?;
+            found.map(read).transpose()
+        })
+        .await
+    }
+
+    async fn read(&self, scope: Scope, id: TokenId) -> Answer<Option<Token>> {
+        self.read(async move |conn| {
+            let id = id.as_bytes().to_vec();
+            let found: Option<Joined> =
+                joined!(scope).filter(tokens::id.eq(id)).first(conn).await.optional()?;
+            found.map(read).transpose()
+        })
+        .await
+    }
+
+    async fn list(&self, kind: TokenKind, scope: Scope, page: Page) -> Answer<Vec<Token>> {
+        self.read(async move |conn| {
+            let mut query = joined!(scope).filter(tokens::kind.eq(kind.name()));
+            if let Some(before) = page.before {
+                query = query.filter(tokens::id.lt(before.to_vec()));
+            }
+            let rows: Vec<Joined> =
+                query.order(tokens::id.desc()).limit(page.limit.into()).load(conn).await?;
+            rows.into_iter().map(read).collect()
+        })
+        .await
+    }
+
+    async fn mint(&self, grant: &Granted<MintToken>, new: NewToken, once: Option<Once>) -> Answer<Creation> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            answer_if_seen!(conn, once.as_ref(), new.at);
+            let Some(domain) = grant.target().domain else { return Ok(Creation::Stale) };
+            let done = insert(conn, domain, &new).await?;
+            if done == Creation::Done(()) {
+                once::remember(conn, once, new.at).await?;
+                audit::write(conn, &chain, &grant, new.at, Event::token_made(new.id, new.kind)).await?;
+            }
+            Ok(done)
+        })
+        .await
+    }
+
+    async fn open(&self, grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let done = insert(conn, grant.target(), &new).await?;
+            if done == Creation::Done(()) {
+                audit::write(conn, &chain, &grant, new.at, Event::token_made(new.id, new.kind)).await?;
+            }
+            Ok(done)
+        })
+        .await
+    }
+
+    async fn revoke(&self, grant: &Granted<RevokeToken>, at: Timestamp) -> Answer<Option<Seq>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let token = grant.target();
+            let live = tokens::table
+                .filter(tokens::id.eq(token.as_bytes().to_vec()))
+                .filter(tokens::revoked_at.is_null());
+            if diesel::update(live).set(tokens::revoked_at.eq(at.millis())).execute(conn).await? == 0 {
+                return Ok(None);
+            }
+            audit::write(conn, &chain, &grant, at, Event::TokenRevoked { token }).await?;
+            Ok(Some(notices::announce(conn, About::Token(token), true).await?))
+        })
+        .await
+    }
+
+    async fn purge(&self, before: Timestamp) -> Answer<usize> {
+        self.write(async move |conn| {
+            let over = tokens::table.filter(tokens::expires_at.lt(before.millis()));
+            Ok(diesel::delete(over).execute(conn).await?)
+        })
+        .await
+    }
+}
