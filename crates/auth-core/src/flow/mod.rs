@@ -24,8 +24,9 @@ use crate::{
     policy::{Ceiling, Proof, Requirement},
     port::Stores,
     principal::Principal,
+    service::Service,
     time::{Clock, Timestamp},
-    validate::Validator,
+    validate::{MOST_HELD, Validator},
 };
 use std::sync::Arc;
 
@@ -43,6 +44,14 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// The core of one service on a store.
+    pub fn new(service: Service, stores: Stores, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        let mut replica = [0; 16];
+        entropy.fill(&mut replica);
+        let validator = Validator::new(service, stores.clone(), Arc::clone(&clock), replica, MOST_HELD);
+        Self { stores, validator: Arc::new(validator), clock, entropy }
+    }
+
     /// The wall clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

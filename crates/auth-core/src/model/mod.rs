@@ -75,6 +75,16 @@ impl<T: Clone> Set<T> {
     }
 }
 
+impl<T> Set<T> {
+    /// The same for what the value is made into.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Set<U> {
+        match self {
+            Self::Keep => Set::Keep,
+            Self::To(value) => Set::To(make(value)),
+        }
+    }
+}
+
 /// A field that is absent keeps its value; one that is there, `null` included, sets it.
 impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for Set<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

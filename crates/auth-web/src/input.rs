@@ -1,0 +1,240 @@
+//! What endpoints take: path, query, body, headers. Parsed after the decision, never before.
+
+use crate::problem::{Kind, Problem};
+use actix_web::{HttpRequest, dev::Payload, http::header::CONTENT_TYPE};
+use auth_core::{model::Page, secret::TokenDigest};
+use futures_util::StreamExt as _;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The most that a body may have.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// What an input looks like, for OpenAPI.
+#[derive(Debug, Default)]
+pub struct Shape {
+    /// The members of the query.
+    pub query: Option<Schema>,
+    /// The body.
+    pub body: Option<Schema>,
+    /// Whether an `Idempotency-Key` is taken.
+    pub idempotent: bool,
+}
+
+/// Something that an endpoint takes of a request.
+pub trait Input: Sized {
+    /// Takes it.
+    fn take(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Self, Problem>>;
+    /// Says what it looks like.
+    fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator);
+}
+
+impl Input for () {
+    async fn take(_: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        Ok(())
+    }
+    fn describe(_: &mut Shape, _: &mut SchemaGenerator) {}
+}
+
+macro_rules! both {
+    ($($name:ident),*) => {
+        impl<$($name: Input),*> Input for ($($name,)*) {
+            async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
+                Ok(($($name::take(request, payload).await?,)*))
+            }
+            fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
+                $($name::describe(shape, schemas);)*
+            }
+        }
+    };
+}
+both!(A, B);
+both!(A, B, C);
+
+/// The parameters of the path, in their order. What does not parse names nothing: 404.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> Input for Path<T> {
+    async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
+        use actix_web::FromRequest as _;
+        let path = actix_web::web::Path::<T>::from_request(request, payload).await;
+        path.map(|path| Self(path.into_inner())).map_err(|_| Problem::absent())
+    }
+    fn describe(_: &mut Shape, _: &mut SchemaGenerator) {}
+}
+
+/// The members of the query.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + JsonSchema> Input for Query<T> {
+    async fn take(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let pairs =
+            serde_urlencoded::Deserializer::new(form_urlencoded::parse(request.query_string().as_bytes()));
+        serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
+            let field = error.path().to_string();
+            Problem::invalid(field.trim_start_matches('.').trim_start_matches('?'), error.into_inner())
+        })
+    }
+    fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
+        shape.query = Some(T::json_schema(schemas));
+    }
+}
+
+/// A JSON body of at most [`BODY_LIMIT`] bytes.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + JsonSchema> Input for Json<T> {
+    async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
+        let media =
+            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        if !media.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(Kind::MediaType, "Send Content-Type: application/json."));
+        }
+        let body = tokio::time::timeout(BODY_TIME, collect(request, payload))
+            .await
+            .map_err(|_| Problem::new(Kind::Timeout, "The body took longer than 10 seconds."))??;
+        parse(&body).map(Self)
+    }
+    fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
+        shape.body = Some(T::json_schema(schemas));
+    }
+}
+
+async fn collect(request: &HttpRequest, payload: &mut Payload) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Kind::TooLarge, format!("At most {BODY_LIMIT} bytes are taken."));
+    let length = request.headers().get("content-length").and_then(|value| value.to_str().ok());
+    if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > BODY_LIMIT) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(Kind::Invalid, "The body broke off."))?;
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { named_in(error.inner()) } else { path };
+        Problem::invalid(field, error.inner())
+    })?;
+    json.end().map_err(|error| Problem::invalid("", error))?;
+    Ok(parsed)
+}
+
+/// The field that a message of serde names, for those that stand at the top: missing and unknown ones.
+fn named_in(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let known = text.starts_with("missing field") || text.starts_with("unknown field");
+    let name = text.split('`').nth(1).filter(|_| known);
+    name.unwrap_or_default().to_owned()
+}
+
+/// The `Idempotency-Key` of a request that may be sent twice.
+#[derive(Debug)]
+pub struct Idempotency(Option<String>);
+
+impl Input for Idempotency {
+    async fn take(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let mut values = request.headers().get_all("idempotency-key");
+        let wrong = || Problem::invalid("Idempotency-Key", "expected 1 to 255 visible characters, once");
+        match (values.next(), values.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(value), None) => match value.to_str() {
+                Ok(key) if (1..=255).contains(&key.len()) => Ok(Self(Some(key.to_owned()))),
+                _ => Err(wrong()),
+            },
+            _ => Err(wrong()),
+        }
+    }
+    fn describe(shape: &mut Shape, _: &mut SchemaGenerator) {
+        shape.idempotent = true;
+    }
+}
+
+impl Idempotency {
+    /// The record of this request: of this caller, route and body. `answer` is what a repetition gets.
+    pub fn once(
+        &self,
+        caller: &dyn std::fmt::Display,
+        route: &str,
+        body: &impl serde::Serialize,
+        answer: String,
+    ) -> Option<auth_core::port::Once> {
+        let key = self.0.as_ref()?;
+        let body = serde_json::to_string(body).unwrap_or_default();
+        Some(auth_core::port::Once {
+            key: TokenDigest::of(&format!("{caller}\n{route}\n{key}")),
+            body: TokenDigest::of(&body),
+            answer,
+        })
+    }
+}
+
+/// Which page of a list is asked for.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// At most this many items: 1 to 200, by default 50.
+    pub limit: Option<u16>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// The page.
+    ///
+    /// # Errors
+    /// A limit out of range, a cursor that no answer gave.
+    pub fn page(&self) -> Result<Page, Problem> {
+        let limit = limit(self.limit)?;
+        let before = match &self.cursor {
+            None => None,
+            Some(cursor) => Some(from_cursor::<16>(cursor)?),
+        };
+        Ok(Page { limit, before })
+    }
+}
+
+/// A limit within 1 to 200; 50 where none is given.
+///
+/// # Errors
+/// One out of range.
+pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
+    let limit = asked.unwrap_or(Page::DEFAULT);
+    if (1..=Page::MOST).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Problem::invalid("limit", format!("expected 1 to {}", Page::MOST)))
+    }
+}
+
+/// An opaque cursor for a place.
+pub fn to_cursor(place: &[u8]) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(place)
+}
+
+/// The place of a cursor.
+///
+/// # Errors
+/// One that no answer gave.
+pub fn from_cursor<const N: usize>(cursor: &str) -> Result<[u8; N], Problem> {
+    let place = data_encoding::BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
+    place
+        .and_then(|place| place.try_into().ok())
+        .ok_or_else(|| Problem::invalid("cursor", "not a cursor of this list"))
+}

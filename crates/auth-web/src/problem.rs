@@ -1,0 +1,223 @@
+//! Problems (RFC 9457), and the one table of statuses. `docs/problems.md` says what each means to a caller and
+//! to an operator.
+
+use actix_web::http::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use auth_core::{
+    error::{Denial, FlowError, Refusal, StoreError},
+    policy::Need,
+};
+use std::time::Duration;
+
+/// Why a request was not answered as asked. No secret, SQL or stack in any of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    /// The field that is wrong, where one is.
+    field: Option<String>,
+    challenge: Challenge,
+    retry_after: Option<Duration>,
+    /// What is refused, for the audit trail; the caller is not told.
+    pub(crate) cause: &'static str,
+}
+
+/// What a challenge says (RFC 6750 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Challenge {
+    None,
+    /// No credential was sent: the realm alone.
+    Realm,
+    InvalidToken,
+    InsufficientScope(&'static [Need]),
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// The kinds of problem: status, stable code, title. The one status table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind { $($(#[$doc])* $kind,)* }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+            /// The status.
+            pub fn status(self) -> u16 {
+                self.status_code().as_u16()
+            }
+            const fn status_code(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status,)* }
+            }
+            /// The stable machine word.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$kind => $code,)* }
+            }
+            /// The title.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A value that cannot be taken.
+    Invalid = BAD_REQUEST, "invalid_request", "The request cannot be taken as it is";
+    /// No good credential.
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid credential is required";
+    /// A good credential that lacks what the route asks for.
+    Forbidden = FORBIDDEN, "insufficient_scope", "The credential does not allow this";
+    /// A good key, from an address outside its networks.
+    Network = FORBIDDEN, "network_not_allowed", "The credential may not be used from this address";
+    /// More than the caller itself may.
+    Excess = FORBIDDEN, "beyond_own_rights", "A key cannot give more than it has";
+    /// Not there, or not the caller's.
+    Absent = NOT_FOUND, "not_found", "There is no such thing here";
+    /// The path exists, the method does not.
+    Method = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
+    /// The state of the object forbids it, or the name is taken.
+    Conflict = CONFLICT, "conflict", "The request conflicts with what is there";
+    /// The body is too large.
+    TooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    /// The body is not JSON by its own word.
+    MediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json";
+    /// The body did not arrive in time.
+    Timeout = REQUEST_TIMEOUT, "timeout", "The body did not arrive in time";
+    /// Too often.
+    Throttled = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
+    /// The store cannot answer.
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service cannot answer now";
+    /// A service behind this one did not answer.
+    Upstream = BAD_GATEWAY, "upstream_failed", "A service behind this one did not answer";
+    /// A fault of ours.
+    Internal = INTERNAL_SERVER_ERROR, "internal_error", "The service failed";
+}
+
+impl Problem {
+    /// A problem of a kind.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (detail, cause) = (detail.into(), kind.code());
+        Self { kind, detail, field: None, challenge: Challenge::None, retry_after: None, cause }
+    }
+    /// A value that cannot be taken; `field` names it.
+    pub fn invalid(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        let field = field.into();
+        let detail = if field.is_empty() { reason.to_string() } else { format!("{field}: {reason}") };
+        Self { field: Some(field).filter(|field| !field.is_empty()), ..Self::new(Kind::Invalid, detail) }
+    }
+    /// Not there, or not the caller's: one body for both.
+    pub fn absent() -> Self {
+        Self::new(Kind::Absent, "It does not exist, or is not yours.")
+    }
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+    /// What the caller reads.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+    /// Whether it is a refusal, which the audit trail counts.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        use Kind::{Absent, Excess, Forbidden, Network, Throttled, Unauthenticated};
+        matches!(self.kind, Unauthenticated | Forbidden | Network | Excess | Absent | Throttled)
+    }
+
+    /// The answer to send.
+    pub(crate) fn respond(&self, realm: &str, request_id: &str) -> HttpResponse {
+        let mut answer = HttpResponseBuilder::new(self.kind.status_code());
+        answer.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        if let Some(challenge) = self.challenge.text(realm) {
+            answer.insert_header((WWW_AUTHENTICATE, challenge));
+        }
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            answer.insert_header((RETRY_AFTER, seconds.max(1)));
+        }
+        let mut body = serde_json::json!({
+            "type": format!("/docs/problems#{}", self.kind.code()),
+            "title": self.kind.title(),
+            "status": self.kind.status(),
+            "detail": self.detail,
+            "code": self.kind.code(),
+            "request_id": request_id,
+        });
+        if let (Some(field), Some(members)) = (&self.field, body.as_object_mut()) {
+            members.insert("field".to_owned(), field.as_str().into());
+        }
+        answer.body(body.to_string())
+    }
+}
+
+impl Challenge {
+    fn text(self, realm: &str) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Realm => Some(format!("Bearer realm=\"{realm}\"")),
+            Self::InvalidToken => Some(format!("Bearer realm=\"{realm}\", error=\"invalid_token\"")),
+            Self::InsufficientScope(missing) => {
+                let scope: Vec<_> = missing.iter().map(|need| need.scope()).collect();
+                let scope = scope.join(" ");
+                Some(format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\""))
+            }
+        }
+    }
+}
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Unauthenticated(cause) => {
+                let challenge = match cause {
+                    Refusal::NoCredential => Challenge::Realm,
+                    _ => Challenge::InvalidToken,
+                };
+                let detail = "No valid credential was presented.";
+                Self { challenge, cause: cause.name(), ..Self::new(Kind::Unauthenticated, detail) }
+            }
+            Denial::Forbidden { missing } => {
+                let needs: Vec<_> = missing.iter().map(ToString::to_string).collect();
+                let detail = format!("This needs {}.", needs.join(" or "));
+                let challenge = Challenge::InsufficientScope(missing);
+                Self { challenge, ..Self::new(Kind::Forbidden, detail) }
+            }
+            Denial::Network => Self::new(Kind::Network, "The key's allowed_cidrs do not hold your address."),
+            Denial::Excess(excess) => Self::new(Kind::Excess, format!("Refused: {excess}.")),
+            Denial::Throttled { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(Kind::Throttled, "The limit of requests a minute is used up.")
+            },
+            Denial::Absent => Self::absent(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(why) => {
+                tracing::error!(%why, "the store did not answer");
+                let retry_after = Some(Duration::from_secs(1));
+                Self { retry_after, ..Self::new(Kind::Unavailable, "The store cannot answer. Try again.") }
+            }
+            StoreError::Damaged(what) => {
+                tracing::error!(%what, "the store holds what cannot be");
+                Self::new(Kind::Internal, "The fault was logged under this request's id.")
+            }
+        }
+    }
+}
+
+impl From<FlowError> for Problem {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::Denied(denial) => denial.into(),
+            FlowError::Invalid { field, reason } => Self::invalid(field, reason),
+            FlowError::Conflict(what) => Self::new(Kind::Conflict, what),
+            FlowError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What endpoints give.
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE, VARY},
+    },
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+
+/// An answer that can be sent.
+pub trait Reply {
+    /// Its status.
+    const STATUS: u16;
+    /// The answer.
+    fn respond(self) -> HttpResponse;
+    /// What its body looks like; `None` where it has none, or one that is no JSON.
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema>;
+}
+
+fn start(status: u16) -> HttpResponseBuilder {
+    HttpResponseBuilder::new(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
+}
+
+fn json<T: Serialize>(status: u16, body: &T) -> HttpResponse {
+    match serde_json::to_vec(body) {
+        Ok(body) => start(status)
+            .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
+            .body(body),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// `200` with JSON.
+#[derive(Debug)]
+pub struct Shown<T>(pub T);
+
+impl<T: Serialize + JsonSchema> Reply for Shown<T> {
+    const STATUS: u16 = 200;
+    fn respond(self) -> HttpResponse {
+        json(Self::STATUS, &self.0)
+    }
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
+        Some(schemas.subschema_for::<T>())
+    }
+}
+
+/// `201` with JSON.
+#[derive(Debug)]
+pub struct Created<T>(pub T);
+
+impl<T: Serialize + JsonSchema> Reply for Created<T> {
+    const STATUS: u16 = 201;
+    fn respond(self) -> HttpResponse {
+        json(Self::STATUS, &self.0)
+    }
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
+        Some(schemas.subschema_for::<T>())
+    }
+}
+
+/// An answer that may be the first one, sent again for a repeated request.
+#[derive(Debug)]
+pub enum Once<T, const STATUS: u16> {
+    /// It was made now.
+    Now(T),
+    /// It was made before: the stored answer.
+    Before(String),
+}
+
+impl<T: Serialize + JsonSchema, const STATUS: u16> Reply for Once<T, STATUS> {
+    const STATUS: u16 = STATUS;
+    fn respond(self) -> HttpResponse {
+        match self {
+            Self::Now(body) => json(Self::STATUS, &body),
+            Self::Before(body) => start(Self::STATUS)
+                .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
+                .body(body),
+        }
+    }
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
+        Some(schemas.subschema_for::<T>())
+    }
+}
+
+/// `204`.
+#[derive(Debug)]
+pub struct Done;
+
+impl Reply for Done {
+    const STATUS: u16 = 204;
+    fn respond(self) -> HttpResponse {
+        HttpResponse::NoContent().finish()
+    }
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// `303` to another address, with a cookie.
+#[derive(Debug)]
+pub struct SeeOther {
+    /// Where to.
+    pub location: String,
+    /// The whole value of `Set-Cookie`.
+    pub cookie: Option<String>,
+}
+
+impl Reply for SeeOther {
+    const STATUS: u16 = 303;
+    fn respond(self) -> HttpResponse {
+        let mut answer = start(Self::STATUS);
+        answer.insert_header((LOCATION, self.location));
+        if let Some(cookie) = self.cookie {
+            answer.insert_header((SET_COOKIE, cookie));
+        }
+        answer.finish()
+    }
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// `200` with a page that runs no script.
+#[derive(Debug)]
+pub struct Html(pub String);
+
+impl Reply for Html {
+    const STATUS: u16 = 200;
+    fn respond(self) -> HttpResponse {
+        start(Self::STATUS)
+            .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")))
+            .body(self.0)
+    }
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// An answer that a page of another origin may read (Fetch, CORS protocol); no credentials mode.
+#[derive(Debug)]
+pub struct ForPage<T> {
+    /// The answer.
+    pub reply: T,
+    /// The origin, if it was sent and is allowed.
+    pub origin: Option<String>,
+}
+
+impl<T: Reply> Reply for ForPage<T> {
+    const STATUS: u16 = T::STATUS;
+    fn respond(self) -> HttpResponse {
+        let mut answer = self.reply.respond();
+        let headers = answer.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = self.origin.and_then(|origin| HeaderValue::from_str(&origin).ok()) {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        answer
+    }
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
+        T::schema(schemas)
+    }
+}
+
+/// `204` that tells a page's browser what it may send (Fetch, CORS preflight).
+#[derive(Debug)]
+pub struct Preflight;
+
+impl Reply for Preflight {
+    const STATUS: u16 = 204;
+    fn respond(self) -> HttpResponse {
+        HttpResponse::NoContent()
+            .insert_header(("access-control-allow-methods", "POST"))
+            .insert_header(("access-control-allow-headers", "authorization, content-type"))
+            .insert_header(("access-control-max-age", "600"))
+            .finish()
+    }
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Listed<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// The cursor of the next page; `null` where this is the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Listed<T> {
+    /// A page of items that were read with this limit; `place` tells the place of the last one.
+    pub fn new<Item>(
+        found: Vec<Item>,
+        limit: u16,
+        place: impl Fn(&Item) -> Vec<u8>,
+        view: impl FnMut(Item) -> T,
+    ) -> Self {
+        let full = found.len() >= usize::from(limit);
+        let next_cursor = found.last().filter(|_| full).map(|last| crate::input::to_cursor(&place(last)));
+        Self { items: found.into_iter().map(view).collect(), next_cursor }
+    }
+}

@@ -1,0 +1,217 @@
+//! Listening: mounting a table, the work in the background, and a stop that answers what was accepted.
+
+use crate::{
+    endpoint::{Method, Row, Service, Spec},
+    enter::protect,
+    front::App,
+    problem::{Kind, Problem},
+};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpServer, Resource, guard,
+    http::{
+        KeepAlive,
+        header::{ALLOW, HeaderValue},
+    },
+    web::{self, Data, ServiceConfig},
+};
+use auth_core::error::FlowError;
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How often a process looks whether it is current: how long a revocation waits for it at the most.
+const RENEW_EVERY: Duration = Duration::from_millis(10);
+/// How often uses of keys and refusals are written: the most of them that a crash can lose.
+const WRITE_EVERY: Duration = Duration::from_secs(30);
+/// How often tokens that are over are forgotten.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// How long tokens are kept after their end, so that a list still shows them.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long accepted requests may take once the process is to stop.
+const GRACE_SECONDS: u64 = 20;
+
+/// A bound listener, so that a taken port is known before anything starts.
+///
+/// # Errors
+/// The address cannot be bound.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves with so many threads (0: one a core) until `stop` says `true` (or its sender is gone), then answers what was accepted and writes what
+/// waits.
+///
+/// # Errors
+/// The server cannot start.
+pub async fn serve<S: Service>(
+    app: Arc<App<S>>,
+    listener: TcpListener,
+    workers: usize,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let data = Data::from(Arc::clone(&app));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = if workers == 0 { cores } else { workers };
+    let server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(data.clone())
+            .configure(mount::<S>)
+            .default_service(web::to(unmatched::<S>))
+    })
+    .workers(workers)
+    .keep_alive(KeepAlive::Timeout(Duration::from_secs(75)))
+    .client_request_timeout(Duration::from_secs(5))
+    .client_disconnect_timeout(Duration::from_secs(5))
+    .shutdown_timeout(GRACE_SECONDS)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let running = tokio::spawn(server);
+    let background = tokio::spawn(keep_current(Arc::clone(&app), stop.clone()));
+    stopped(stop).await;
+    handle.stop(true).await;
+    let ended = running.await.map_err(std::io::Error::other)?;
+    background.await.map_err(std::io::Error::other)?;
+    write_what_waits(&app).await;
+    if let Err(error) = app.platform().validator.retire().await {
+        tracing::warn!(?error, "the store did not hear that this process stops");
+    }
+    ended
+}
+
+/// Says `true` once the process is asked to stop: by SIGTERM, or SIGINT (Ctrl-C).
+///
+/// # Errors
+/// Signals cannot be waited for.
+pub fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        // Nobody listens any more: then nothing is left to stop.
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that nobody is left who could say it.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Keeps the validator current, and writes what waits once in a while.
+async fn keep_current<S: Service>(app: Arc<App<S>>, stop: watch::Receiver<bool>) {
+    let mut renew = tokio::time::interval(RENEW_EVERY);
+    let mut write = tokio::time::interval(WRITE_EVERY);
+    let mut purge = tokio::time::interval(PURGE_EVERY);
+    renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let ended = stopped(stop);
+    tokio::pin!(ended);
+    let mut healthy = true;
+    loop {
+        tokio::select! {
+            () = &mut ended => return,
+            _ = renew.tick() => {
+                let renewed = app.platform().validator.renew().await;
+                note_change(&mut healthy, &renewed);
+            }
+            _ = write.tick() => write_what_waits(&app).await,
+            _ = purge.tick() => {
+                let platform = app.platform();
+                let now = platform.now().millis();
+                let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+                let before = auth_core::time::Timestamp::from_millis(now.saturating_sub(kept));
+                if let Err(error) = platform.stores.tokens.purge(before).await {
+                    tracing::warn!(%error, "tokens that are over could not be forgotten");
+                }
+            }
+        }
+    }
+}
+
+/// Logs when renewals begin to fail, and when they work again; not each of a hundred a second.
+fn note_change(healthy: &mut bool, renewed: &Result<(), FlowError>) {
+    match renewed {
+        Ok(()) if !*healthy => tracing::info!("the revocation stream is live again"),
+        Err(error) if *healthy => {
+            tracing::error!(?error, "the revocation stream is not live: the store is asked")
+        }
+        _ => {}
+    }
+    *healthy = renewed.is_ok();
+}
+
+async fn write_what_waits<S: Service>(app: &App<S>) {
+    if let Err(error) = app.platform().validator.flush_uses().await {
+        tracing::warn!(?error, "uses of keys could not be written");
+    }
+    if let Err(error) = app.front.refusals.flush::<S>(app.platform()).await {
+        tracing::warn!(%error, "refusals could not be written");
+    }
+}
+
+/// Mounts a table: the rows of one path together, so that another method is a 405 that names those it has.
+pub(crate) fn mount<S: Service>(config: &mut ServiceConfig) {
+    let mut paths: BTreeMap<&str, Vec<&'static Row<S>>> = BTreeMap::new();
+    for row in S::TABLE.rows() {
+        paths.entry(row.spec.path).or_default().push(row);
+    }
+    // Paths with parameters come after those without, so that a word is never taken for an identifier.
+    let mut paths: Vec<_> = paths.into_iter().collect();
+    paths.sort_by_key(|(path, _)| path.matches('{').count());
+    for (path, rows) in paths {
+        let allowed = allowed(rows.iter().map(|row| &row.spec));
+        let mut resource: Resource = web::resource(path);
+        for row in rows {
+            let method = match row.spec.method {
+                Method::Get => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+                Method::Post => web::post(),
+                Method::Put => web::put(),
+                Method::Patch => web::patch(),
+                Method::Delete => web::delete(),
+                Method::Options => web::route().guard(guard::Options()),
+            };
+            resource = resource.route(method.to(row.enter));
+        }
+        config.service(resource.default_service(web::to(move |app: Data<App<S>>, _: HttpRequest| {
+            let allowed = allowed.clone();
+            async move { wrong_method(&app, &allowed) }
+        })));
+    }
+}
+
+fn allowed<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
+    let mut methods: Vec<_> = specs.map(|spec| spec.method.name()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.join(", ")
+}
+
+fn wrong_method<S: Service>(app: &App<S>, allowed: &str) -> HttpResponse {
+    let mut response = plain(app, &Problem::new(Kind::Method, format!("Allowed here: {allowed}.")));
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+async fn unmatched<S: Service>(app: Data<App<S>>) -> HttpResponse {
+    plain(&app, &Problem::absent())
+}
+
+fn plain<S: Service>(app: &App<S>, problem: &Problem) -> HttpResponse {
+    let request_id = app.front.request_ids.next();
+    let mut response = problem.respond(S::KIND.name(), &request_id);
+    protect(&mut response, &request_id);
+    response
+}

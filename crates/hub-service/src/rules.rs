@@ -1,0 +1,53 @@
+//! What the Hub's routes require, and which actions each requirement allows.
+
+use auth_core::{
+    error::Denial,
+    id::AccountId,
+    policy::{Allows, Need, Permission, Proof, Requirement, Rule},
+    port::{
+        CancelCall, ChangeAccount, ChangeKey, ChangeUser, CreateKey, CreateUser, RemoveUser, RevokeKey,
+        RotateKey, StartCall,
+    },
+    principal::{KeyPrincipal, Tenant},
+    service::Service,
+};
+
+macro_rules! key_rules {
+    ($($(#[$doc:meta])* $name:ident: $permission:ident allows $($action:ident),*;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub struct $name;
+
+            impl Requirement for $name {
+                const RULE: Rule = Rule::AnyOf(&[Need::Key(Service::Hub, Permission::$permission)]);
+                type Subject = KeyPrincipal;
+            }
+            $(impl Allows<$action> for $name {})*
+        )*
+    };
+}
+
+key_rules! {
+    /// A key that may work with calls.
+    Calls: CallManagement allows StartCall, CancelCall;
+    /// A key that may work with its account.
+    AccountAccess: AccountAccess allows ChangeAccount;
+    /// A key that may read what was used and what it costs.
+    Billing: BillingAccess allows ;
+    /// A key that may work with user records.
+    Users: UserManagement allows CreateUser, ChangeUser, RemoveUser;
+    /// A key that may manage keys.
+    Keys: ApiKeyManagement allows CreateKey, ChangeKey, RotateKey, RevokeKey;
+    /// A key that may read the audit trail.
+    Audit: AuditRead allows ;
+}
+
+/// Checks that a path or body names the caller's own account.
+///
+/// # Errors
+/// [`Denial::Absent`] for any other.
+pub fn own_account<R: Requirement>(who: &Proof<R>, account: AccountId) -> Result<(), Denial> {
+    let named = Tenant { account, domain: None };
+    if who.scope().covers(Some(named)) { Ok(()) } else { Err(Denial::Absent) }
+}
