@@ -1,5 +1,4 @@
 //! The Hub: accounts, users, API keys, calls, billing. [`Hub::TABLE`] is all of its routes.
-#![expect(clippy::future_not_send, reason = "a request stays on the thread that accepted it")]
 
 pub mod accounts;
 pub mod audit;
