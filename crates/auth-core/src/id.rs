@@ -102,6 +102,11 @@ typed_id! {
     /// A call of the Hub; written as `call_sid`: `CA` and 32 hexadecimal digits.
     CallId
 }
+typed_id! {
+    /// One answer of a chat.
+    MessageId
+}
+uuid_text!(MessageId);
 uuid_text!(AccountId);
 uuid_text!(DomainId);
 uuid_text!(KeyId);

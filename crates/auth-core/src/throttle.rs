@@ -1,6 +1,9 @@
 //! Limits on how often: counted in windows of one minute from the first request, in this process.
 
-use crate::{id::KeyId, time::Monotonic};
+use crate::{
+    id::{KeyId, TokenId},
+    time::Monotonic,
+};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
@@ -20,6 +23,8 @@ const MOST_SUBJECTS: usize = 100_000;
 pub enum Subject {
     /// A key, against its own limit.
     Key(KeyId),
+    /// A session, against what one visitor may ask.
+    Session(TokenId),
     /// A network address, for one purpose. IPv6 counts by /64, the least that one subscriber holds.
     Source(&'static str, IpAddr),
 }

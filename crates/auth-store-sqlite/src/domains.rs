@@ -9,6 +9,7 @@ use crate::{
 };
 use auth_core::{
     audit::Event,
+    id::DomainId,
     model::{Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version, WebOrigin},
     policy::{Granted, Scope},
     port::{About, Answer, Change, ChangeDomain, CreateDomain, Creation, Domains, Seq, SuspendDomain},
@@ -60,6 +61,16 @@ async fn named(conn: &mut Conn, scope: Option<Scope>, name: &DomainName) -> Done
 
 #[async_trait::async_trait]
 impl Domains for Sqlite {
+    async fn read(&self, scope: Scope, id: DomainId) -> Answer<Option<Domain>> {
+        self.read(async move |conn| {
+            let query = domains::table.filter(dsl::id.eq(id.as_bytes().to_vec())).into_boxed();
+            let query = scoped!(query, scope, account: dsl::account_id, domain: dsl::id);
+            let found: Option<DomainRow> = query.first(conn).await.optional()?;
+            found.map(DomainRow::read).transpose()
+        })
+        .await
+    }
+
     async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>> {
         let name = name.clone();
         self.read(async move |conn| named(conn, Some(scope), &name).await).await

@@ -5,8 +5,9 @@ mod chain_key;
 use auth_core::{entropy::Entropy, error::StoreError, port::Stores};
 use std::path::{Path, PathBuf};
 
-/// Where the store and what belongs to it are.
-#[derive(Debug, Clone)]
+/// Where the store and what belongs to it are: the section `[store]` of a configuration.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Location {
     /// `sqlite://PATH`; a relative path is taken from the working directory.
     pub url: String,

@@ -92,20 +92,75 @@ pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema> Input for Json<T> {
     async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
-        let media =
-            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default().trim();
-        if !media.eq_ignore_ascii_case("application/json") {
+        if media_type(request) != "application/json" {
             return Err(Problem::new(Kind::MediaType, "Send Content-Type: application/json."));
         }
-        let body = tokio::time::timeout(BODY_TIME, collect(request, payload))
-            .await
-            .map_err(|_| Problem::new(Kind::Timeout, "The body took longer than 10 seconds."))??;
+        let body = in_time(collect(request, payload)).await?;
         parse(&body).map(Self)
     }
     fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
         shape.body = Some(T::json_schema(schemas));
     }
+}
+
+/// A form of at most [`BODY_LIMIT`] bytes, sent by a page of this service itself: what a browser says comes
+/// from elsewhere is refused, since its cookies come along by themselves.
+#[derive(Debug)]
+pub struct OwnForm<T>(pub T);
+
+impl<T: DeserializeOwned + JsonSchema> Input for OwnForm<T> {
+    async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
+        if !from_own_page(request) {
+            return Err(Problem::new(Kind::ForeignPage, "This form is sent by its own page alone."));
+        }
+        if media_type(request) != "application/x-www-form-urlencoded" {
+            let expected = "Send Content-Type: application/x-www-form-urlencoded.";
+            return Err(Problem::new(Kind::MediaType, expected));
+        }
+        let body = in_time(collect(request, payload)).await?;
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(&body));
+        T::deserialize(pairs).map(Self).map_err(|error| Problem::invalid("", error))
+    }
+    fn describe(_: &mut Shape, _: &mut SchemaGenerator) {}
+}
+
+/// Whether the browser says that the request comes from a page of this service (Fetch Metadata, and `Origin`
+/// where it is sent). One of them must be there: a caller that sends neither is no page.
+fn from_own_page(request: &HttpRequest) -> bool {
+    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = header("host").unwrap_or_default();
+    let own_origin =
+        header("origin").map(|origin| origin.split_once("://").is_some_and(|(_, own)| own == host));
+    match (header("sec-fetch-site"), own_origin) {
+        (Some(site), own_origin) => site == "same-origin" && own_origin != Some(false),
+        (None, own_origin) => own_origin == Some(true),
+    }
+}
+
+/// The `Origin` that a browser sends for a page.
+#[derive(Debug)]
+pub struct PageOrigin(pub Option<String>);
+
+impl Input for PageOrigin {
+    async fn take(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let mut values = request.headers().get_all("origin");
+        match (values.next().map(|value| value.to_str()), values.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(Ok(origin)), None) => Ok(Self(Some(origin.to_owned()))),
+            _ => Err(Problem::invalid("Origin", "expected one origin")),
+        }
+    }
+    fn describe(_: &mut Shape, _: &mut SchemaGenerator) {}
+}
+
+fn media_type(request: &HttpRequest) -> String {
+    let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+async fn in_time(body: impl Future<Output = Result<Vec<u8>, Problem>>) -> Result<Vec<u8>, Problem> {
+    let late = || Problem::new(Kind::Timeout, "The body took longer than 10 seconds.");
+    tokio::time::timeout(BODY_TIME, body).await.map_err(|_| late())?
 }
 
 async fn collect(request: &HttpRequest, payload: &mut Payload) -> Result<Vec<u8>, Problem> {

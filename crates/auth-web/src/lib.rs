@@ -24,6 +24,7 @@ mod request_id;
 pub mod serve;
 pub mod system;
 
+pub use credential::Place;
 pub use endpoint::{Endpoint, Method, Row, Service, Spec, Table, row};
 pub use front::{App, Front};
 pub use problem::Problem;

@@ -72,6 +72,8 @@ kinds! {
     Forbidden = FORBIDDEN, "insufficient_scope", "The credential does not allow this";
     /// A good key, from an address outside its networks.
     Network = FORBIDDEN, "network_not_allowed", "The credential may not be used from this address";
+    /// A form that its own page did not send.
+    ForeignPage = FORBIDDEN, "foreign_page", "The request comes from another site's page";
     /// More than the caller itself may.
     Excess = FORBIDDEN, "beyond_own_rights", "A key cannot give more than it has";
     /// Not there, or not the caller's.
@@ -122,8 +124,8 @@ impl Problem {
     }
     /// Whether it is a refusal, which the audit trail counts.
     pub(crate) const fn is_refusal(&self) -> bool {
-        use Kind::{Absent, Excess, Forbidden, Network, Throttled, Unauthenticated};
-        matches!(self.kind, Unauthenticated | Forbidden | Network | Excess | Absent | Throttled)
+        use Kind::{Absent, Excess, Forbidden, ForeignPage, Network, Throttled, Unauthenticated};
+        matches!(self.kind, Unauthenticated | Forbidden | ForeignPage | Network | Excess | Absent | Throttled)
     }
 
     /// The answer to send.

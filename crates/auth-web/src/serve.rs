@@ -34,6 +34,18 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long accepted requests may take once the process is to stop.
 const GRACE_SECONDS: u64 = 20;
 
+/// How requests come in: the section `[server]` of a configuration.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Address and port; each service has its default.
+    pub listen: Option<SocketAddr>,
+    /// Threads that serve requests; 0 is one a core.
+    pub workers: usize,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+}
+
 /// A bound listener, so that a taken port is known before anything starts.
 ///
 /// # Errors

@@ -9,9 +9,11 @@ use auth_core::{
 };
 use auth_store::Location;
 use auth_web::{App, serve};
-use ipnet::IpNet;
 use serde::Deserialize;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 use tokio::sync::watch;
 
 /// All of it: sections of the file, or `HUB_SECTION__NAME` in the environment.
@@ -19,44 +21,17 @@ use tokio::sync::watch;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `[store]`.
-    pub store: Store,
+    pub store: Location,
     /// `[server]`.
     #[serde(default)]
-    pub server: Server,
+    pub server: serve::Settings,
     /// `[billing]`.
     #[serde(default)]
     pub billing: Billing,
 }
 
-/// Where the store is.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Store {
-    /// `sqlite://PATH`.
-    pub url: String,
-    /// The file of the audit chain's key; by default `audit.key` beside the database.
-    pub audit_key: Option<PathBuf>,
-    /// The file that audit heads are anchored in; by default `audit.anchor` beside the database.
-    pub audit_anchor: Option<PathBuf>,
-}
-
-/// How requests come in.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Server {
-    /// Address and port.
-    pub listen: SocketAddr,
-    /// Threads that serve requests; 0 is one a core.
-    pub workers: usize,
-    /// Networks of proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8080).into(), workers: 0, trusted_proxies: Vec::new() }
-    }
-}
+/// Where the Hub listens if nothing else is said.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// What calls cost.
 #[derive(Debug, Clone, Deserialize)]
@@ -95,11 +70,10 @@ impl Settings {
         entropy: Arc<dyn Entropy>,
         stop: watch::Receiver<bool>,
     ) -> Result<(), String> {
-        let listener = serve::bind(self.server.listen).map_err(|error| error.to_string())?;
-        let Store { url, audit_key, audit_anchor } = self.store;
-        let location = Location { url, audit_key, audit_anchor };
+        let listen = self.server.listen.unwrap_or(LISTEN);
+        let listener = serve::bind(listen).map_err(|error| error.to_string())?;
         let stores =
-            auth_store::open(&location, entropy.as_ref()).await.map_err(|error| error.to_string())?;
+            auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
         let platform = Platform::new(Service::Hub, stores, clock, entropy);
         let app = App::new(Hub::new(platform, self.billing.tariff()), self.server.trusted_proxies);
         serve::serve(Arc::new(app), listener, self.server.workers, stop)

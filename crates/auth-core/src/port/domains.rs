@@ -2,6 +2,7 @@
 
 use super::{Answer, Change, Creation, Seq};
 use crate::{
+    id::DomainId,
     model::{Account, Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version, WebOrigin},
     policy::{Action, Granted, Scope},
     time::Timestamp,
@@ -30,6 +31,8 @@ impl Action for SuspendDomain {
 /// Domains.
 #[async_trait::async_trait]
 pub trait Domains: Send + Sync {
+    /// The domain, if within the scope.
+    async fn read(&self, scope: Scope, id: DomainId) -> Answer<Option<Domain>>;
     /// The domain of this name, if within the scope.
     async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>>;
     /// The domain of this name whoever owns it: for a widget's start, which no credential guards.

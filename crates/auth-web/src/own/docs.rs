@@ -5,7 +5,7 @@ use crate::{
     endpoint::{Endpoint, Service, Spec},
     openapi,
     problem::{Kind, Problem},
-    reply::{Html, Shown},
+    reply::{Html, Shown, escape},
 };
 use auth_core::policy::Proof;
 use std::fmt::Write as _;
@@ -83,9 +83,4 @@ fn page(title: &str, head: &[&str], rows: &str) -> Html {
          For errors: <a href=\"/docs/problems\">/docs/problems</a>.</p>\n\
          <table border=\"1\" cellpadding=\"6\">\n<tr>{head}</tr>\n{rows}</table>\n</html>\n"
     ))
-}
-
-/// Text as HTML shows it.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,0 +1,97 @@
+//! What the chatbot service's routes require, and which actions each requirement allows.
+
+use auth_core::{
+    id::DomainId,
+    policy::{Allows, Need, Nobody, Permission, Requirement, Rule, Subject},
+    port::{MintToken, OpenSession, RevokeToken},
+    principal::{KeyPrincipal, Principal, TokenKind, TokenPrincipal},
+    service::Service,
+};
+
+/// A domain key that may mint, check and revoke temporary tokens.
+#[derive(Debug)]
+pub struct Tokens;
+
+impl Requirement for Tokens {
+    const RULE: Rule = Rule::AnyOf(&[Need::Key(Service::Chatbot, Permission::TokenGeneration)]);
+    type Subject = KeyPrincipal;
+}
+impl Allows<MintToken> for Tokens {}
+impl Allows<RevokeToken> for Tokens {}
+
+/// A temporary token that opens a browser chat.
+#[derive(Debug)]
+pub struct Invited;
+
+impl Requirement for Invited {
+    const RULE: Rule = Rule::AnyOf(&[Need::Token(TokenKind::Temp)]);
+    type Subject = TokenPrincipal;
+}
+impl Allows<OpenSession> for Invited {}
+
+/// A browser chat session.
+#[derive(Debug)]
+pub struct Browser;
+
+impl Requirement for Browser {
+    const RULE: Rule = Rule::AnyOf(&[Need::Token(TokenKind::Chat)]);
+    type Subject = TokenPrincipal;
+}
+
+/// A page that wants to open a widget session.
+#[derive(Debug)]
+pub struct WidgetPage;
+
+impl Requirement for WidgetPage {
+    const RULE: Rule =
+        Rule::Public { because: "visitors hold no credential; the page's origin must be listed" };
+    type Subject = Nobody;
+}
+impl Allows<OpenSession> for WidgetPage {}
+
+/// A browser that asks what a page may send.
+#[derive(Debug)]
+pub struct Asking;
+
+impl Requirement for Asking {
+    const RULE: Rule = Rule::Public { because: "a CORS preflight carries no credential, and has no effect" };
+    type Subject = Nobody;
+}
+
+/// A widget session.
+#[derive(Debug)]
+pub struct Visitor;
+
+impl Requirement for Visitor {
+    const RULE: Rule = Rule::AnyOf(&[Need::Token(TokenKind::Widget)]);
+    type Subject = TokenPrincipal;
+}
+
+/// Whoever may ask a domain's chatbot.
+#[derive(Debug)]
+pub struct Chatter;
+
+impl Requirement for Chatter {
+    const RULE: Rule =
+        Rule::AnyOf(&[Need::Token(TokenKind::Temp), Need::Key(Service::Chatbot, Permission::ChatAccess)]);
+    type Subject = OfDomain;
+}
+
+/// A domain key that may read the audit trail.
+#[derive(Debug)]
+pub struct Audit;
+
+impl Requirement for Audit {
+    const RULE: Rule = Rule::AnyOf(&[Need::Key(Service::Chatbot, Permission::AuditRead)]);
+    type Subject = KeyPrincipal;
+}
+
+/// A caller of whom it matters only which domain it is of.
+#[derive(Debug, Clone, Copy)]
+pub struct OfDomain(pub DomainId);
+
+impl Subject for OfDomain {
+    fn of(who: Option<&Principal>) -> Option<Self> {
+        who?.tenant()?.domain.map(Self)
+    }
+}

@@ -1,0 +1,87 @@
+//! The chatbot service's configuration, and starting it from there.
+
+use crate::{
+    Chatbot,
+    responder::{Responder, Upstream},
+};
+use auth_core::{entropy::Entropy, flow::Platform, service::Service, time::Clock};
+use auth_store::Location;
+use auth_web::{App, serve};
+use serde::Deserialize;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+use tokio::sync::watch;
+
+/// All of it: sections of the file, or `CHATBOT_SECTION__NAME` in the environment.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `[store]`.
+    pub store: Location,
+    /// `[server]`.
+    #[serde(default)]
+    pub server: serve::Settings,
+    /// `[responder]`.
+    #[serde(default)]
+    pub responder: Model,
+}
+
+/// Where the chatbot service listens if nothing else is said.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8009);
+
+/// The language model behind the chat.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Model {
+    /// The base URL of an OpenAI-compatible service; without one, a built-in responder says so.
+    pub url: Option<String>,
+    /// The model's name.
+    pub model: String,
+    /// The file of the service's key.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Model {
+    /// The responder.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    #[expect(clippy::disallowed_methods, reason = "a secret of the configuration is read from its file")]
+    pub fn responder(&self) -> Result<Responder, String> {
+        let Some(url) = &self.url else { return Ok(Responder::BuiltIn) };
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path)
+                .map(|key| key.trim().to_owned())
+                .map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let key = self.key_file.as_ref().map(read).transpose()?;
+        Ok(Responder::Upstream(Upstream::new(url, &self.model, key)?))
+    }
+}
+
+impl Settings {
+    /// Opens the store and serves until told to stop.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub async fn run(
+        self,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), String> {
+        let listen = self.server.listen.unwrap_or(LISTEN);
+        let listener = serve::bind(listen).map_err(|error| error.to_string())?;
+        let responder = self.responder.responder()?;
+        let stores =
+            auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
+        let platform = Platform::new(Service::Chatbot, stores, clock, entropy);
+        let app = App::new(Chatbot::new(platform, responder), self.server.trusted_proxies);
+        serve::serve(Arc::new(app), listener, self.server.workers, stop)
+            .await
+            .map_err(|error| error.to_string())
+    }
+}
