@@ -1,0 +1,129 @@
+//! A small HTTP/1.1 client that sends exactly what it is told, also what no proper client would send.
+
+use std::net::SocketAddr;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method, as it is sent.
+    pub method: String,
+    /// Path and query, as they are sent.
+    pub target: String,
+    /// Headers beside `Host`, `Connection` and `Content-Length`.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Request {
+    /// A request without headers and body.
+    pub fn new(method: &str, target: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+        }
+    }
+    /// `GET`.
+    pub fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+    /// `POST` of JSON.
+    pub fn post(target: &str, body: &str) -> Self {
+        Self::new("POST", target).json(body)
+    }
+    /// With a JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self.header("Content-Type", "application/json")
+    }
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+    /// With a bearer credential.
+    #[must_use]
+    pub fn bearer(self, credential: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {credential}"))
+    }
+
+    /// Sends it on a connection of its own.
+    ///
+    /// # Errors
+    /// The connection broke, or what came back is no HTTP.
+    pub async fn send(&self, to: SocketAddr) -> std::io::Result<Response> {
+        let mut text =
+            format!("{} {} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n", self.method, self.target);
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !self.body.is_empty() {
+            text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        text.push_str("\r\n");
+        text.push_str(&self.body);
+        let answer = raw(to, text.as_bytes()).await?;
+        Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP came back"))
+    }
+}
+
+/// Sends bytes on a connection of its own, and reads until the server closes it.
+///
+/// # Errors
+/// The connection cannot be made.
+pub async fn raw(to: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(to).await?;
+    // A server may answer and close before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    Ok(answer)
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Response {
+    /// Reads the first answer of a connection.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let header =
+            |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        Some(Self { status, headers: lines.filter_map(header).collect(), body: body.to_owned() })
+    }
+    /// The first header of a name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+    /// The body as JSON; `null` where it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+    /// A member of the body, as text.
+    pub fn field(&self, name: &str) -> String {
+        match self.json().get(name) {
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        }
+    }
+}

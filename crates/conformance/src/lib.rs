@@ -1,0 +1,12 @@
+//! The conformance suite: what the tests of this crate share.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite fails by panicking")]
+
+pub mod ambient;
+pub mod client;
+pub mod operator;
+pub mod oracle;
+pub mod world;
+
+#[doc = include_str!("../../../README.md")]
+#[cfg(doctest)]
+pub struct Readme;

@@ -1,0 +1,43 @@
+//! The operator's part in tests: who makes tenants and keys.
+
+use auth_core::{
+    policy::{Allows, Need, Proof, Requirement, Rule, decide},
+    port::{
+        ChangeDomain, ChangeKey, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RevokeToken,
+        RotateKey, SuspendAccount, SuspendDomain,
+    },
+    principal::{Origin, Principal},
+};
+
+/// The operator of the machine.
+#[derive(Debug)]
+pub struct Operates;
+
+impl Requirement for Operates {
+    const RULE: Rule = Rule::AnyOf(&[Need::Operator]);
+    type Subject = Principal;
+}
+
+macro_rules! allow {
+    ($($action:ident),* $(,)?) => { $(impl Allows<$action> for Operates {})* };
+}
+allow!(
+    ChangeDomain,
+    ChangeKey,
+    CreateAccount,
+    CreateDomain,
+    CreateKey,
+    ImportKeys,
+    RevokeKey,
+    RevokeToken,
+    RotateKey,
+    SuspendAccount,
+    SuspendDomain,
+);
+
+/// The operator's proof.
+#[expect(clippy::disallowed_methods, reason = "the suite makes its tenants as the operator would")]
+pub fn operator() -> Proof<Operates> {
+    let origin = Origin { source: None, request_id: "conformance".to_owned() };
+    decide(Some(Principal::operator()), origin).ok().unwrap()
+}

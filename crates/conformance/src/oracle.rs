@@ -1,0 +1,92 @@
+//! The oracle: what each route should answer to each caller, written by hand and never derived.
+
+use std::collections::BTreeMap;
+
+/// Who calls, in the order of the columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    /// Without a credential.
+    None,
+    /// With what cannot be a credential.
+    Malformed,
+    /// With a well-formed credential that nobody issued.
+    Unknown,
+    /// With a credential of the right kind whose time is over.
+    Expired,
+    /// With a credential of the right kind that was revoked.
+    Revoked,
+    /// With a live credential of another kind.
+    OtherKind,
+    /// With a live key of the other service.
+    OtherService,
+    /// With a live key that holds every permission of the service but the needed one.
+    Lacking,
+    /// With a live credential of another tenant, about the first tenant's objects.
+    Foreign,
+    /// With a live key that holds the needed permission alone.
+    Least,
+    /// With a live credential that holds everything.
+    Allowed,
+}
+
+impl Caller {
+    /// Every caller, in the order of the columns.
+    pub const ALL: [Self; 11] = [
+        Self::None,
+        Self::Malformed,
+        Self::Unknown,
+        Self::Expired,
+        Self::Revoked,
+        Self::OtherKind,
+        Self::OtherService,
+        Self::Lacking,
+        Self::Foreign,
+        Self::Least,
+        Self::Allowed,
+    ];
+}
+
+/// One line of the oracle.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Method and path.
+    pub route: String,
+    /// What the route needs: `public`, or as the contract writes it, joined by `|` without spaces.
+    pub needs: String,
+    /// What it should answer to whom; a caller that cannot exist for the route is absent.
+    pub answers: BTreeMap<Caller, u16>,
+}
+
+impl Line {
+    /// The needed permission of a key, where the first need is one.
+    pub fn permission(&self) -> Option<&str> {
+        let first = self.needs.split('|').find(|need| need.contains("key("))?;
+        first.split(['(', ')']).nth(1)
+    }
+}
+
+/// Reads an oracle by operation id.
+///
+/// # Errors
+/// The line that does not read, or that stands twice.
+pub fn read(text: &str) -> Result<BTreeMap<String, Line>, String> {
+    let mut lines = BTreeMap::new();
+    for text in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        let columns: Vec<_> = text.split_whitespace().collect();
+        let [id, method, path, needs, answers @ ..] = columns.as_slice() else {
+            return Err(format!("does not read: {text}"));
+        };
+        if answers.len() != Caller::ALL.len() {
+            return Err(format!("expected {} answers: {text}", Caller::ALL.len()));
+        }
+        let mut parsed = BTreeMap::new();
+        for (caller, answer) in Caller::ALL.into_iter().zip(answers).filter(|(_, answer)| **answer != "-") {
+            parsed.insert(caller, answer.parse().map_err(|_| format!("{answer} is no status: {text}"))?);
+        }
+        let line = Line { route: format!("{method} {path}"), needs: (*needs).to_owned(), answers: parsed };
+        if lines.insert((*id).to_owned(), line).is_some() {
+            return Err(format!("{id} stands twice"));
+        }
+    }
+    Ok(lines)
+}

@@ -1,0 +1,368 @@
+//! Both services on a fresh store, with two tenants that own one of everything.
+
+use crate::{
+    ambient::{SeededEntropy, StepClock},
+    client::{Request, Response},
+    operator::operator,
+};
+use auth_core::{
+    flow::{KeyOrder, Platform, issue_key, revoke_key},
+    id::{AccountId, DomainId, KeyId},
+    model::{Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Page, Set, WebOrigin},
+    policy::{Installation, Networks, Permission, Permissions, Proof, Rights, decide, grant},
+    port::{ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
+    principal::{Origin, Tenant, TokenKind},
+    service::Service,
+    time::{Clock as _, Timestamp},
+};
+use auth_store::Location;
+use auth_web::{App, serve};
+use chatbot_service::{Chatbot, responder::Responder};
+use hub_service::{Hub, settings::Billing};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// Both services, running.
+pub struct World {
+    /// Their store.
+    pub stores: Stores,
+    /// Their clock.
+    pub clock: StepClock,
+    /// Where the Hub listens.
+    pub hub: SocketAddr,
+    /// Where the chatbot service listens.
+    pub chatbot: SocketAddr,
+    /// The Hub's core.
+    pub hub_platform: Platform,
+    /// The chatbot service's core.
+    pub chatbot_platform: Platform,
+    /// The first tenant.
+    pub a: Holdings,
+    /// The second.
+    pub b: Holdings,
+    /// The folder of the store's files; removed with the world.
+    pub dir: tempfile::TempDir,
+    stop: watch::Sender<bool>,
+    running: Vec<JoinHandle<std::io::Result<()>>>,
+}
+
+/// What a tenant owns.
+#[derive(Debug, Clone, Default)]
+pub struct Holdings {
+    /// The account.
+    pub account_id: String,
+    /// The domain's name.
+    pub domain: String,
+    /// The page that its widget is on.
+    pub origin: String,
+    /// A Hub key with every permission.
+    pub hub_key: String,
+    /// A domain key with every permission.
+    pub domain_key: String,
+    /// A Hub key that may nothing: its secret and its id.
+    pub idle_key: (String, String),
+    /// A call.
+    pub call_sid: String,
+    /// A user.
+    pub user_id: String,
+    /// A temporary token: its secret and its id.
+    pub temp: (String, String),
+    /// A widget session: its secret and its id.
+    pub widget: (String, String),
+    /// The cookie value of a browser chat session.
+    pub chat: String,
+}
+
+impl Holdings {
+    /// What must not be seen by another tenant.
+    pub fn marks(&self) -> [&str; 8] {
+        [
+            &self.account_id,
+            &self.domain,
+            &self.idle_key.1,
+            &self.call_sid,
+            &self.user_id,
+            &self.temp.1,
+            &self.widget.1,
+            &self.hub_key,
+        ]
+    }
+
+    /// Puts what the tenant owns where a text names it.
+    pub fn fill(&self, service: Service, text: &str) -> String {
+        let id = match service {
+            Service::Hub => &self.idle_key.1,
+            Service::Chatbot => &self.temp.1,
+        };
+        [
+            ("{account_id}", &self.account_id),
+            ("{domain}", &self.domain),
+            ("{origin}", &self.origin),
+            ("{call_sid}", &self.call_sid),
+            ("{user_id}", &self.user_id),
+            ("{id}", id),
+            ("{api_key}", &self.idle_key.0),
+            ("{temp_token}", &self.temp.0),
+            ("{session_id}", &self.widget.1),
+        ]
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+}
+
+impl World {
+    /// Starts both services on a fresh SQLite file, on ports of their own.
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let location = Location::at(&format!("sqlite://{}", dir.path().join("auth.db").display()));
+        let entropy = Arc::new(SeededEntropy::new(rand_seed(dir.path())));
+        let stores = auth_store::open(&location, entropy.as_ref()).await.unwrap();
+        let clock = StepClock::default();
+        let platform =
+            |service| Platform::new(service, stores.clone(), Arc::new(clock.clone()), entropy.clone());
+        let (hub_platform, chatbot_platform) = (platform(Service::Hub), platform(Service::Chatbot));
+        let (stop, stopped) = watch::channel(false);
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let listen = || serve::bind(any).unwrap();
+        let (hub_listener, chatbot_listener) = (listen(), listen());
+        let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
+        let billing = Billing { sms_cents: 5, phone_cents: 20, ..Billing::default() };
+        let hub_app = App::new(Hub::new(hub_platform.clone(), billing.tariff()), Vec::new());
+        let chatbot_app = App::new(Chatbot::new(chatbot_platform.clone(), Responder::BuiltIn), Vec::new());
+        let running = vec![
+            tokio::spawn(serve::serve(Arc::new(hub_app), hub_listener, 1, stopped.clone())),
+            tokio::spawn(serve::serve(Arc::new(chatbot_app), chatbot_listener, 1, stopped)),
+        ];
+        let (a, b) = (Holdings::default(), Holdings::default());
+        let mut world =
+            Self { stores, clock, hub, chatbot, hub_platform, chatbot_platform, a, b, dir, stop, running };
+        world.current().await;
+        world.a = world.settle_in("a").await;
+        world.b = world.settle_in("b").await;
+        world
+    }
+
+    /// Waits until both services serve from memory.
+    pub async fn current(&self) {
+        for validator in [&self.hub_platform.validator, &self.chatbot_platform.validator] {
+            while !validator.is_current() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    }
+
+    /// Stops both services and waits for their end.
+    pub async fn end(self) {
+        self.stop.send(true).unwrap();
+        for running in self.running {
+            running.await.unwrap().unwrap();
+        }
+    }
+
+    /// Lets time pass.
+    pub async fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+        self.current().await;
+    }
+
+    /// The core of a service.
+    pub fn platform(&self, service: Service) -> &Platform {
+        match service {
+            Service::Hub => &self.hub_platform,
+            Service::Chatbot => &self.chatbot_platform,
+        }
+    }
+
+    /// Where a service listens.
+    pub const fn address(&self, service: Service) -> SocketAddr {
+        match service {
+            Service::Hub => self.hub,
+            Service::Chatbot => self.chatbot,
+        }
+    }
+
+    /// Sends a request to the Hub.
+    pub async fn hub(&self, request: Request) -> Response {
+        request.send(self.hub).await.unwrap()
+    }
+
+    /// Sends a request to the chatbot service.
+    pub async fn chatbot(&self, request: Request) -> Response {
+        request.send(self.chatbot).await.unwrap()
+    }
+
+    /// Makes an account, its domain, and one of everything.
+    async fn settle_in(&self, name: &str) -> Holdings {
+        let tenant = self.tenant(name).await;
+        let origin = format!("https://www.{name}.example");
+        let hub_tenant = Tenant { domain: None, ..tenant };
+        let hub_key = self.key(Service::Hub, hub_tenant, Permissions::all_of(Service::Hub), None).await.0;
+        let domain_key =
+            self.key(Service::Chatbot, tenant, Permissions::all_of(Service::Chatbot), None).await.0;
+        let idle_key = self.key(Service::Hub, hub_tenant, Permissions::NONE, None).await;
+        let account_id = tenant.account.to_string();
+        let call = self
+            .hub(
+                Request::post(
+                    "/start",
+                    r#"{"type":"reminder","channel":"phone","phone_number":"+14155550123","client_name":"Alice",
+                    "client_email":"alice@example.com","instruction":"Call.","domain_name":"x","language":"en"}"#,
+                )
+                .bearer(&hub_key),
+            )
+            .await;
+        let users = format!("/accounts/{account_id}/users");
+        let user = r#"{"name":"Bob","email":"bob@example.com"}"#;
+        let user = self.hub(Request::post(&users, user).bearer(&hub_key)).await;
+        let temp = self.temp(&domain_key, 24).await;
+        let connect = Request::get(&format!("/autoconnect?token={}", temp.0));
+        let cookie = self.chatbot(connect).await.header("set-cookie").unwrap_or_default().to_owned();
+        let chat = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
+        let widget = format!(r#"{{"tenant":"{name}.example","origin":"{origin}"}}"#);
+        let widget = self.chatbot(Request::post("/v1/widget/session", &widget)).await;
+        Holdings {
+            account_id,
+            domain: format!("{name}.example"),
+            origin,
+            hub_key,
+            domain_key,
+            idle_key,
+            call_sid: call.field("call_sid"),
+            user_id: user.field("user_id"),
+            temp,
+            widget: (widget.field("token"), widget.field("session_id")),
+            chat,
+        }
+    }
+
+    async fn tenant(&self, name: &str) -> Tenant {
+        let (now, entropy) = (self.clock.now(), self.hub_platform.entropy.as_ref());
+        let proof = operator();
+        let account = AccountId::draw(now, entropy);
+        let new = NewAccount {
+            id: account,
+            name: Name::parse(&format!("Account {name}")).unwrap(),
+            contact: None,
+            at: now,
+        };
+        let granted = grant::<CreateAccount, _>(&proof, &Installation).unwrap();
+        self.stores.accounts.create(&granted, new).await.unwrap();
+        let owner = self.stores.accounts.read(proof.scope(), account).await.unwrap().unwrap();
+        let domain = DomainId::draw(now, entropy);
+        let name_of = DomainName::parse(&format!("{name}.example")).unwrap();
+        let granted = grant::<CreateDomain, _>(&proof, &owner).unwrap();
+        let new = NewDomain { id: domain, name: name_of.clone(), at: now };
+        self.stores.domains.create(&granted, new).await.unwrap();
+        let found = self.domain(&name_of).await;
+        let granted = grant::<ChangeDomain, _>(&proof, &found).unwrap();
+        let origins = Set::To(vec![WebOrigin::parse(&format!("https://www.{name}.example")).unwrap()]);
+        self.stores.domains.change(&granted, found.version, DomainPatch { origins }, now).await.unwrap();
+        Tenant { account, domain: Some(domain) }
+    }
+
+    /// The domain of a name, as the operator sees it.
+    pub async fn domain(&self, name: &DomainName) -> Domain {
+        self.stores.domains.by_name(operator().scope(), name).await.unwrap().unwrap()
+    }
+
+    /// The tenant behind holdings, as a service sees it.
+    pub async fn tenant_of(&self, holdings: &Holdings, service: Service) -> Tenant {
+        let domain = self.domain(&DomainName::parse(&holdings.domain).unwrap()).await;
+        let domain_id = (service == Service::Chatbot).then_some(domain.id);
+        Tenant { account: domain.account, domain: domain_id }
+    }
+
+    /// Makes a key as the operator: its secret and its id.
+    pub async fn key(
+        &self,
+        service: Service,
+        tenant: Tenant,
+        permissions: Permissions,
+        expires_at: Option<Timestamp>,
+    ) -> (String, String) {
+        let rights = Rights { permissions, expires_at, networks: Networks::ANY, rate_limit: None };
+        self.key_with(service, tenant, rights).await
+    }
+
+    /// Makes a key with these rights as the operator: its secret and its id.
+    pub async fn key_with(&self, service: Service, tenant: Tenant, rights: Rights) -> (String, String) {
+        let proof = operator();
+        let granted = grant::<CreateKey, _>(&proof, &tenant).unwrap();
+        let order = KeyOrder { service, name: Name::parse("test key").unwrap(), rights };
+        let issued = issue_key(self.platform(service), &proof, &granted, order, |_| None).await.unwrap();
+        (issued.secret.reveal().expose().to_owned(), issued.id.to_string())
+    }
+
+    /// Revokes a key as the operator.
+    pub async fn revoke(&self, service: Service, id: &str) {
+        let id: KeyId = id.parse().unwrap();
+        revoke_key(self.platform(service), &operator(), service, id).await.unwrap();
+    }
+
+    /// Mints a temporary token over HTTP: its secret and its id.
+    pub async fn temp(&self, domain_key: &str, hours: u32) -> (String, String) {
+        let body = format!(r#"{{"username":"alice","expires_in_hours":{hours}}}"#);
+        let minted = Request::post("/auth/api/v1/tokens/generate", &body).bearer(domain_key);
+        let token = self.chatbot(minted).await.field("token");
+        let listed = self.chatbot(Request::get("/auth/api/v1/tokens?limit=1").bearer(domain_key)).await;
+        (token, listed.json()["items"][0]["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Everything that requests may change, as text: read again to show that a refusal changed nothing.
+    pub async fn snapshot(&self) -> String {
+        let (scope, page) = (operator().scope(), Page { limit: Page::MOST, before: None });
+        let mut text = String::new();
+        let mut add = |part: String| {
+            text.push_str(&part);
+            text.push('\n');
+        };
+        add(format!("{:?}", self.stores.accounts.list(scope, page).await.unwrap()));
+        add(format!("{:?}", self.stores.users.list(scope, page).await.unwrap()));
+        add(format!("{:?}", self.stores.domains.list(scope, page).await.unwrap()));
+        add(format!("{:?}", self.stores.calls.list(scope, page).await.unwrap()));
+        for service in Service::ALL {
+            let mut keys = self.stores.keys.list(service, scope, page).await.unwrap();
+            keys.iter_mut().for_each(|key| key.last_used_at = None);
+            add(format!("{keys:?}"));
+        }
+        for kind in TokenKind::ALL {
+            add(format!("{:?}", self.stores.tokens.list(kind, scope, page).await.unwrap()));
+        }
+        text
+    }
+
+    /// The actions and actors of the audit trail from a number on, refusals apart.
+    pub async fn audited_since(&self, seq: i64) -> Vec<(String, String)> {
+        let entries = self.stores.audit.scan(seq + 1, u16::MAX).await.unwrap();
+        let action = |event: &str| {
+            let event: serde_json::Value = serde_json::from_str(event).unwrap();
+            event["action"].as_str().unwrap().to_owned()
+        };
+        entries
+            .into_iter()
+            .map(|found| (action(&found.entry.event), found.entry.actor))
+            .filter(|(action, _)| action != "request.refused")
+            .collect()
+    }
+}
+
+/// A seed of its own for each world, from the name of its folder.
+fn rand_seed(path: &std::path::Path) -> u64 {
+    let mut hash = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(path, &mut hash);
+    std::hash::Hasher::finish(&hash)
+}
+
+/// A permission of exactly this name.
+pub fn permission(name: &str) -> Permission {
+    Permission::parse(name).unwrap()
+}
+
+/// The proof of a requirement by a principal, for tests of the core.
+pub fn prove<R: auth_core::policy::Requirement>(who: auth_core::principal::Principal) -> Proof<R> {
+    decide(Some(who), Origin { source: None, request_id: "test".to_owned() }).ok().unwrap()
+}
