@@ -191,10 +191,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(parsed)
 }
 
-/// The field that a message of serde names, for those that stand at the top: missing and unknown ones.
+/// The field that a message of serde names, for those that stand at the top: missing, unknown and repeated ones.
 fn named_in(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let known = text.starts_with("missing field") || text.starts_with("unknown field");
+    let known =
+        ["missing field", "unknown field", "duplicate field"].iter().any(|start| text.starts_with(start));
     let name = text.split('`').nth(1).filter(|_| known);
     name.unwrap_or_default().to_owned()
 }
