@@ -21,9 +21,6 @@ use zeroize::Zeroizing;
 #[serde(tag = "action")]
 #[expect(missing_docs, reason = "the names of the fields say what they are")]
 pub enum Event {
-    /// The store was made.
-    #[serde(rename = "store.initialised")]
-    StoreInitialised,
     /// An account was made.
     #[serde(rename = "account.created")]
     AccountCreated { account: AccountId },
@@ -322,6 +319,11 @@ impl<'a> Verifier<'a> {
             }
         }
         Ok(Self { key, head: Head::START, anchors: known })
+    }
+
+    /// The last entry that stands.
+    pub const fn head(&self) -> Head {
+        self.head
     }
 
     /// Takes the next entry.

@@ -50,8 +50,8 @@ pub struct TokenDigest([u8; 32]);
 impl TokenDigest {
     /// The digest of a text. One SHA-256 block where the text has at most 55 bytes.
     #[inline]
-    pub fn of(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
+    pub fn of(text: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(text).into())
     }
     /// The digest that a store kept.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {

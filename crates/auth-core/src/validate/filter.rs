@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn digest(n: usize) -> TokenDigest {
-        TokenDigest::of(&format!("key number {n}"))
+        TokenDigest::of(format!("key number {n}"))
     }
 
     #[test]

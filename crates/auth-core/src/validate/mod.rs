@@ -16,7 +16,7 @@ use crate::{
     secret::TokenDigest,
     service::Service,
     throttle::{Subject, Throttle},
-    time::{Clock, Timestamp},
+    time::{Clock, Monotonic, Timestamp},
 };
 use filter::Filter;
 use lease::Lease;
@@ -25,6 +25,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     num::NonZeroU32,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -69,6 +70,9 @@ enum Glance {
     Ask(TokenDigest, Form),
 }
 
+/// A lookup that may wait.
+type Looking<'a> = Pin<Box<dyn Future<Output = Result<Principal, FlowError>> + Send + 'a>>;
+
 impl Validator {
     /// A validator of one service that holds at most about `most` credentials. It serves from memory once
     /// [`Validator::renew`] has been called, and for [`LEASE`] after each time.
@@ -103,32 +107,57 @@ impl Validator {
         &self.throttle
     }
 
-    /// Whose credential a text is. `source` is the caller's address.
+    /// A reading of its clock.
+    pub fn reading(&self) -> Monotonic {
+        self.clock.monotonic()
+    }
+
+    /// Whose credential a text is. `source` is the caller's address, `asked` a [`reading`](Self::reading)
+    /// since the request came in: a lease that was live then is live for this request, since a
+    /// revocation that waited for its end was not answered before.
     ///
     /// # Errors
     /// [`Denial::Unauthenticated`] with the cause, for the audit trail; [`Denial::Network`] and
     /// [`Denial::Throttled`] for a good key outside its limits; [`FlowError::Store`] where memory could not
     /// tell and the store did not answer.
     #[inline]
-    pub async fn authenticate(&self, text: &str, source: Option<IpAddr>) -> Result<Principal, FlowError> {
-        match self.glance(text) {
+    pub async fn authenticate(
+        &self,
+        text: &[u8],
+        source: Option<IpAddr>,
+        asked: Monotonic,
+    ) -> Result<Principal, FlowError> {
+        match self.glance(text, asked) {
             Glance::Good(principal, false) => Ok(principal),
-            Glance::Good(principal, true) => self.within_limits(principal, source).await,
             Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
-            Glance::Ask(digest, form) => self.ask(&digest, form, source).await,
+            rare => self.look_further(rare, source).await,
         }
+    }
+
+    /// The rare ways, apart from the common one, so that its code and its future stay small.
+    #[cold]
+    #[inline(never)]
+    fn look_further(&self, rare: Glance, source: Option<IpAddr>) -> Looking<'_> {
+        Box::pin(async move {
+            match rare {
+                Glance::Good(principal, false) => Ok(principal),
+                Glance::Good(principal, true) => self.within_limits(principal, source).await,
+                Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
+                Glance::Ask(digest, form) => self.ask(&digest, form, source).await,
+            }
+        })
     }
 
     /// Form, digest, lease, table: no I/O, no lock, no allocation.
     #[inline]
-    fn glance(&self, text: &str) -> Glance {
+    fn glance(&self, text: &[u8], asked: Monotonic) -> Glance {
         let form = match classify(text) {
             Ok(form) if self.accepts(form) => form,
             Ok(_) => return Glance::Refused(Refusal::Unknown),
             Err(_) => return Glance::Refused(Refusal::Malformed),
         };
         let digest = TokenDigest::of(text);
-        let Some(now) = self.lease.wall(self.clock.monotonic()) else {
+        let Some(now) = self.lease.wall(asked) else {
             return Glance::Ask(digest, form);
         };
         let words = digest.words();

@@ -1,7 +1,7 @@
 //! The table of known credentials: digest to record, inline, with readers that neither lock nor write.
 //!
 //! Why not a crate: a general concurrent map costs a second cache miss a lookup (a pointer to the entry), and
-//! a reader of one hot key must not write shared memory (ADR 3 has the figures). The key is a SHA-256 digest
+//! a reader of one hot key must not write shared memory (ADR 7 has the reasons). The key is a SHA-256 digest
 //! of a secret that the server drew, so its bytes place it and no further hash is needed.
 //!
 //! Layout: groups of eight slots; a word of eight one-byte tags a group says which slots to look at. A slot is

@@ -10,7 +10,7 @@ use crate::{
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn digest(n: u32) -> TokenDigest {
-    TokenDigest::of(&format!("secret {n}"))
+    TokenDigest::of(format!("secret {n}"))
 }
 
 fn key(n: u32) -> KeyId {
