@@ -3,7 +3,7 @@
 use auth_core::audit::Head;
 use std::{
     fs::{File, OpenOptions},
-    io::Write as _,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
 };
 
@@ -24,10 +24,12 @@ impl Anchor {
     /// The file cannot be opened.
     pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         let mut options = OpenOptions::new();
-        options.append(true).create(true);
+        options.read(true).append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: options.open(path)?, noted: 0, logged: 0 })
+        let mut file = options.open(path)?;
+        end_last_line(&mut file)?;
+        Ok(Self { file, noted: 0, logged: 0 })
     }
 
     /// Notes a head that was committed. One short write to a file opened for appending: whole lines, also when
@@ -45,4 +47,15 @@ impl Anchor {
             tracing::info!(target: "audit_anchor", seq = head.seq, link = %head.link, "audit head");
         }
     }
+}
+
+/// Ends a line that a full disk or a loss of power cut off, so that the next one stands on its own.
+fn end_last_line(file: &mut File) -> std::io::Result<()> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }

@@ -11,6 +11,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Read as _,
     path::Path,
+    time::{Duration, Instant},
 };
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -19,6 +20,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 const APPLICATION_ID: i32 = 0x6175_7468;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const APPLICATION_ID_AT: usize = 68;
+
+/// How long a start waits for the locks of others.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the file is, by its first bytes.
 enum Found {
@@ -31,9 +35,12 @@ enum Found {
 /// # Errors
 /// One line that says what is wrong; a file that is not ours, or is damaged, was not touched.
 pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
-    match look(path)? {
-        Found::Nothing => create(path)?,
-        Found::Ours => check(path)?,
+    if matches!(look(path)?, Found::Ours) {
+        check(path)?;
+    }
+    // Also where the check rolled back what a killed process had begun to make.
+    if matches!(look(path)?, Found::Nothing) {
+        create(path)?;
     }
     migrate(path)
 }
@@ -80,37 +87,78 @@ fn create(path: &Path) -> Result<(), StoreError> {
     options.open(path).map_err(|error| failed(&error))?;
     let mut conn = establish(path, &path.display().to_string())?;
     let mark = format!("PRAGMA busy_timeout = 10000; PRAGMA application_id = {APPLICATION_ID};");
-    conn.batch_execute(&mark).map_err(|error| failed(&error))
+    insist(|| conn.batch_execute(&mark)).map_err(|error| failed(&error))
+}
+
+/// Tries for as long as a lock is waited for: where processes that begin at once could wait for each other
+/// without end, SQLite does not wait, but answers at once that the file is locked.
+#[expect(clippy::disallowed_methods, reason = "no decision hangs on how long a start may wait")]
+fn insist(mut run: impl FnMut() -> diesel::QueryResult<()>) -> diesel::QueryResult<()> {
+    let begun = Instant::now();
+    loop {
+        match run() {
+            Err(error) if error.to_string().contains("locked") && begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
 }
 
 fn establish(path: &Path, url: &str) -> Result<SqliteConnection, StoreError> {
     SqliteConnection::establish(url).map_err(|error| refuse(path, error))
 }
 
-/// Reads through a connection that cannot write: a damaged file stays as it is.
+/// Whether there is no such file, or an empty one.
+///
+/// # Errors
+/// A file that is not ours.
+pub(crate) fn is_new(path: &Path) -> Result<bool, StoreError> {
+    Ok(matches!(look(path)?, Found::Nothing))
+}
+
+/// Reads in a way that leaves a damaged file, and the folder around it, as they are. Where a journal says that
+/// the file is in use, or was when a process was killed, it is read as others do; and what a killed process
+/// left is rolled back first, which only a connection that can write may do.
 fn check(path: &Path) -> Result<(), StoreError> {
+    let text = path.display().to_string();
+    let in_use = || ["-journal", "-wal"].iter().any(|end| Path::new(&format!("{text}{end}")).exists());
+    let alone = (!in_use()).then(|| quick_check(&read_only(path, "immutable=1")));
+    let found = match alone {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) if !in_use() => Err(error),
+        _ => match quick_check(&read_only(path, "mode=ro")) {
+            Err(error) if needs_to_write(&error) => quick_check(&text),
+            found => found,
+        },
+    };
+    found.map_err(|error| refuse(path, format!("damaged: {error}")))
+}
+
+fn needs_to_write(error: &str) -> bool {
+    error.contains("readonly database") || error.contains("unable to open database file")
+}
+
+fn quick_check(url: &str) -> Result<(), String> {
     #[derive(QueryableByName)]
     struct Line {
         #[diesel(sql_type = diesel::sql_types::Text)]
         quick_check: String,
     }
-    let mut conn = establish(path, &read_only(path))?;
-    let ask = |conn: &mut SqliteConnection| {
-        conn.batch_execute("PRAGMA busy_timeout = 10000;")?;
-        diesel::sql_query("PRAGMA quick_check(1)").get_result::<Line>(conn)
-    };
-    match ask(&mut conn) {
-        Ok(line) if line.quick_check == "ok" => Ok(()),
-        Ok(line) => Err(refuse(path, format!("damaged: {}", line.quick_check))),
-        Err(error) => Err(refuse(path, format!("damaged: {error}"))),
+    let mut conn = SqliteConnection::establish(url).map_err(|error| error.to_string())?;
+    conn.batch_execute("PRAGMA busy_timeout = 10000;").map_err(|error| error.to_string())?;
+    let line = diesel::sql_query("PRAGMA quick_check(1)").get_result::<Line>(&mut conn);
+    match line.map_err(|error| error.to_string())?.quick_check {
+        fine if fine == "ok" => Ok(()),
+        fault => Err(fault.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }
 
 /// The `file:` URL of a path, to be opened for reading alone.
-fn read_only(path: &Path) -> String {
+fn read_only(path: &Path, how: &str) -> String {
     let text = path.display().to_string();
     let escaped = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    format!("file:{escaped}?mode=ro")
+    format!("file:{escaped}?{how}")
 }
 
 /// Brings the tables to this version, behind the file's own write lock: of several processes one does it.
@@ -119,7 +167,7 @@ fn migrate(path: &Path) -> Result<(), StoreError> {
     let failed =
         |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {error}", path.display()));
     conn.batch_execute("PRAGMA busy_timeout = 10000;").map_err(|error| failed(&error))?;
-    lane::settle_in(&mut conn).map_err(|error| failed(&error))?;
+    insist(|| lane::settle_in(&mut conn)).map_err(|error| failed(&error))?;
     conn.exclusive_transaction(|conn| {
         let known = conn.applied_migrations()?;
         let ours = diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)?;

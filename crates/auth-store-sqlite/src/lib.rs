@@ -1,8 +1,8 @@
 //! Every port on SQLite: one file, durable when answered, no server to start. Several processes may share it.
 //!
-//! Writes go through one thread a process that commits in groups ([`lane`]); reads through a few connections
+//! Writes go through one thread a process that commits in groups (`lane`); reads through a few connections
 //! that see committed states; the revocation stream through a connection that watches the file
-//! ([`notices`]).
+//! (`notices`).
 
 mod accounts;
 mod anchor;
@@ -50,7 +50,16 @@ pub(crate) struct Sqlite {
     chain: Arc<ChainKey>,
 }
 
-/// Opens a store, making the file or bringing it to this version where needed.
+/// Whether there is no file there, or an empty one: opening would make a store.
+///
+/// # Errors
+/// One line that says what is there instead of a store.
+pub fn is_new(path: &Path) -> Result<bool, StoreError> {
+    file::is_new(path)
+}
+
+/// Opens a store, making the file or bringing it to this version where needed. A process opens a file once, at
+/// its start: looking at the file itself lets go of the locks that the process already holds on it (POSIX).
 ///
 /// # Errors
 /// One line that says what is wrong. A file that is foreign, damaged, or of a newer version was not touched.
