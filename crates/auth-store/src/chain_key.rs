@@ -1,6 +1,11 @@
 //! The key of the audit chain: a file of its own, made once, proved at each start.
 
-use auth_core::{audit::ChainKey, entropy::Entropy, error::StoreError, port::Stores};
+use auth_core::{
+    audit::{ChainKey, Head},
+    entropy::Entropy,
+    error::StoreError,
+    port::Stores,
+};
 use std::{
     fs::OpenOptions,
     io::{ErrorKind, Write as _},
@@ -16,11 +21,18 @@ fn failed(path: &Path, what: impl std::fmt::Display) -> StoreError {
 ///
 /// # Errors
 /// A file that is not a key; a missing one where the store is not new.
-#[expect(clippy::disallowed_methods, reason = "a store opens its files")]
 pub(crate) fn load(path: &Path, fresh: bool, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
+    if fresh && !path.exists() { make(path, entropy) } else { read(path) }
+}
+
+/// Reads the key.
+///
+/// # Errors
+/// A file that is missing, or not a key.
+#[expect(clippy::disallowed_methods, reason = "a store opens its files")]
+pub(crate) fn read(path: &Path) -> Result<ChainKey, StoreError> {
     match std::fs::read_to_string(path).map(Zeroizing::new) {
         Ok(text) => parse(&text).ok_or_else(|| failed(path, "expected 64 hexadecimal digits")),
-        Err(error) if error.kind() == ErrorKind::NotFound && fresh => make(path, entropy),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(failed(path, "the key of the audit chain is missing; restore it beside the store"))
         }
@@ -59,7 +71,7 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(path, error)),
     }
-    load(path, false, entropy)
+    read(path)
 }
 
 /// Checks that the key made the last entry of the trail.
@@ -68,13 +80,16 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
 /// Another key did, or the entry was altered.
 pub(crate) async fn prove(chain: &ChainKey, stores: &Stores) -> Result<(), StoreError> {
     let head = stores.audit.head().await?;
+    if head == Head::START {
+        return Ok(());
+    }
     let last = stores.audit.scan(head.seq, 1).await?;
     match last.first() {
-        Some(last) if !chain.made(last) || last.link != head.link => Err(StoreError::Damaged(
+        Some(last) if last.seq == head.seq && last.link == head.link && chain.made(last) => Ok(()),
+        _ => Err(StoreError::Damaged(
             "the audit key is not the one that this store's trail was made with, or the trail was altered"
                 .to_owned(),
         )),
-        _ => Ok(()),
     }
 }
 

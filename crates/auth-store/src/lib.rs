@@ -1,6 +1,9 @@
 //! Opens a store from a URL, with the key of its audit chain.
 
 mod chain_key;
+mod trail;
+
+pub use trail::{Unverified, verify_trail};
 
 use auth_core::{entropy::Entropy, error::StoreError, port::Stores};
 use std::path::{Path, PathBuf};
@@ -78,7 +81,7 @@ fn masked(url: &str) -> String {
 /// One line that says what is wrong; nothing was written to what is foreign, damaged or newer.
 pub async fn open(location: &Location, entropy: &dyn Entropy) -> Result<Stores, StoreError> {
     let path = location.file()?;
-    let fresh = !path.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    let fresh = auth_store_sqlite::is_new(&path)?;
     let chain = chain_key::load(&location.key()?, fresh, entropy)?;
     let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor: location.anchor()? };
     let stores = auth_store_sqlite::open(&options)?;
