@@ -29,17 +29,18 @@ static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// # Errors
 /// Two credentials (RFC 6750 §2), or one that cannot be read.
 #[inline]
-pub(crate) fn presented(place: Place, request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem> {
+pub(crate) fn presented(place: Place, request: &HttpRequest) -> Result<Option<Cow<'_, [u8]>>, Problem> {
     let headers = request.headers();
     match place {
         Place::Header => in_headers(headers).map(|found| found.map(Cow::Borrowed)),
         Place::Query(name) => {
             refuse_second(headers)?;
-            in_query(name, request.query_string()).map(|found| found.map(Cow::Owned))
+            in_query(name, request.query_string())
+                .map(|found| found.map(|text| Cow::Owned(text.into_bytes())))
         }
         Place::Cookie(name) => {
             refuse_second(headers)?;
-            in_cookies(name, headers).map(|found| found.map(Cow::Borrowed))
+            in_cookies(name, headers).map(|found| found.map(|text| Cow::Borrowed(text.as_bytes())))
         }
     }
 }
@@ -53,7 +54,7 @@ fn malformed() -> Problem {
 }
 
 #[inline]
-fn in_headers(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+fn in_headers(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
     match (only(headers, &AUTHORIZATION)?, only(headers, &X_API_KEY)?) {
         (None, None) => Ok(None),
         (Some(bearer), None) => bearer_token(bearer).map(Some),
@@ -74,22 +75,30 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Head
     }
 }
 
-/// The token behind `Bearer`, whose case does not matter (RFC 9110 §11.1).
+/// The token behind `Bearer`, whose case does not matter (RFC 9110 §11.1). What bytes it has is the validator's
+/// to judge.
 #[inline]
-fn bearer_token(value: &HeaderValue) -> Result<&str, Problem> {
-    let text = value.to_str().map_err(|_| malformed())?;
-    match text.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => Ok(token.trim_matches(' ')),
+fn bearer_token(value: &HeaderValue) -> Result<&[u8], Problem> {
+    match value.as_bytes().split_first_chunk::<7>() {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Ok(without_spaces(token)),
         _ => Err(malformed()),
     }
 }
 
-fn api_key(value: &HeaderValue) -> Result<&str, Problem> {
-    let text = value.to_str().map_err(|_| malformed())?.trim_matches(' ');
+fn api_key(value: &HeaderValue) -> Result<&[u8], Problem> {
+    let text = without_spaces(value.as_bytes());
     match classify(text) {
         Ok(Form::Key(_) | Form::Legacy) => Ok(text),
         _ => Err(malformed()),
     }
+}
+
+#[inline]
+const fn without_spaces(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
+        text = rest;
+    }
+    text
 }
 
 /// A route that looks elsewhere takes no credential in a header beside it.
@@ -121,4 +130,33 @@ fn in_cookies<'a>(name: &str, headers: &'a HeaderMap) -> Result<Option<&'a str>,
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer(line: &[u8]) -> Option<Vec<u8>> {
+        bearer_token(&HeaderValue::from_bytes(line).unwrap()).ok().map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn the_token_stands_behind_bearer_in_any_case() {
+        for line in ["Bearer token", "bearer token", "BEARER   token", "Bearer token  "] {
+            assert_eq!(bearer(line.as_bytes()).as_deref(), Some(&b"token"[..]), "{line}");
+        }
+        for line in ["Bearer", "Basic token", "Bearer\ttoken", " Bearer token", "token", ""] {
+            assert_eq!(bearer(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_byte_beyond_visible_ascii_makes_a_credential() {
+        for byte in (0x7f..=u8::MAX).chain([b' ', b'\t']) {
+            let mut text = b"a key of the earlier system".map(|byte| if byte == b' ' { b'-' } else { byte });
+            assert!(classify(text).is_ok());
+            text[7] = byte;
+            assert!(classify(text).is_err(), "{byte}");
+        }
+    }
 }

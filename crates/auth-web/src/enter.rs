@@ -22,6 +22,7 @@ use auth_core::{
     policy::{Requirement, Rule, decide},
     principal::{Origin, Principal},
     throttle::Subject,
+    time::Monotonic,
 };
 use futures_util::future::LocalBoxFuture;
 use std::net::IpAddr;
@@ -39,7 +40,8 @@ pub(crate) fn enter<S: Service, E: Endpoint<S>>(
         let request_id = app.front.request_ids.next();
         let source = app.front.caller(&request);
         let mut who = None;
-        let answer = attempt::<S, E>(&app, &request, &mut payload, source, &request_id, &mut who).await;
+        let answer =
+            attempt::<S, E>(&app, &request, &mut payload, source, began, &request_id, &mut who).await;
         let mut response = match answer {
             Ok(output) => output.respond(),
             Err(problem) => refuse::<S, E>(&app, &problem, source, who, &request_id),
@@ -64,19 +66,20 @@ async fn attempt<S: Service, E: Endpoint<S>>(
     request: &HttpRequest,
     payload: &mut Payload,
     source: Option<IpAddr>,
+    began: Monotonic,
     request_id: &str,
     who: &mut Option<Principal>,
 ) -> Result<E::Output, Problem> {
     if let (Some(limit), Some(source)) = (E::SPEC.throttle, source) {
         let platform = app.platform();
         let subject = Subject::source(E::SPEC.id, source);
-        let admitted = platform.validator.throttle().admit(subject, limit, platform.clock.monotonic());
+        let admitted = platform.validator.throttle().admit(subject, limit, began);
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
     }
     if let Rule::AnyOf(_) = <E::Auth as Requirement>::RULE
         && let Some(text) = presented(E::SPEC.place, request)?
     {
-        *who = Some(app.platform().validator.authenticate(&text, source).await?);
+        *who = Some(app.platform().validator.authenticate(&text, source, began).await?);
     }
     let origin = Origin { source, request_id: request_id.to_owned() };
     let proof = decide::<E::Auth>(*who, origin)?;

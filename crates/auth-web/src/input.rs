@@ -234,7 +234,7 @@ impl Idempotency {
         let key = self.0.as_ref()?;
         let body = serde_json::to_string(body).unwrap_or_default();
         Some(auth_core::port::Once {
-            key: TokenDigest::of(&format!("{caller}\n{route}\n{key}")),
+            key: TokenDigest::of(format!("{caller}\n{route}\n{key}")),
             body: TokenDigest::of(&body),
             answer,
         })

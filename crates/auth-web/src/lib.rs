@@ -5,7 +5,8 @@
 //! - [`problem`]: the one table of statuses (RFC 9457);
 //! - [`input`], [`reply`]: what endpoints take and give;
 //! - [`own`]: the routes that every service has;
-//! - [`serve`](mod@serve): listening, background work, graceful stop.
+//! - [`serve`](mod@serve): listening, background work, graceful stop;
+//! - [`in_process`]: the same without a network, for tests and measurements.
 #![expect(clippy::future_not_send, reason = "a request stays on the thread that accepted it")]
 
 pub mod config;
@@ -13,6 +14,7 @@ mod credential;
 pub mod endpoint;
 mod enter;
 pub mod front;
+pub mod in_process;
 pub mod input;
 pub mod log;
 pub mod openapi;

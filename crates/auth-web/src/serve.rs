@@ -68,14 +68,12 @@ pub async fn serve<S: Service>(
     workers: usize,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let data = Data::from(Arc::clone(&app));
+    let mounted = Arc::clone(&app);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = if workers == 0 { cores } else { workers };
     let server = HttpServer::new(move || {
-        actix_web::App::new()
-            .app_data(data.clone())
-            .configure(mount::<S>)
-            .default_service(web::to(unmatched::<S>))
+        let app = Arc::clone(&mounted);
+        actix_web::App::new().configure(|config| mount(app, config))
     })
     .workers(workers)
     .keep_alive(KeepAlive::Timeout(Duration::from_secs(75)))
@@ -171,8 +169,10 @@ async fn write_what_waits<S: Service>(app: &App<S>) {
     }
 }
 
-/// Mounts a table: the rows of one path together, so that another method is a 405 that names those it has.
-pub(crate) fn mount<S: Service>(config: &mut ServiceConfig) {
+/// Mounts a service. The rows of one path go together, so that another method is a 405 that names those it
+/// has; every other path is a 404.
+pub(crate) fn mount<S: Service>(app: Arc<App<S>>, config: &mut ServiceConfig) {
+    config.app_data(Data::from(app)).default_service(web::to(unmatched::<S>));
     let mut paths: BTreeMap<&str, Vec<&'static Row<S>>> = BTreeMap::new();
     for row in S::TABLE.rows() {
         paths.entry(row.spec.path).or_default().push(row);
@@ -194,10 +194,15 @@ pub(crate) fn mount<S: Service>(config: &mut ServiceConfig) {
             };
             resource = resource.route(method.to(row.enter));
         }
-        config.service(resource.default_service(web::to(move |app: Data<App<S>>, _: HttpRequest| {
-            let allowed = allowed.clone();
-            async move { wrong_method(&app, &allowed) }
-        })));
+        let wrong_method = move |app: Data<App<S>>, request: HttpRequest| {
+            let problem = Problem::new(Kind::Method, format!("Allowed here: {allowed}."));
+            let mut response = pass_by(&app, &request, &problem);
+            if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+                response.headers_mut().insert(ALLOW, allowed);
+            }
+            async move { response }
+        };
+        config.service(resource.default_service(web::to(wrong_method)));
     }
 }
 
@@ -209,21 +214,21 @@ fn allowed<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
     methods.join(", ")
 }
 
-fn wrong_method<S: Service>(app: &App<S>, allowed: &str) -> HttpResponse {
-    let mut response = plain(app, &Problem::new(Kind::Method, format!("Allowed here: {allowed}.")));
-    if let Ok(allowed) = HeaderValue::from_str(allowed) {
-        response.headers_mut().insert(ALLOW, allowed);
-    }
-    response
+async fn unmatched<S: Service>(app: Data<App<S>>, request: HttpRequest) -> HttpResponse {
+    pass_by(&app, &request, &Problem::absent())
 }
 
-async fn unmatched<S: Service>(app: Data<App<S>>) -> HttpResponse {
-    plain(&app, &Problem::absent())
-}
-
-fn plain<S: Service>(app: &App<S>, problem: &Problem) -> HttpResponse {
+/// Answers a request that no row of the table is for. Its path is not logged: it may hold anything.
+fn pass_by<S: Service>(app: &App<S>, request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let request_id = app.front.request_ids.next();
     let mut response = problem.respond(S::KIND.name(), &request_id);
     protect(&mut response, &request_id);
+    tracing::info!(
+        target: "access",
+        request_id,
+        method = %request.method(),
+        status = response.status().as_u16(),
+        source = app.front.caller(request).map(tracing::field::display),
+    );
     response
 }
