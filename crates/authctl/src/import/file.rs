@@ -1,0 +1,150 @@
+//! The file: CSV or JSON lines, read line by line into texts by column.
+
+use super::row::judge_columns;
+use indicatif::ProgressBar;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{BufRead as _, BufReader, Read},
+    path::Path,
+};
+
+/// The longest line of JSON.
+const LONGEST: u64 = 64 * 1024;
+
+/// The columns of one line that hold anything.
+pub(super) type Fields = BTreeMap<String, String>;
+
+/// A line's number, from 1, and its columns, or why it cannot be read.
+pub(super) type Line = (u64, Result<Fields, String>);
+
+/// Opens the file; `bar` follows the reading.
+pub(super) fn open(
+    path: &Path,
+    ignore: BTreeSet<String>,
+    bar: &ProgressBar,
+) -> Result<Box<dyn Iterator<Item = Line> + Send>, String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(|error| named(&error))?;
+    bar.set_length(file.metadata().map_err(|error| named(&error))?.len());
+    let reader = bar.wrap_read(file);
+    match path.extension().and_then(|kind| kind.to_str()) {
+        Some("csv") => Ok(Box::new(csv_lines(reader, &ignore).map_err(|error| named(&error))?)),
+        Some("jsonl") => Ok(Box::new(json_lines(reader, ignore))),
+        _ => Err(named(&"expected a file that ends with .csv or .jsonl")),
+    }
+}
+
+fn csv_lines<R: Read + Send>(
+    reader: R,
+    ignore: &BTreeSet<String>,
+) -> Result<impl Iterator<Item = Line> + Send + use<R>, String> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
+    let columns: Vec<String> =
+        reader.headers().map_err(|error| plain(&error))?.iter().map(str::to_owned).collect();
+    judge_columns(columns.iter().map(String::as_str), ignore)?;
+    let line = move |record: csv::Result<csv::StringRecord>| match record {
+        Ok(record) => {
+            let cells = columns.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
+            let fields = cells.map(|(column, cell)| (column.clone(), cell.to_owned())).collect();
+            (record.position().map_or(0, csv::Position::line), Ok(fields))
+        }
+        Err(error) => (error.position().map_or(0, csv::Position::line), Err(plain(&error))),
+    };
+    Ok(reader.into_records().map(line))
+}
+
+/// What is wrong with a line, without what stands in it: that may be a secret.
+fn plain(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} columns, the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "is not UTF-8".to_owned(),
+        csv::ErrorKind::Io(error) => error.to_string(),
+        _ => "is not CSV".to_owned(),
+    }
+}
+
+fn json_lines(reader: impl Read + Send, ignore: BTreeSet<String>) -> impl Iterator<Item = Line> + Send {
+    let mut reader = BufReader::new(reader);
+    let mut number = 0;
+    std::iter::from_fn(move || {
+        loop {
+            number += 1;
+            let mut line = Vec::new();
+            let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+            let cut = line.len() as u64 == LONGEST && !line.ends_with(b"\n");
+            return Some(match read {
+                Ok(0) => return None,
+                Ok(_) if cut => {
+                    let reason = match reader.skip_until(b'\n') {
+                        Ok(_) => format!("is longer than {LONGEST} bytes"),
+                        Err(error) => error.to_string(),
+                    };
+                    (number, Err(reason))
+                }
+                Ok(_) if line.trim_ascii().is_empty() => continue,
+                Ok(_) => (number, json_fields(&line, &ignore)),
+                Err(error) => (number, Err(error.to_string())),
+            });
+        }
+    })
+}
+
+fn json_fields(line: &[u8], ignore: &BTreeSet<String>) -> Result<Fields, String> {
+    let members: BTreeMap<String, Value> =
+        serde_json::from_slice(line).map_err(|_| "is not a JSON object".to_owned())?;
+    judge_columns(members.keys().map(String::as_str), ignore)?;
+    let mut fields = Fields::new();
+    for (name, value) in members {
+        let text = match value {
+            Value::Null => continue,
+            Value::String(text) => text.trim().to_owned(),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
+            Value::Object(_) => return Err(format!("{name}: expected a text")),
+        };
+        if !text.is_empty() {
+            fields.insert(name, text);
+        }
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: impl Iterator<Item = Line>) -> Vec<(u64, Result<Vec<String>, String>)> {
+        let flat = |fields: Fields| fields.into_iter().map(|(name, text)| format!("{name}={text}")).collect();
+        lines.map(|(number, line)| (number, line.map(flat))).collect()
+    }
+
+    #[test]
+    fn csv_lines_are_numbered_as_an_editor_does_and_say_nothing_of_their_content() {
+        let text = "key_hash,name\n\"a\", Alice \n1,2,3\nb,\n";
+        let found = read(csv_lines(text.as_bytes(), &BTreeSet::new()).unwrap());
+        let expected = [
+            (2, Ok(vec!["key_hash=a".to_owned(), "name=Alice".to_owned()])),
+            (3, Err("has 3 columns, the header has 2".to_owned())),
+            (4, Ok(vec!["key_hash=b".to_owned()])),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_long_or_broken_line_of_json_leaves_the_others() {
+        let long = "x".repeat(100_000);
+        let text =
+            format!("{{\"name\":\"a\",\"expires_at\":null}}\n\n{long}\n{{\"name\"\n{{\"is_active\":true}}");
+        let found = read(json_lines(std::io::Cursor::new(text), BTreeSet::new()));
+        let expected = [
+            (1, Ok(vec!["name=a".to_owned()])),
+            (3, Err("is longer than 65536 bytes".to_owned())),
+            (4, Err("is not a JSON object".to_owned())),
+            (5, Ok(vec!["is_active=true".to_owned()])),
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,214 @@
+//! `import keys`: keys of the earlier system, by their digests.
+
+mod file;
+mod row;
+
+use crate::{
+    arguments::{Import, KeyImport, Place},
+    output::{Report, print},
+    place::{Desk, failed},
+};
+use auth_core::{
+    id::KeyId,
+    model::NewKey,
+    policy::{Ceiling, Installation, Networks, Rights, grant},
+    port::{ImportKeys, Seq},
+    principal::Tenant,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use row::{OldKey, Owner, Reason, check};
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+
+/// Keys that are written in one transaction.
+const BATCH: usize = 500;
+
+pub(crate) async fn run(place: &Place, Import::Keys(wanted): Import, json: bool) -> Result<(), String> {
+    let desk = place.operate().await?;
+    let KeyImport { file, dry_run, account, domain, ignore } = wanted;
+    // Shown only where standard error is a terminal.
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {eta} left") {
+        bar.set_style(style);
+    }
+    let lines = file::open(&file, ignore.into_iter().collect(), &bar)?;
+    let default = account.map(Owner::Account).or(domain.map(Owner::Domain));
+    let mut run = Run::new(&desk, default, dry_run);
+    let done = run.all(lines).await;
+    bar.finish_and_clear();
+    // What was written is in force before anything is said of it, whatever came after.
+    if let Some(seq) = run.last {
+        desk.any().validator.settle(seq).await.map_err(failed)?;
+    }
+    print(json, &run.report)?;
+    done?;
+    match run.report.refused.len() {
+        0 => Ok(()),
+        1 => Err("1 line was refused".to_owned()),
+        refused => Err(format!("{refused} lines were refused")),
+    }
+}
+
+/// One import.
+struct Run<'a> {
+    desk: &'a Desk,
+    dry_run: bool,
+    /// The owner of lines that name none.
+    default: Option<Owner>,
+    /// Owners that were looked up.
+    owners: HashMap<Owner, Option<Tenant>>,
+    /// Digests of lines before.
+    seen: HashSet<[u8; 32]>,
+    waiting: Vec<(u64, Tenant, NewKey)>,
+    /// The last number of the revocation stream that was written.
+    last: Option<Seq>,
+    report: Imported,
+}
+
+impl<'a> Run<'a> {
+    fn new(desk: &'a Desk, default: Option<Owner>, dry_run: bool) -> Self {
+        let (owners, seen, waiting) = (HashMap::new(), HashSet::new(), Vec::new());
+        let report = Imported { dry_run, ..Imported::default() };
+        Self { desk, dry_run, default, owners, seen, waiting, last: None, report }
+    }
+
+    async fn all(&mut self, lines: impl Iterator<Item = file::Line>) -> Result<(), String> {
+        for (number, line) in lines {
+            self.report.lines += 1;
+            let now = self.desk.any().now();
+            let asked = line.map_err(Reason::Wrong);
+            let prefix = asked.as_ref().ok().and_then(|fields| fields.get("key_prefix")).cloned();
+            match asked.and_then(|fields| check(&fields, self.default.as_ref(), now)) {
+                Ok(key) => self.take(number, key).await?,
+                Err(reason) => self.note(number, prefix, reason),
+            }
+            if self.waiting.len() >= BATCH {
+                self.write().await?;
+            }
+        }
+        self.write().await
+    }
+
+    /// Lines a key up to be written, unless it is known or its owner is not.
+    async fn take(&mut self, number: u64, key: OldKey) -> Result<(), String> {
+        let prefix = Some(key.secret.prefix.clone());
+        let Some(tenant) = self.tenant(&key.owner).await? else {
+            let owner = match &key.owner {
+                Owner::Account(id) => format!("there is no account {id}"),
+                Owner::Domain(name) => format!("there is no domain {name}"),
+            };
+            self.note(number, prefix, Reason::Wrong(owner));
+            return Ok(());
+        };
+        let index = &self.desk.stores().key_index;
+        let known = !self.seen.insert(*key.secret.digest.as_bytes())
+            || index.find(key.service, &key.secret.digest).await.map_err(failed)?.is_some();
+        if known {
+            self.note(number, prefix, KNOWN);
+            return Ok(());
+        }
+        let platform = self.desk.any();
+        let at = platform.now();
+        let OldKey { secret, name, permissions, expires_at, service, .. } = key;
+        let rights = Rights { permissions, expires_at, networks: Networks::ANY, rate_limit: None };
+        let rights = Ceiling::NONE.bound(rights).map_err(|excess| excess.to_string())?;
+        let id = KeyId::draw(at, platform.entropy.as_ref());
+        self.waiting.push((number, tenant, NewKey { id, service, name, rights, secret, at }));
+        Ok(())
+    }
+
+    async fn tenant(&mut self, owner: &Owner) -> Result<Option<Tenant>, String> {
+        if let Some(known) = self.owners.get(owner) {
+            return Ok(*known);
+        }
+        let (scope, stores) = (self.desk.proof.scope(), self.desk.stores());
+        let found = match owner {
+            Owner::Account(id) => stores
+                .accounts
+                .read(scope, *id)
+                .await
+                .map_err(failed)?
+                .map(|account| Tenant { account: account.id, domain: None }),
+            Owner::Domain(name) => stores
+                .domains
+                .by_name(scope, name)
+                .await
+                .map_err(failed)?
+                .map(|domain| Tenant { account: domain.account, domain: Some(domain.id) }),
+        };
+        self.owners.insert(owner.clone(), found);
+        Ok(found)
+    }
+
+    async fn write(&mut self) -> Result<(), String> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if self.dry_run {
+            self.report.imported += waiting.len();
+            return Ok(());
+        }
+        let granted = grant::<ImportKeys, _>(&self.desk.proof, &Installation).map_err(failed)?;
+        let prefixes: Vec<_> =
+            waiting.iter().map(|(number, _, key)| (*number, key.secret.prefix.clone())).collect();
+        let keys = waiting.into_iter().map(|(_, tenant, key)| (tenant, key)).collect();
+        let (made, seq) = self.desk.stores().keys.import(&granted, keys).await.map_err(failed)?;
+        self.last = Some(seq);
+        for ((number, prefix), made) in prefixes.into_iter().zip(made) {
+            if made {
+                self.report.imported += 1;
+            } else {
+                self.note(number, Some(prefix), KNOWN);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, line: u64, prefix: Option<String>, reason: Reason) {
+        match reason {
+            Reason::Over(reason) => {
+                self.report.left_out.push(Noted { line, prefix, reason: reason.to_owned() });
+            }
+            Reason::Wrong(reason) => self.report.refused.push(Noted { line, prefix, reason }),
+        }
+    }
+}
+
+const KNOWN: Reason = Reason::Over("the key is known already");
+
+/// What became of the file.
+#[derive(Default, Serialize)]
+struct Imported {
+    dry_run: bool,
+    lines: usize,
+    imported: usize,
+    /// Need not be taken.
+    left_out: Vec<Noted>,
+    /// Cannot be taken.
+    refused: Vec<Noted>,
+}
+
+#[derive(Serialize)]
+struct Noted {
+    line: u64,
+    /// What the line gives as its key's prefix.
+    prefix: Option<String>,
+    reason: String,
+}
+
+impl Report for Imported {
+    fn text(&self) -> String {
+        let (left_out, refused) = (self.left_out.len(), self.refused.len());
+        let done = if self.dry_run { "would be imported" } else { "imported" };
+        let mut text =
+            format!("{} lines: {} {done}, {left_out} left out, {refused} refused", self.lines, self.imported);
+        for (word, noted) in [("left out", &self.left_out), ("refused", &self.refused)] {
+            for Noted { line, prefix, reason } in noted {
+                let prefix = prefix.as_ref().map(|prefix| format!(" ({prefix})")).unwrap_or_default();
+                text.push_str(&format!("\nline {line}{prefix} {word}: {reason}"));
+            }
+        }
+        text
+    }
+}

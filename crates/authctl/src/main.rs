@@ -1,0 +1,65 @@
+//! The operator's command line. Whoever can write the store's file is the operator: no command asks for a
+//! credential, and each change says `operator` in the audit trail.
+
+mod accounts;
+mod arguments;
+mod audit;
+mod bootstrap;
+mod domains;
+mod explain;
+mod import;
+mod keys;
+mod operator;
+mod output;
+mod place;
+mod up;
+
+use arguments::{Arguments, Command};
+use clap::{Parser as _, error::ErrorKind};
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            // A reader that went away has what it wanted.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&in_one_line(&error)),
+    };
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &str) -> ExitCode {
+    eprintln!("authctl: {error}");
+    ExitCode::FAILURE
+}
+
+/// What is wrong with the arguments, without the paragraphs of usage behind it.
+fn in_one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "what to do? `authctl --help` lists the commands".to_owned();
+    }
+    let text = error.to_string();
+    let about = text.split("\n\n").next().unwrap_or_default();
+    let about = about.strip_prefix("error: ").unwrap_or(about);
+    format!("{} (see --help)", about.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+async fn run(Arguments { place, json, command }: Arguments) -> Result<(), String> {
+    match command {
+        Command::Up(listen) => up::run(&place, listen, json).await,
+        Command::Init(listen) => bootstrap::run(&place, listen, json).await,
+        Command::Keys(command) => keys::run(&place, command, json).await,
+        Command::Accounts(command) => accounts::run(&place, command, json).await,
+        Command::Domains(command) => domains::run(&place, command, json).await,
+        Command::Import(command) => import::run(&place, command, json).await,
+        Command::Audit(command) => audit::run(&place, command, json).await,
+        Command::Policy(command) => explain::run(&place, command, json).await,
+    }
+}

@@ -1,0 +1,41 @@
+//! The one place where somebody becomes the operator of the machine.
+
+use auth_core::{
+    policy::{Allows, Need, Proof, Requirement, Rule, decide},
+    port::{
+        ChangeDomain, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RotateKey,
+        SuspendAccount, SuspendDomain,
+    },
+    principal::{Origin, Principal},
+};
+
+/// What the commands here require.
+#[derive(Debug)]
+pub(crate) struct Operates;
+
+impl Requirement for Operates {
+    const RULE: Rule = Rule::AnyOf(&[Need::Operator]);
+    type Subject = Principal;
+}
+
+macro_rules! allow {
+    ($($action:ident),* $(,)?) => { $(impl Allows<$action> for Operates {})* };
+}
+allow!(
+    ChangeDomain,
+    CreateAccount,
+    CreateDomain,
+    CreateKey,
+    ImportKeys,
+    RevokeKey,
+    RotateKey,
+    SuspendAccount,
+    SuspendDomain,
+);
+
+/// The proof that whoever runs this program with access to the store's file is its operator.
+#[expect(clippy::disallowed_methods, reason = "this is the program that acts as the operator")]
+pub(crate) fn operator() -> Result<Proof<Operates>, String> {
+    let origin = Origin { source: None, request_id: "authctl".to_owned() };
+    decide(Some(Principal::operator()), origin).map_err(|denial| format!("{denial:?}"))
+}

@@ -1,0 +1,104 @@
+//! `up`: both services in one process.
+
+use crate::{
+    arguments::{Listen, Place},
+    bootstrap::{self, Found, url},
+    output::{Report, print},
+    place::platform,
+};
+use auth_core::{port::Stores, service::Service};
+use auth_web::{App, log, serve};
+use chatbot_service::{Chatbot, responder::Responder};
+use hub_service::{Hub, settings::Billing};
+use serde::Serialize;
+use std::{
+    io::IsTerminal as _,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+use tokio::sync::watch;
+
+pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(), String> {
+    log::start(std::io::stderr().is_terminal());
+    let stop = serve::stop_signal().map_err(|error| error.to_string())?;
+    // A taken port is known before anything is made.
+    let (hub_at, hub) = bind(listen.hub_listen)?;
+    let (chatbot_at, chatbot) = bind(listen.chatbot_listen)?;
+    bootstrap::make_folder(&place.data_dir)?;
+    let stores = place.open_or_make().await?;
+    let (hub_url, chatbot_url) = (url(hub_at), url(chatbot_at));
+    let found = bootstrap::ensure(place, &stores, &hub_url, &chatbot_url).await?;
+    let started = Started {
+        hub_url,
+        chatbot_url,
+        store: place.location().url,
+        bootstrap: matches!(found, Found::File { .. }).then(|| place.bootstrap_file().display().to_string()),
+        fresh: matches!(found, Found::File { fresh: true }),
+    };
+    let services = services(&stores, hub, chatbot, stop);
+    print(json, &started)?;
+    services.await.map_err(|error| error.to_string())
+}
+
+/// A listener, and where it listens: port 0 is any that is free.
+fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
+    let listener = serve::bind(address).map_err(|error| error.to_string())?;
+    Ok((listener.local_addr().map_err(|error| error.to_string())?, listener))
+}
+
+/// Serves until told to stop; where one service cannot go on, neither does the other.
+async fn services(
+    stores: &Stores,
+    hub: TcpListener,
+    chatbot: TcpListener,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let hub_app = App::new(Hub::new(platform(Service::Hub, stores), Billing::default().tariff()), Vec::new());
+    let chatbot_app = Chatbot::new(platform(Service::Chatbot, stores), Responder::BuiltIn);
+    let chatbot_app = App::new(chatbot_app, Vec::new());
+    let hub = serve::serve(Arc::new(hub_app), hub, 0, stop.clone());
+    let chatbot = serve::serve(Arc::new(chatbot_app), chatbot, 0, stop);
+    tokio::try_join!(hub, chatbot).map(|_| ())
+}
+
+#[derive(Serialize)]
+struct Started {
+    hub_url: String,
+    chatbot_url: String,
+    store: String,
+    /// The file with the first keys, if it is there.
+    bootstrap: Option<String>,
+    /// It was made by this start.
+    fresh: bool,
+}
+
+impl Report for Started {
+    fn text(&self) -> String {
+        let Self { hub_url, chatbot_url, store, bootstrap, fresh } = self;
+        let mut text =
+            format!("Hub              {hub_url}\nchatbot service  {chatbot_url}\nstore            {store}\n");
+        let Some(file) = bootstrap else {
+            text.push_str(
+                "\nThe store is in use; `authctl keys create` makes keys.\nCtrl-C stops both services.",
+            );
+            return text;
+        };
+        let quoted = format!("'{}'", file.replace('\'', r"'\''"));
+        let key = |field| format!(r#"$(sed -n 's/.*"{field}": *"\([^"]*\)".*/\1/p' {quoted})"#);
+        let (hub_key, domain_key) = (key("hub_api_key"), key("domain_api_key"));
+        let made = if *fresh { "; only you can read it" } else { "" };
+        text.push_str(&format!(
+            r#"first keys       {file}{made}
+
+Ask the Hub whose a domain is:
+  curl -H "Authorization: Bearer {hub_key}" {hub_url}/domain/example.com/account
+Ask the chatbot:
+  curl -H "Authorization: Bearer {domain_key}" -H 'Content-Type: application/json' {chatbot_url}/query/ -d '{{"question":"When are you open?","domain":"example.com"}}'
+See every route:
+  curl {hub_url}/auth/routes
+
+Ctrl-C stops both services."#
+        ));
+        text
+    }
+}

@@ -1,0 +1,296 @@
+//! Each command: what it changes, what it says, and what it says of what is wrong.
+
+use crate::program::{Folder, text};
+use conformance::client::Request;
+use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
+use serde_json::Value;
+
+/// A key of the earlier system and its SHA-256.
+const OLD_KEY: &str = "hub_2f6d0c1e8a7b4d3f9e5c6b7a8d9e0f1a";
+const OLD_HASH: &str = "4ae11c0fb8ed0cbd5f69c2c2a4bb1fc4ab7da8b6e3d9d4a27aa8e2d0b6f0a8c5";
+
+fn initialised() -> Folder {
+    let folder = Folder::new();
+    folder.json(&["init"]);
+    folder
+}
+
+fn sha256(text: &str) -> String {
+    let digest = auth_core::secret::TokenDigest::of(text);
+    digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_key_of_the_earlier_system_works_after_its_import() {
+    let folder = Folder::new();
+    let up = folder.up();
+    let account = folder.first("account_id");
+    let other_hash = sha256("another_old_key_of_the_chatbot");
+    let file = folder.file(
+        "keys.csv",
+        &format!(
+            "id,key_hash,key_prefix,name,permissions,expires_at,account_id,domain,is_active\n             1,{hash},hub_2f6d,old key,\"[\"\"call_management\"\"]\",2999-01-01 00:00:00,{account},,true\n             2,{hash},hub_2f6d,again,call_management,,{account},,true\n             3,{OLD_KEY},hub_2f6d,the key itself,call_management,,{account},,true\n             4,{OLD_HASH},hub_4ae1,over,call_management,2020-01-01T00:00:00Z,{account},,true\n             5,{other_hash},another_,domain key,chat_access,,,example.com,1\n             6,{OLD_HASH},hub_4ae1,nobody's,call_management,,01939b5e-7c00-7000-8000-0000000000ab,,true\n",
+            hash = sha256(OLD_KEY),
+        ),
+    );
+    let ask = || Request::get("/calls").header("X-API-Key", OLD_KEY);
+    let import = |more: &[&str]| {
+        let output = folder.run(&[&["import", "keys", &file, "--json"], more].concat());
+        assert_eq!(output.status.code(), Some(1), "two lines are refused");
+        let (out, told) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(![&out, &told].iter().any(|text| text.contains(OLD_KEY) || text.contains(&sha256(OLD_KEY))));
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let lines = |report: &Value, name: &str| -> Vec<u64> {
+        report[name].as_array().unwrap().iter().map(|noted| noted["line"].as_u64().unwrap()).collect()
+    };
+
+    let dry = import(&["--dry-run"]);
+    assert_eq!(
+        (dry["imported"].as_u64(), lines(&dry, "left_out"), lines(&dry, "refused")),
+        (Some(2), vec![3, 5], vec![4, 7])
+    );
+    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2, "a dry run writes nothing");
+    assert_eq!(up.hub(ask()).await.status, 401);
+
+    let done = import(&[]);
+    assert_eq!(
+        (done["imported"].as_u64(), lines(&done, "left_out"), lines(&done, "refused")),
+        (Some(2), vec![3, 5], vec![4, 7])
+    );
+    assert_eq!(up.hub(ask()).await.status, 200);
+    let billing = Request::get(&format!("/accounts/{account}/billing/usage")).header("X-API-Key", OLD_KEY);
+    assert_eq!(up.hub(billing).await.status, 403, "and may what it could before, and no more");
+    let query = Request::post("/query/", r#"{"question":"Open?","domain":"example.com"}"#);
+    assert_eq!(up.chatbot(query.bearer("another_old_key_of_the_chatbot")).await.status, 200);
+
+    let again = import(&[]);
+    assert_eq!((again["imported"].as_u64(), lines(&again, "left_out")), (Some(0), vec![2, 3, 5, 6]));
+    let keys = folder.json(&["keys", "list", "--service", "hub"]);
+    let old = keys.as_array().unwrap().iter().find(|key| key["prefix"] == "hub_2f6d").unwrap();
+    assert_eq!((&old["name"], &old["expires_at"]), (&"old key".into(), &"2999-01-01T00:00:00Z".into()));
+    let events = folder.json(&["audit", "list", "--action", "key.imported"]);
+    assert_eq!(events.as_array().unwrap().len(), 2);
+    folder.json(&["keys", "revoke", &text(old, "id")]);
+    assert_eq!(up.hub(ask()).await.status, 401);
+    assert_eq!(up.stop(), Some(0));
+}
+
+#[test]
+fn lines_of_json_are_imported_and_unknown_columns_are_not() {
+    let folder = initialised();
+    let account = folder.first("account_id");
+    let line = |extra: &str| {
+        format!(
+            r#"{{"key_hash":"{OLD_HASH}","key_prefix":"hub_4ae1","permissions":["billing_access"]{extra}}}"#
+        )
+    };
+    let file =
+        folder.file("keys.jsonl", &format!("{}\n{}\n", line(r#","allowed_ips":"10.0.0.0/8""#), line("")));
+    let refused = folder.run(&["import", "keys", &file, "--account", &account, "--json"]);
+    let report: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!((&report["imported"], &report["refused"][0]["line"]), (&1.into(), &1.into()));
+    let csv = folder.file("keys.csv", "key_hash,key_prefix,permissions,allowed_ips\n");
+    assert!(folder.fails(&["import", "keys", &csv]).contains("allowed_ips"));
+    assert!(folder.fails(&["import", "keys", &folder.file("keys.txt", "")]).contains(".csv or .jsonl"));
+    assert!(folder.fails(&["import", "keys", "absent.csv"]).contains("absent.csv"));
+}
+
+#[test]
+fn many_keys_are_imported_in_batches() {
+    let folder = initialised();
+    let account = folder.first("account_id");
+    let mut csv = "key_hash,key_prefix,permissions\n".to_owned();
+    for number in 0..1203 {
+        csv.push_str(&format!("{},hub_0000,call_management\n", sha256(&format!("old key {number}"))));
+    }
+    let report = folder.json(&["import", "keys", &folder.file("keys.csv", &csv), "--account", &account]);
+    assert_eq!(report["imported"], 1203);
+    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 1205);
+    assert_eq!(folder.json(&["audit", "verify"])["entries"], 4 + 1203);
+}
+
+#[test]
+fn explanations_agree_with_what_the_services_answer() {
+    let folder = initialised();
+    let account = folder.first("account_id");
+    let make = |more: &[&str]| {
+        let made = ["keys", "create", "--service", "hub", "--account", &account, "--name", "explained"];
+        folder.json(&[&made, more].concat())
+    };
+    let explain = |key: &str, method: &str, path: &str, more: &[&str]| {
+        let file = folder.file("key", key);
+        let asked = ["policy", "explain", method, path, "--service", "hub", "--key-file", &file];
+        folder.json(&[&asked, more].concat())["explained"][0]["answer"].clone()
+    };
+    let says = |answer: &Value, status: u64, why: &str| {
+        assert_eq!(answer["status"], status, "{answer}");
+        assert!(text(answer, "why").contains(why), "{answer}");
+    };
+    let billing = make(&["--permission", "billing_access"]);
+    let key = text(&billing, "key");
+    says(&explain(&key, "GET", "/calls", &[]), 403, "key(call_management)");
+    says(
+        &explain(&key, "GET", &format!("/accounts/{account}/billing/usage"), &[]),
+        200,
+        "key(billing_access)",
+    );
+    says(&explain(&key, "DELETE", "/calls", &[]), 405, "GET");
+    says(&explain(&key, "GET", "/calls/", &[]), 404, "no route");
+    says(&explain(&key, "GET", "/health/live", &[]), 200, "anybody may");
+    says(&explain(&folder.first("domain_api_key"), "GET", "/calls", &[]), 401, "does not know");
+    let mut wrong = key.clone();
+    wrong.pop();
+    says(&explain(&wrong, "GET", "/calls", &[]), 401, "checksum");
+    let near = make(&["--permission", "call_management", "--network", "192.0.2.0/24"]);
+    let near = text(&near, "key");
+    says(&explain(&near, "GET", "/calls", &["--source", "192.0.2.7"]), 200, "key(call_management)");
+    says(&explain(&near, "GET", "/calls", &["--source", "198.51.100.7"]), 403, "networks");
+    folder.json(&["keys", "revoke", &text(&billing, "id")]);
+    says(&explain(&key, "GET", "/calls", &[]), 401, "was ended");
+    let without = folder.json(&["policy", "explain", "POST", "/start"]);
+    says(&without["explained"][0]["answer"], 401, "no credential");
+    assert_eq!(without["explained"][0]["route"]["requirement"], "key(call_management)");
+    assert_eq!(without["explained"].as_array().unwrap().len(), 1, "the chatbot service has no such path");
+}
+
+#[test]
+fn the_trail_says_what_the_operator_did_and_a_change_of_it_is_found() {
+    let folder = initialised();
+    let account =
+        text(&folder.json(&["accounts", "create", "Second account", "--contact", "alice@example.com"]), "id");
+    folder.json(&["domains", "create", "shop.example", "--account", &account]);
+    assert!(folder.fails(&["domains", "create", "Shop.Example", "--account", &account]).contains("taken"));
+    let events = folder.json(&["audit", "list"]);
+    let actions: Vec<_> =
+        events.as_array().unwrap().iter().map(|one| text(&one["event"], "action")).collect();
+    assert_eq!(
+        actions,
+        [
+            "domain.created",
+            "account.created",
+            "key.created",
+            "key.created",
+            "domain.created",
+            "account.created"
+        ]
+    );
+    assert!(events.as_array().unwrap().iter().all(|one| one["actor"] == "operator"));
+    let named = folder.json(&["audit", "list", "--target", &account, "--limit", "1"]);
+    assert_eq!(named.as_array().unwrap().len(), 1);
+    let verified = folder.json(&["audit", "verify"]);
+    assert_eq!(verified["entries"], 6);
+
+    let path = folder.data().join("auth.db").display().to_string();
+    let alter = |sql: &str| SqliteConnection::establish(&path).unwrap().batch_execute(sql).unwrap();
+    alter("UPDATE audit_events SET actor = 'key:somebody' WHERE seq = 2");
+    assert!(folder.fails(&["audit", "verify"]).contains("entry 2"));
+    alter("UPDATE audit_events SET actor = 'operator' WHERE seq = 2");
+    folder.json(&["audit", "verify"]);
+
+    let head = format!("6 {}", text(&verified, "head"));
+    folder.json(&["audit", "verify", "--head", &head]);
+    let forged = format!("6 {}", "0".repeat(64));
+    assert!(folder.fails(&["audit", "verify", "--head", &forged]).contains("entry 6"));
+    let anchor = folder.data().join("audit.anchor");
+    let lines = std::fs::read_to_string(&anchor).unwrap();
+    std::fs::write(&anchor, format!("{lines}7 {}\n", "ab".repeat(32))).unwrap();
+    assert!(folder.fails(&["audit", "verify"]).contains("entry 7"), "an end that was cut is missed");
+    std::fs::write(&anchor, format!("{lines}nonsense\n")).unwrap();
+    assert!(folder.fails(&["audit", "verify"]).contains("anchor"));
+    std::fs::remove_file(&anchor).unwrap();
+    assert!(folder.fails(&["audit", "verify"]).contains("anchor"));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line() {
+    let nothing = Folder::new();
+    for command in [&["keys", "list"][..], &["audit", "verify"], &["accounts", "list"]] {
+        assert!(nothing.fails(command).contains("there is no store"));
+    }
+    assert!(!nothing.data().exists(), "looking makes nothing");
+    let folder = initialised();
+    let account = folder.first("account_id");
+    let absent = "01939b5e-7c00-7000-8000-0000000000ab";
+    let create = |more: &[&'static str]| {
+        let made = ["keys", "create", "--name", "wrong", "--permission", "call_management"];
+        folder.fails(&[&made, more].concat())
+    };
+    assert!(create(&["--service", "hub", "--domain", "example.com"]).contains("--account"));
+    assert!(create(&["--service", "chatbot", "--domain", "example.com"]).contains("call_management"));
+    assert!(create(&["--service", "hub", "--account", absent]).contains(absent));
+    for wrong in [
+        &[][..],
+        &["keys"],
+        &["nonsense"],
+        &["keys", "revoke", absent],
+        &["keys", "revoke", "1"],
+        &["keys", "rotate", absent],
+        &["keys", "create", "--service", "hub", "--account", &account, "--name", "x"],
+        &["keys", "create", "--service", "hub", "--account", &account, "--name", "x", "--permission", "root"],
+        &[
+            "keys",
+            "create",
+            "--service",
+            "hub",
+            "--account",
+            &account,
+            "--name",
+            "x",
+            "--permission",
+            "audit_read",
+            "--expires-at",
+            "2020-01-01T00:00:00Z",
+        ],
+        &["accounts", "create", ""],
+        &["accounts", "suspend", absent],
+        &["domains", "create", "a b", "--account", &account],
+        &["domains", "create", "b.example", "--account", absent],
+        &["domains", "set-origins", "example.com", "https://*.example.com"],
+        &["domains", "suspend", "absent.example"],
+        &["audit", "list", "--from", "yesterday"],
+        &["audit", "verify", "--head", "1 2"],
+        &["policy", "explain", "GET", "/calls", "--key-file", "absent"],
+        &["accounts", "list", "--store", "postgres://alice:canary@localhost/auth"],
+        &["up", "--hub-listen", "here"],
+    ] {
+        assert!(!folder.fails(wrong).contains("canary"));
+    }
+    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2, "nothing was made");
+    assert_eq!(folder.json(&["audit", "verify"])["entries"], 4);
+}
+
+#[test]
+fn people_get_text() {
+    let folder = initialised();
+    let account = folder.first("account_id");
+    let said = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(said(&["init"]).contains("nothing was made"));
+    assert!(said(&["accounts", "list"]).contains(&account));
+    assert!(said(&["domains", "list"]).contains("example.com"));
+    assert!(said(&["audit", "list"]).contains("account.created"));
+    assert!(said(&["audit", "verify"]).contains("the trail stands: 4 entries"));
+    assert!(said(&["policy", "explain", "GET", "/calls"]).contains("key(call_management)"));
+    let made = [
+        "keys",
+        "create",
+        "--service",
+        "hub",
+        "--account",
+        &account,
+        "--name",
+        "text",
+        "--permission",
+        "audit_read",
+    ];
+    let secret = said(&made).rsplit_once(": ").unwrap().1.trim().to_owned();
+    assert!(secret.starts_with("avk_"));
+    let listed = said(&["keys", "list", "--account", &account]);
+    assert!(listed.contains(secret.get(..12).unwrap()) && !listed.contains(&secret));
+    assert!(said(&["--help"]).contains("policy"));
+}

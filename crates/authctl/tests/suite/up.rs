@@ -1,0 +1,222 @@
+//! `up` and `init`: what a newcomer runs first.
+
+use crate::program::{Folder, read_json};
+use conformance::client::Request;
+use serde_json::Value;
+use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
+
+const FIELDS: [&str; 6] = ["account_id", "chatbot_url", "domain", "domain_api_key", "hub_api_key", "hub_url"];
+
+fn mode(path: &std::path::Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn the_first_start_makes_keys_that_work_and_the_second_finds_them() {
+    let folder = Folder::new();
+    let up = folder.up();
+    assert_eq!(up.started["fresh"], true);
+    let file = folder.data().join("bootstrap.json");
+    let written = std::fs::read(&file).unwrap();
+    let first = read_json(&file);
+    let fields: Vec<_> = first.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(fields, FIELDS);
+    assert_eq!((mode(&file), mode(&folder.data())), (0o600, 0o700));
+    assert_eq!(first["hub_url"], format!("http://{}", up.hub));
+    let (hub_key, domain_key) = (folder.first("hub_api_key"), folder.first("domain_api_key"));
+    let account = folder.first("account_id");
+
+    let owner = up.hub(Request::get("/domain/example.com/account").bearer(&hub_key)).await;
+    assert_eq!((owner.status, owner.field("account_id")), (200, account.clone()));
+    let key = serde_json::json!({ "key": hub_key }).to_string();
+    let verified = up.hub(Request::post("/api-keys/verify", &key).bearer(&hub_key)).await;
+    for permission in ["call_management", "billing_access", "api_key_management", "audit_read"] {
+        assert!(verified.field("permissions").contains(permission), "{}", verified.body);
+    }
+    let minted = Request::post("/auth/api/v1/tokens/generate", r#"{"username":"alice"}"#).bearer(&domain_key);
+    assert_eq!(up.chatbot(minted).await.status, 200);
+    // token_generation and chat_access, and nothing beyond.
+    assert_eq!(up.chatbot(Request::get("/audit/events").bearer(&domain_key)).await.status, 403);
+    // Keys of one service open nothing at the other.
+    assert_eq!(up.hub(Request::get("/calls").bearer(&domain_key)).await.status, 401);
+    assert_eq!(up.stop(), Some(0));
+
+    let up = folder.up();
+    assert_eq!(up.started["fresh"], false);
+    assert_eq!(std::fs::read(&file).unwrap(), written, "the file is written once");
+    let owner = up.hub(Request::get("/domain/example.com/account").bearer(&hub_key)).await;
+    assert_eq!((owner.status, owner.field("account_id")), (200, account));
+    assert_eq!(up.stop(), Some(0));
+    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_printed_can_be_pasted() {
+    let folder = Folder::new();
+    let any = ["up", "--hub-listen", "127.0.0.1:0", "--chatbot-listen", "127.0.0.1:0"];
+    let mut child = folder.command(&any);
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let lines: Vec<_> = lines.map(Result::unwrap).take_while(|line| !line.starts_with("Ctrl-C")).collect();
+    let text = lines.join("\n");
+    let calls = lines.iter().filter(|line| line.trim_start().starts_with("curl "));
+    let secrets = [folder.first("hub_api_key"), folder.first("domain_api_key")];
+    let mut answers = Vec::new();
+    for call in calls {
+        let call = call.replacen("curl", "curl --silent --fail", 1);
+        answers.push(std::process::Command::new("sh").arg("-c").arg(call).output());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(secrets.iter().all(|secret| !text.contains(secret)), "no secret is printed");
+    assert_eq!(answers.len(), 3, "{text}");
+    for answer in answers {
+        // Machines without curl show nothing here; the other tests send the same requests.
+        let Ok(answer) = answer else { continue };
+        assert!(answer.status.success() || answer.status.code() == Some(127), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_taken_port_makes_nothing() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = folder.fails(&["up", "--hub-listen", "127.0.0.1:0", "--chatbot-listen", &address]);
+    assert!(told.contains(&address), "{told}");
+    assert!(!folder.data().exists());
+}
+
+#[test]
+fn of_several_starts_at_once_one_makes_the_keys() {
+    for _ in 0..5 {
+        let folder = Folder::new();
+        let all_at_once = |arguments: &[&str]| -> Vec<Value> {
+            let start = |_| folder.command(arguments).stdout(Stdio::piped()).spawn().unwrap();
+            let started: Vec<_> = (0..10).map(start).collect();
+            let outputs = started.into_iter().map(|child| child.wait_with_output().unwrap());
+            outputs.map(|output| serde_json::from_slice(&output.stdout).unwrap()).collect()
+        };
+        let made = all_at_once(&["init", "--json"]);
+        assert_eq!(made.iter().filter(|said| said["made"] == true).count(), 1);
+        let count = |list| folder.json(&[list, "list"]).as_array().unwrap().len();
+        assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, 2));
+        // All are on one store, with one trail.
+        let accounts = all_at_once(&["accounts", "create", "Another account", "--json"]);
+        assert_eq!((accounts.len(), count("accounts")), (10, 11));
+        assert_eq!(folder.json(&["audit", "verify"])["entries"], 4 + 10);
+    }
+}
+
+#[test]
+fn a_first_start_that_is_killed_anywhere_is_finished_by_the_next() {
+    for round in 0..40_u64 {
+        let folder = Folder::new();
+        let mut child = folder.command(&["init"]).stdout(Stdio::null()).spawn().unwrap();
+        // Anywhere between before its first and after its last step.
+        std::thread::sleep(std::time::Duration::from_micros(round * 700));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        folder.json(&["init"]);
+        assert_eq!(folder.json(&["accounts", "list"]).as_array().unwrap().len(), 1, "round {round}");
+        assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2, "round {round}");
+        for (key, path) in [("hub_api_key", "/calls"), ("domain_api_key", "/auth/api/v1/tokens")] {
+            let key = folder.file("key", &folder.first(key));
+            let explained = folder.json(&["policy", "explain", "GET", path, "--key-file", &key]);
+            assert_eq!(explained["explained"][0]["answer"]["status"], 200, "round {round}: {explained}");
+        }
+        folder.json(&["audit", "verify"]);
+    }
+}
+
+#[test]
+fn a_file_that_was_put_away_stays_away() {
+    let folder = Folder::new();
+    folder.json(&["init"]);
+    std::fs::remove_file(folder.data().join("bootstrap.json")).unwrap();
+    assert_eq!(folder.json(&["init"])["made"], false);
+    let up = folder.up();
+    assert!(up.started["bootstrap"].is_null());
+    assert_eq!(up.stop(), Some(0));
+    assert!(!folder.data().join("bootstrap.json").exists());
+    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_file_of_another_store_is_not_taken_for_this_ones() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    folder.json(&["init"]);
+    other.json(&["init"]);
+    std::fs::copy(other.data().join("bootstrap.json"), folder.data().join("bootstrap.json")).unwrap();
+    assert!(folder.fails(&["init"]).contains("another store"));
+    std::fs::write(folder.data().join("bootstrap.json"), "{\"hub_api_key\": \"canary\", 1}").unwrap();
+    let told = folder.fails(&["init"]);
+    assert!(told.contains("bootstrap.json") && !told.contains("canary"), "{told}");
+}
+
+#[test]
+fn a_foreign_or_damaged_file_is_refused_and_left_as_it_was() {
+    let made = Folder::new();
+    made.json(&["init"]);
+    let key = std::fs::read(made.data().join("audit.key")).unwrap();
+    let mut damaged = std::fs::read(made.data().join("auth.db")).unwrap();
+    let middle = damaged.len() / 2;
+    damaged.get_mut(4096..middle).unwrap().fill(0x5a);
+    for (content, word) in [(b"Dear diary,\n".repeat(100), "not an SQLite database"), (damaged, "damaged")] {
+        let folder = Folder::new();
+        std::fs::create_dir(folder.data()).unwrap();
+        std::fs::write(folder.data().join("audit.key"), &key).unwrap();
+        let path = folder.data().join("auth.db");
+        std::fs::write(&path, &content).unwrap();
+        let any = ["up", "--hub-listen", "127.0.0.1:0", "--chatbot-listen", "127.0.0.1:0"];
+        for command in [&["init"][..], &any, &["keys", "list"]] {
+            let told = folder.fails(command);
+            assert!(told.contains(word), "{told}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), content);
+        let left = std::fs::read_dir(folder.data()).unwrap().map(|one| one.unwrap().file_name());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, ["audit.key", "auth.db"]);
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_and_none_is_stored() {
+    let folder = Folder::new();
+    let log = folder.file("log", "");
+    let up = folder
+        .up_with(|command| command.env("RUST_LOG", "trace").stderr(std::fs::File::create(&log).unwrap()));
+    let (hub_key, domain_key) = (folder.first("hub_api_key"), folder.first("domain_api_key"));
+    let made =
+        Request::post("/api-keys", r#"{"name":"canary","permissions":["audit_read"]}"#).bearer(&hub_key);
+    let made = up.hub(made).await.field("key");
+    let minted = Request::post("/auth/api/v1/tokens/generate", r#"{"username":"alice"}"#).bearer(&domain_key);
+    let token = up.chatbot(minted).await.field("token");
+    let cookie = up.chatbot(Request::get(&format!("/autoconnect?token={token}"))).await;
+    let cookie = cookie.header("set-cookie").unwrap().split(['=', ';']).nth(1).unwrap().to_owned();
+    let wrong = format!("{made}x");
+    for asked in [&hub_key, &domain_key, &made, &wrong, &token] {
+        up.hub(Request::get("/calls").bearer(asked)).await;
+        up.hub(Request::get("/calls").header("X-API-Key", asked)).await;
+        up.hub(Request::get(&format!("/calls?token={asked}"))).await;
+        up.chatbot(Request::get(&format!("/autoconnect?token={asked}"))).await;
+    }
+    assert_eq!(up.stop(), Some(0));
+    let secrets = [hub_key, domain_key, made, token, cookie];
+    assert!(secrets.iter().all(|secret| secret.len() > 30), "{secrets:?}");
+    let logged = std::fs::read(&log).unwrap();
+    assert!(String::from_utf8_lossy(&logged).contains("call_list"), "requests are logged");
+    let holds =
+        |bytes: &[u8], secret: &str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+    for secret in &secrets {
+        // A part of it is enough to look for: nobody may shorten it to pass.
+        let part = secret.get(14..30).unwrap();
+        assert!(!holds(&logged, part), "a secret is logged");
+        for file in std::fs::read_dir(folder.data()).unwrap() {
+            let path = file.unwrap().path();
+            let stored = holds(&std::fs::read(&path).unwrap(), part);
+            assert!(!stored || path.ends_with("bootstrap.json"), "{}", path.display());
+        }
+    }
+}
