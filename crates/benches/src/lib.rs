@@ -1,0 +1,14 @@
+//! What is measured and how: a service with one handler behind a guard and without one, keys held in memory,
+//! thread CPU time, and figures beside their floors.
+//!
+//! - [`service`]: the service;
+//! - [`world`]: its platform, with as many keys as are wanted;
+//! - [`floor`]: what cannot be done for less;
+//! - [`figure`]: measuring in rounds, and the lines that are printed.
+#![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
+
+pub mod figure;
+pub mod floor;
+mod memory;
+pub mod service;
+pub mod world;
