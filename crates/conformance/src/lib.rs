@@ -3,8 +3,11 @@
 
 pub mod ambient;
 pub mod client;
+pub mod contract;
+pub mod faults;
 pub mod operator;
 pub mod oracle;
+pub mod process;
 pub mod world;
 
 #[doc = include_str!("../../../README.md")]

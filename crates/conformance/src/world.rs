@@ -117,13 +117,19 @@ impl Holdings {
 impl World {
     /// Starts both services on a fresh SQLite file, on ports of their own.
     pub async fn start() -> Self {
+        Self::start_with(|stores| stores, Responder::BuiltIn).await
+    }
+
+    /// The same, with what `around` makes of the store under the services, and this responder behind the chat.
+    pub async fn start_with(around: impl FnOnce(Stores) -> Stores, responder: Responder) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let location = Location::at(&format!("sqlite://{}", dir.path().join("auth.db").display()));
         let entropy = Arc::new(SeededEntropy::new(rand_seed(dir.path())));
         let stores = auth_store::open(&location, entropy.as_ref()).await.unwrap();
         let clock = StepClock::default();
+        let served = around(stores.clone());
         let platform =
-            |service| Platform::new(service, stores.clone(), Arc::new(clock.clone()), entropy.clone());
+            |service| Platform::new(service, served.clone(), Arc::new(clock.clone()), entropy.clone());
         let (hub_platform, chatbot_platform) = (platform(Service::Hub), platform(Service::Chatbot));
         let (stop, stopped) = watch::channel(false);
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -132,7 +138,7 @@ impl World {
         let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
         let billing = Billing { sms_cents: 5, phone_cents: 20, ..Billing::default() };
         let hub_app = App::new(Hub::new(hub_platform.clone(), billing.tariff()), Vec::new());
-        let chatbot_app = App::new(Chatbot::new(chatbot_platform.clone(), Responder::BuiltIn), Vec::new());
+        let chatbot_app = App::new(Chatbot::new(chatbot_platform.clone(), responder), Vec::new());
         let running = vec![
             tokio::spawn(serve::serve(Arc::new(hub_app), hub_listener, 1, stopped.clone())),
             tokio::spawn(serve::serve(Arc::new(chatbot_app), chatbot_listener, 1, stopped)),

@@ -1,0 +1,82 @@
+//! What every store must promise, one named case a promise: the same cases for every backend.
+//!
+//! A case sees the ports and nothing below them. It gets a store of its own, opened twice as two processes
+//! would; expected outcomes are checked together with the audit entries and the notices that they leave.
+
+mod accounts;
+mod audit;
+mod calls;
+mod domains;
+pub mod fixture;
+mod keys;
+mod revocations;
+mod tokens;
+mod users;
+
+pub use fixture::Fixture;
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+/// One promise.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// The port and the promise, as `keys::revoking_is_terminal`.
+    pub name: &'static str,
+    /// Panics where the promise is broken.
+    pub run: for<'a> fn(&'a Fixture) -> Running<'a>,
+}
+
+/// A case under way.
+pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// The cases of one file.
+macro_rules! cases {
+    ($port:literal: $($name:ident),* $(,)?) => {
+        pub(super) const CASES: &[$crate::contract::Case] = &[$($crate::contract::Case {
+            name: concat!($port, "::", stringify!($name)),
+            run: |fixture| Box::pin($name(fixture)),
+        },)*];
+    };
+}
+pub(crate) use cases;
+
+/// Every case, port by port.
+pub fn all() -> impl Iterator<Item = Case> {
+    let ports = [
+        accounts::CASES,
+        domains::CASES,
+        users::CASES,
+        calls::CASES,
+        keys::CASES,
+        tokens::CASES,
+        revocations::CASES,
+        audit::CASES,
+    ];
+    ports.into_iter().flatten().copied()
+}
+
+/// The longest that a case may take: one that hangs has failed.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// Runs cases on stores of a backend, each on a fresh one, and answers the names of those that failed.
+pub async fn run<Open, Opening>(cases: impl Iterator<Item = Case>, open: Open) -> Vec<&'static str>
+where
+    Open: Fn() -> Opening + Send + Sync + 'static,
+    Opening: Future<Output = Fixture> + Send,
+{
+    let open = Arc::new(open);
+    let mut failed = Vec::new();
+    for case in cases {
+        let open = Arc::clone(&open);
+        let running = async move {
+            let fixture = open().await;
+            tokio::time::timeout(LONGEST, (case.run)(&fixture)).await.is_ok()
+        };
+        let kept = tokio::spawn(running).await.is_ok_and(|in_time| in_time);
+        println!("{} {}", if kept { "ok    " } else { "FAILED" }, case.name);
+        if !kept {
+            failed.push(case.name);
+        }
+    }
+    failed
+}

@@ -1,0 +1,285 @@
+//! Temporary tokens and sessions.
+
+use super::{
+    cases,
+    fixture::{ALL, Fixture, chatbot, count, everything, granted, hub, name, once, page, scope_of},
+};
+use auth_core::{
+    model::{Domain, NewToken, Status, Token},
+    policy::Scope,
+    port::{
+        About, Creation, FoundToken, MintToken, Notice, OpenSession, RevokeKey, RevokeToken, SuspendAccount,
+        SuspendDomain,
+    },
+    principal::TokenKind,
+    secret::TokenDigest,
+};
+use std::time::Duration;
+
+cases! {
+    "tokens":
+    one_opening_finds_what_another_minted,
+    a_scope_holds_what_is_its_own,
+    lists_are_of_one_kind_newest_first_and_pages_neither_repeat_nor_leave_out,
+    nothing_is_minted_or_opened_behind_an_ended_parent,
+    a_token_ends_with_its_parent_its_domain_and_its_account,
+    revoking_is_terminal,
+    tokens_that_ended_are_forgotten_on_purge_and_no_others,
+    a_repeated_request_is_answered_as_the_first_for_a_day,
+    one_request_sent_many_times_mints_one_token,
+    of_many_revocations_one_revokes,
+    what_is_minted_while_its_parent_ends_has_ended,
+}
+
+async fn found(fixture: &Fixture, digest: &TokenDigest) -> Option<FoundToken> {
+    fixture.peer.tokens.find(digest).await.unwrap()
+}
+
+async fn ended(fixture: &Fixture, token: &NewToken) -> bool {
+    found(fixture, &token.digest).await.unwrap().ended
+}
+
+async fn read(fixture: &Fixture, token: &NewToken) -> Option<Token> {
+    fixture.peer.tokens.read(everything(), token.id).await.unwrap()
+}
+
+async fn open(fixture: &Fixture, domain: &Domain, new: NewToken) -> Creation {
+    fixture.stores.tokens.open(&granted::<OpenSession>(domain), new).await.unwrap()
+}
+
+async fn mint(fixture: &Fixture, domain: &Domain, new: NewToken) -> Creation {
+    fixture.stores.tokens.mint(&granted::<MintToken>(&chatbot(domain)), new, None).await.unwrap()
+}
+
+async fn one_opening_finds_what_another_minted(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let parent = fixture.key(chatbot(&domain)).await.0.id;
+    fixture.look_away().await;
+    for (kind, parent, action) in [
+        (TokenKind::Temp, Some(parent), "token.minted"),
+        (TokenKind::Widget, None, "session.opened"),
+        (TokenKind::Chat, Some(parent), "session.opened"),
+    ] {
+        let new = fixture.new_token(kind, parent);
+        let made = match kind {
+            TokenKind::Temp => mint(fixture, &domain, new.clone()).await,
+            TokenKind::Widget | TokenKind::Chat => open(fixture, &domain, new.clone()).await,
+        };
+        assert_eq!(made, Creation::Done(()));
+        assert_eq!(fixture.told().await, [action]);
+        let wanted = Token {
+            id: new.id,
+            kind,
+            account: domain.account,
+            domain: domain.id,
+            domain_name: domain.name.clone(),
+            parent,
+            username: name("alice"),
+            language: new.language,
+            created_at: new.at,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        };
+        let principal = wanted.principal();
+        let tokens = &fixture.peer.tokens;
+        assert_eq!(found(fixture, &new.digest).await, Some(FoundToken { principal, ended: false }));
+        assert_eq!(tokens.read(everything(), new.id).await.unwrap().as_ref(), Some(&wanted));
+        assert_eq!(tokens.by_digest(everything(), &new.digest).await.unwrap(), Some(wanted));
+    }
+    assert_eq!(found(fixture, &TokenDigest::of("nobody's")).await, None);
+}
+
+async fn a_scope_holds_what_is_its_own(fixture: &Fixture) {
+    let (own, other) = (fixture.account().await, fixture.account().await);
+    let domains = [fixture.domain(&own).await, fixture.domain(&own).await, fixture.domain(&other).await];
+    let mut tokens = Vec::new();
+    for domain in &domains {
+        tokens.push(fixture.token(domain, None).await);
+    }
+    for (scope, seen) in [
+        (scope_of(hub(&own)), vec![1, 0]),
+        (scope_of(chatbot(&domains[0])), vec![0]),
+        (scope_of(chatbot(&domains[2])), vec![2]),
+        (Scope::of(None), vec![]),
+    ] {
+        let listed = fixture.peer.tokens.list(TokenKind::Temp, scope, ALL).await.unwrap();
+        let wanted: Vec<_> = seen.iter().map(|at| tokens[*at].id).collect();
+        assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), wanted);
+        for (at, token) in tokens.iter().enumerate() {
+            let read = fixture.peer.tokens.read(scope, token.id).await.unwrap();
+            let by_digest = fixture.peer.tokens.by_digest(scope, &token.digest).await.unwrap();
+            assert_eq!((read.is_some(), by_digest.is_some()), (seen.contains(&at), seen.contains(&at)));
+        }
+    }
+}
+
+async fn lists_are_of_one_kind_newest_first_and_pages_neither_repeat_nor_leave_out(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let mut made = Vec::new();
+    for _ in 0..7 {
+        made.insert(0, fixture.token(&domain, None).await.id);
+        open(fixture, &domain, fixture.new_token(TokenKind::Widget, None)).await;
+    }
+    let (mut paged, mut before) = (Vec::new(), None);
+    loop {
+        let scope = scope_of(chatbot(&domain));
+        let part = fixture.peer.tokens.list(TokenKind::Temp, scope, page(3, before)).await.unwrap();
+        assert!(part.len() <= 3);
+        let Some(last) = part.last() else { break };
+        before = Some(*last.id.as_bytes());
+        paged.extend(part.iter().map(|token| token.id));
+    }
+    assert_eq!(paged, made);
+}
+
+async fn nothing_is_minted_or_opened_behind_an_ended_parent(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let parent = fixture.key(chatbot(&domain)).await.0;
+    fixture.stores.keys.revoke(&granted::<RevokeKey>(&parent), fixture.at()).await.unwrap();
+    fixture.look_away().await;
+    let temp = fixture.new_token(TokenKind::Temp, Some(parent.id));
+    let chat = fixture.new_token(TokenKind::Chat, Some(parent.id));
+    assert_eq!(mint(fixture, &domain, temp.clone()).await, Creation::Stale);
+    assert_eq!(open(fixture, &domain, chat.clone()).await, Creation::Stale);
+    fixture.assert_silent("its parent was ended").await;
+    for token in [temp, chat] {
+        assert_eq!((read(fixture, &token).await, found(fixture, &token.digest).await), (None, None));
+    }
+}
+
+async fn a_token_ends_with_its_parent_its_domain_and_its_account(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let domain = fixture.domain(&account).await;
+    let parent = fixture.key(chatbot(&domain)).await.0;
+    let child = fixture.token(&domain, Some(parent.id)).await;
+    let orphan = fixture.token(&domain, None).await;
+    let elsewhere = fixture.token(&fixture.domain(&account).await, None).await;
+    let all = async || {
+        [ended(fixture, &child).await, ended(fixture, &orphan).await, ended(fixture, &elsewhere).await]
+    };
+    let account_to = async |status| {
+        let grant = granted::<SuspendAccount>(&account);
+        fixture.stores.accounts.set_status(&grant, status, fixture.at()).await.unwrap();
+    };
+    let domain_to = async |status| {
+        let grant = granted::<SuspendDomain>(&domain);
+        fixture.stores.domains.set_status(&grant, status, fixture.at()).await.unwrap();
+    };
+    assert_eq!(all().await, [false, false, false]);
+    domain_to(Status::Suspended).await;
+    assert_eq!(all().await, [true, true, false]);
+    account_to(Status::Suspended).await;
+    assert_eq!(all().await, [true, true, true]);
+    domain_to(Status::Active).await;
+    assert_eq!(all().await, [true, true, true], "the account is still suspended");
+    account_to(Status::Active).await;
+    assert_eq!(all().await, [false, false, false]);
+    fixture.stores.keys.revoke(&granted::<RevokeKey>(&parent), fixture.at()).await.unwrap();
+    assert_eq!(all().await, [true, false, false]);
+}
+
+async fn revoking_is_terminal(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let (new, other) = (fixture.token(&domain, None).await, fixture.token(&domain, None).await);
+    let token = read(fixture, &new).await.unwrap();
+    fixture.look_away().await;
+    let (grant, at) = (granted::<RevokeToken>(&token), fixture.at());
+    let seq = fixture.stores.tokens.revoke(&grant, at).await.unwrap().unwrap();
+    assert_eq!(fixture.told().await, ["token.revoked"]);
+    assert_eq!(fixture.announced().await, [Notice { seq, about: About::Token(token.id), ended: true }]);
+    let revoked = Token { revoked_at: Some(at), ..token };
+    assert_eq!(read(fixture, &new).await.as_ref(), Some(&revoked));
+    assert_eq!((ended(fixture, &new).await, ended(fixture, &other).await), (true, false));
+    assert_eq!(fixture.peer.tokens.revoke(&grant, fixture.at()).await.unwrap(), None);
+    fixture.assert_silent("it was revoked").await;
+    assert_eq!(read(fixture, &new).await, Some(revoked), "the first time stands");
+}
+
+async fn tokens_that_ended_are_forgotten_on_purge_and_no_others(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let (early, late) = (fixture.token(&domain, None).await, fixture.token(&domain, None).await);
+    fixture.look_away().await;
+    assert_eq!(fixture.stores.tokens.purge(early.expires_at).await.unwrap(), 0, "not before its end");
+    assert_eq!(fixture.stores.tokens.purge(late.expires_at).await.unwrap(), 1);
+    assert_eq!((read(fixture, &early).await, found(fixture, &early.digest).await), (None, None));
+    assert!(read(fixture, &late).await.is_some());
+    assert_eq!(fixture.peer.tokens.purge(late.expires_at).await.unwrap(), 0);
+    fixture.assert_silent("a purge").await;
+}
+
+async fn a_repeated_request_is_answered_as_the_first_for_a_day(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let grant = granted::<MintToken>(&chatbot(&domain));
+    fixture.look_away().await;
+    let ask = async |body: &str, answer: &str| {
+        let (new, once) = (fixture.new_token(TokenKind::Temp, None), once("request", body, answer));
+        fixture.peer.tokens.mint(&grant, new, Some(once)).await.unwrap()
+    };
+    assert_eq!(ask("a", "first").await, Creation::Done(()));
+    assert_eq!(fixture.told().await, ["token.minted"]);
+    assert_eq!(ask("a", "second").await, Creation::Repeated("first".to_owned()));
+    assert_eq!(ask("b", "third").await, Creation::Mismatched);
+    fixture.assert_silent("a repeated request").await;
+    fixture.pass(Duration::from_secs(24 * 3600));
+    assert_eq!(ask("b", "fourth").await, Creation::Done(()), "forgotten after a day");
+}
+
+async fn one_request_sent_many_times_mints_one_token(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    fixture.look_away().await;
+    let answers = fixture
+        .race(500, |_, stores| {
+            let grant = granted::<MintToken>(&chatbot(&domain));
+            let new = fixture.new_token(TokenKind::Temp, None);
+            let once = once("request", "body", &new.id.to_string());
+            async move { stores.tokens.mint(&grant, new, Some(once)).await.unwrap() }
+        })
+        .await;
+    let made = fixture.peer.tokens.list(TokenKind::Temp, everything(), ALL).await.unwrap();
+    assert_eq!(made.len(), 1);
+    assert_eq!(count(&answers, &Creation::Done(())), 1);
+    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), 499);
+    assert_eq!(fixture.told().await, ["token.minted"]);
+}
+
+async fn of_many_revocations_one_revokes(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let new = fixture.token(&domain, None).await;
+    let token = read(fixture, &new).await.unwrap();
+    fixture.look_away().await;
+    let at = fixture.at();
+    let answers = fixture
+        .race(500, |_, stores| {
+            let grant = granted::<RevokeToken>(&token);
+            async move { stores.tokens.revoke(&grant, at).await.unwrap() }
+        })
+        .await;
+    assert_eq!(count(&answers, &None), 499);
+    assert_eq!((fixture.told().await.len(), fixture.announced().await.len()), (1, 1));
+}
+
+async fn what_is_minted_while_its_parent_ends_has_ended(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let parent = fixture.key(chatbot(&domain)).await.0;
+    let tokens: Vec<_> = (0..300).map(|_| fixture.new_token(TokenKind::Temp, Some(parent.id))).collect();
+    fixture.look_away().await;
+    let at = fixture.at();
+    let answers = fixture
+        .race(300, |number, stores| {
+            let (mint, end) = (granted::<MintToken>(&chatbot(&domain)), granted::<RevokeKey>(&parent));
+            let new = tokens[number].clone();
+            async move {
+                if number == 150 {
+                    stores.keys.revoke(&end, at).await.unwrap();
+                    return Creation::Stale;
+                }
+                stores.tokens.mint(&mint, new, None).await.unwrap()
+            }
+        })
+        .await;
+    for (token, answer) in tokens.iter().zip(&answers) {
+        let found = found(fixture, &token.digest).await;
+        assert_eq!(found.map(|found| found.ended), (*answer == Creation::Done(())).then_some(true));
+    }
+    assert_eq!(fixture.told().await.len(), count(&answers, &Creation::Done(())) + 1);
+}

@@ -1,0 +1,174 @@
+//! A store that fails when it is told to: every port, each call.
+
+use auth_core::{
+    audit::{Chained, Entry, Head},
+    credential::NewSecret,
+    error::StoreError,
+    id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
+    model::{
+        Account, AccountPatch, Call, Domain, DomainName, DomainPatch, Key, KeyPatch, NewAccount, NewCall,
+        NewDomain, NewKey, NewToken, NewUser, Page, Status, Token, Usage, User, UserPatch, Version,
+        WebOrigin,
+    },
+    policy::{Bounded, Granted, Scope},
+    port::{
+        Accounts, Answer, AuditFilter, AuditTrail, Calls, CancelCall, Change, ChangeAccount, ChangeDomain,
+        ChangeKey, ChangeUser, CreateAccount, CreateDomain, CreateKey, CreateUser, Creation, Domains,
+        FoundKey, FoundToken, ImportKeys, KeyIndex, Keys, MintToken, Notice, Once, OpenSession, RemoveUser,
+        Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey, Seq, StartCall, Stores,
+        SuspendAccount, SuspendDomain, Tokens, Users,
+    },
+    principal::{Tenant, TokenKind},
+    secret::TokenDigest,
+    service::Service,
+    time::Timestamp,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Says when the store fails.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<AtomicI64>);
+
+const HEALTHY: i64 = 0;
+const DOWN: i64 = -1;
+
+impl Faults {
+    /// Every call fails from now on.
+    pub fn go_down(&self) {
+        self.0.store(DOWN, Ordering::SeqCst);
+    }
+    /// No call fails from now on.
+    pub fn recover(&self) {
+        self.0.store(HEALTHY, Ordering::SeqCst);
+    }
+    /// Of the calls from now on, this one fails: 1 is the next. Those of the background (the revocation stream,
+    /// refusals, uses) are neither counted nor failed.
+    pub fn fail_once(&self, call: u32) {
+        self.0.store(call.into(), Ordering::SeqCst);
+    }
+    /// Whether the call of [`fail_once`](Self::fail_once) was not reached.
+    pub fn is_due(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > HEALTHY
+    }
+
+    /// The store, with these faults.
+    pub fn on(&self, stores: Stores) -> Stores {
+        let faulty = Arc::new(Faulty { stores, faults: self.clone() });
+        Stores {
+            accounts: Arc::clone(&faulty) as _,
+            users: Arc::clone(&faulty) as _,
+            domains: Arc::clone(&faulty) as _,
+            keys: Arc::clone(&faulty) as _,
+            key_index: Arc::clone(&faulty) as _,
+            tokens: Arc::clone(&faulty) as _,
+            calls: Arc::clone(&faulty) as _,
+            audit: Arc::clone(&faulty) as _,
+            revocations: faulty,
+        }
+    }
+
+    fn check(&self, port: &str, method: &str) -> Answer<()> {
+        let background =
+            port == "revocations" || matches!((port, method), ("audit", "append") | ("key_index", "touch"));
+        let fails = match self.0.load(Ordering::SeqCst) {
+            DOWN => true,
+            left if left > HEALTHY && !background => self.0.fetch_sub(1, Ordering::SeqCst) == 1,
+            _ => false,
+        };
+        if fails { Err(StoreError::Unavailable(format!("a fault at {port}.{method}"))) } else { Ok(()) }
+    }
+}
+
+struct Faulty {
+    stores: Stores,
+    faults: Faults,
+}
+
+macro_rules! port {
+    ($trait:ident, $field:ident { $($method:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* }) => {
+        #[async_trait::async_trait]
+        impl $trait for Faulty {
+            $(async fn $method(&self, $($name: $kind),*) -> $answer {
+                self.faults.check(stringify!($field), stringify!($method))?;
+                self.stores.$field.$method($($name),*).await
+            })*
+        }
+    };
+}
+
+port!(Accounts, accounts {
+    read(scope: Scope, id: AccountId) -> Answer<Option<Account>>;
+    list(scope: Scope, page: Page) -> Answer<Vec<Account>>;
+    create(grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()>;
+    change(grant: &Granted<ChangeAccount>, version: Version, patch: AccountPatch, at: Timestamp) -> Answer<Change<Account>>;
+    set_status(grant: &Granted<SuspendAccount>, status: Status, at: Timestamp) -> Answer<Seq>;
+});
+port!(Users, users {
+    read(scope: Scope, id: UserId) -> Answer<Option<User>>;
+    list(scope: Scope, page: Page) -> Answer<Vec<User>>;
+    create(grant: &Granted<CreateUser>, new: NewUser, once: Option<Once>) -> Answer<Creation>;
+    change(grant: &Granted<ChangeUser>, version: Version, patch: UserPatch, at: Timestamp) -> Answer<Change<User>>;
+    remove(grant: &Granted<RemoveUser>, at: Timestamp) -> Answer<bool>;
+});
+port!(Domains, domains {
+    read(scope: Scope, id: DomainId) -> Answer<Option<Domain>>;
+    by_name(scope: Scope, name: &DomainName) -> Answer<Option<Domain>>;
+    widget_home(name: &DomainName) -> Answer<Option<Domain>>;
+    lists_page(page: &WebOrigin) -> Answer<bool>;
+    list(scope: Scope, page: Page) -> Answer<Vec<Domain>>;
+    create(grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation>;
+    change(grant: &Granted<ChangeDomain>, version: Version, patch: DomainPatch, at: Timestamp) -> Answer<Change<Domain>>;
+    set_status(grant: &Granted<SuspendDomain>, status: Status, at: Timestamp) -> Answer<Seq>;
+});
+port!(Keys, keys {
+    read(service: Service, scope: Scope, id: KeyId) -> Answer<Option<Key>>;
+    list(service: Service, scope: Scope, page: Page) -> Answer<Vec<Key>>;
+    create(grant: &Granted<CreateKey>, new: NewKey, once: Option<Once>) -> Answer<Creation<Seq>>;
+    import(grant: &Granted<ImportKeys>, new: Vec<(Tenant, NewKey)>) -> Answer<(Vec<bool>, Seq)>;
+    change(grant: &Granted<ChangeKey>, version: Version, patch: KeyPatch, rights: Bounded, at: Timestamp) -> Answer<Change<(Key, Seq)>>;
+    rotate(grant: &Granted<RotateKey>, version: Version, rights: Bounded, secret: NewSecret, old_until: Timestamp, at: Timestamp) -> Answer<Change<(Key, Seq)>>;
+    revoke(grant: &Granted<RevokeKey>, at: Timestamp) -> Answer<Option<Seq>>;
+});
+port!(KeyIndex, key_index {
+    find(service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>>;
+    digests_since(service: Service, after: Seq) -> Answer<Vec<TokenDigest>>;
+    touch(uses: &[(KeyId, Timestamp)]) -> Answer<()>;
+});
+port!(Tokens, tokens {
+    find(digest: &TokenDigest) -> Answer<Option<FoundToken>>;
+    by_digest(scope: Scope, digest: &TokenDigest) -> Answer<Option<Token>>;
+    read(scope: Scope, id: TokenId) -> Answer<Option<Token>>;
+    list(kind: TokenKind, scope: Scope, page: Page) -> Answer<Vec<Token>>;
+    mint(grant: &Granted<MintToken>, new: NewToken, once: Option<Once>) -> Answer<Creation>;
+    open(grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation>;
+    revoke(grant: &Granted<RevokeToken>, at: Timestamp) -> Answer<Option<Seq>>;
+    purge(before: Timestamp) -> Answer<usize>;
+});
+port!(Calls, calls {
+    read(scope: Scope, id: CallId) -> Answer<Option<Call>>;
+    list(scope: Scope, page: Page) -> Answer<Vec<Call>>;
+    start(grant: &Granted<StartCall>, new: NewCall, once: Option<Once>) -> Answer<Creation>;
+    cancel(grant: &Granted<CancelCall>, at: Timestamp) -> Answer<Change<Call>>;
+    usage(scope: Scope, from: Timestamp, to: Timestamp) -> Answer<Vec<Usage>>;
+});
+port!(AuditTrail, audit {
+    list(scope: Scope, filter: &AuditFilter, before: Option<i64>, limit: u16) -> Answer<Vec<Chained>>;
+    scan(from: i64, limit: u16) -> Answer<Vec<Chained>>;
+    head() -> Answer<Head>;
+    append(entries: Vec<Entry>) -> Answer<()>;
+});
+port!(Revocations, revocations {
+    join(replica: ReplicaId, applied: Seq) -> Answer<()>;
+    renew(replica: ReplicaId) -> Answer<Renewal>;
+    head() -> Answer<Seq>;
+    since(after: Seq) -> Answer<Vec<Notice>>;
+    acknowledge(replica: ReplicaId, applied: Seq) -> Answer<()>;
+    settled(seq: Seq, lease: Duration) -> Answer<()>;
+    leave(replica: ReplicaId) -> Answer<()>;
+});

@@ -1,0 +1,200 @@
+//! The form of credentials: what is issued reads back, and what was damaged is refused before any lookup.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use auth_core::{
+    credential::{Form, Malformed, SessionKind, classify, draw_key, draw_session, draw_temp_token, format},
+    secret::TokenDigest,
+    service::Service,
+};
+use conformance::ambient::SeededEntropy;
+use proptest::{prelude::*, sample::Index};
+
+/// Every form that is issued with a checksum.
+const CHECKED: [Form; 4] = [Form::Key(Service::Hub), Form::Key(Service::Chatbot), Form::Widget, Form::Chat];
+const PREFIXES: [&str; 4] = ["avk_", "avt_", format::WIDGET_PREFIX, format::CHAT_PREFIX];
+
+/// Issues a credential of a form.
+fn issue(form: Form, seed: u64) -> String {
+    let entropy = SeededEntropy::new(seed);
+    let secret = match form {
+        Form::Key(service) => draw_key(service, &entropy).0,
+        Form::Widget => draw_session(SessionKind::Widget, &entropy),
+        Form::Chat => draw_session(SessionKind::Chat, &entropy),
+        Form::Temp | Form::Legacy => draw_temp_token(&entropy),
+    };
+    secret.reveal().expose().to_owned()
+}
+
+fn checked() -> impl Strategy<Value = (Form, String)> {
+    (0..CHECKED.len(), any::<u64>()).prop_map(|(at, seed)| (CHECKED[at], issue(CHECKED[at], seed)))
+}
+
+fn any_issued() -> impl Strategy<Value = (Form, String)> {
+    prop_oneof![4 => checked(), 1 => any::<u64>().prop_map(|seed| (Form::Temp, issue(Form::Temp, seed)))]
+}
+
+/// A text with the byte at a place replaced.
+fn with(text: &str, at: usize, byte: u8) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes[at] = byte;
+    String::from_utf8(bytes).unwrap()
+}
+
+/// What a damaged credential may still look like: a key of the earlier system, where its prefix was lost.
+fn is_none_of_ours(damaged: &str) -> bool {
+    let prefixed = PREFIXES.iter().any(|prefix| damaged.starts_with(prefix));
+    match classify(damaged) {
+        Err(Malformed) => true,
+        Ok(form) => form == Form::Legacy && !prefixed,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_issued_reads_back((form, text) in any_issued()) {
+        prop_assert_eq!(classify(&text), Ok(form));
+        prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
+        let length = if form == Form::Temp { 36 } else { format::TOKEN_LEN };
+        prop_assert_eq!(text.len(), length);
+    }
+
+    #[test]
+    fn what_is_stored_of_a_key_follows_from_its_text(hub in any::<bool>(), seed in any::<u64>()) {
+        let service = if hub { Service::Hub } else { Service::Chatbot };
+        let (plain, stored) = draw_key(service, &SeededEntropy::new(seed));
+        let digest = plain.digest();
+        let text = plain.reveal().expose().to_owned();
+        prop_assert!(stored.digest == digest && digest == TokenDigest::of(&text));
+        prop_assert_eq!(&text[..service.key_prefix().len() + format::ID_LEN], &stored.prefix);
+        prop_assert!(stored.prefix.starts_with(service.key_prefix()));
+    }
+
+    #[test]
+    fn no_two_are_alike((_, one) in any_issued(), (_, two) in any_issued()) {
+        prop_assert_ne!(one, two);
+    }
+
+    #[test]
+    fn a_changed_byte_is_refused((form, text) in checked(), at in any::<Index>(), byte in 0x21_u8..0x7F) {
+        let at = at.index(text.len());
+        prop_assume!(text.as_bytes()[at] != byte);
+        let damaged = with(&text, at, byte);
+        prop_assert!(is_none_of_ours(&damaged), "{:?} {}", form, damaged);
+        prop_assert!(at < 4 || classify(&damaged) == Err(Malformed));
+    }
+
+    #[test]
+    fn a_flipped_case_is_refused((_, text) in checked(), at in any::<Index>()) {
+        let at = at.index(text.len());
+        let flipped = text.as_bytes()[at] ^ 0x20;
+        prop_assume!(text.as_bytes()[at].is_ascii_alphabetic());
+        prop_assert!(is_none_of_ours(&with(&text, at, flipped)));
+        prop_assert!(is_none_of_ours(&text.to_uppercase()));
+        prop_assert!(is_none_of_ours(&text.to_lowercase()));
+    }
+
+    #[test]
+    fn neighbours_that_changed_places_are_refused((_, text) in checked(), at in any::<Index>()) {
+        let at = at.index(text.len() - 1);
+        let bytes = text.as_bytes();
+        prop_assume!(bytes[at] != bytes[at + 1]);
+        let damaged = with(&with(&text, at, bytes[at + 1]), at + 1, bytes[at]);
+        prop_assert!(is_none_of_ours(&damaged), "{}", damaged);
+    }
+
+    #[test]
+    fn a_dropped_byte_is_refused((_, text) in checked(), at in any::<Index>()) {
+        let mut damaged = text;
+        damaged.remove(at.index(damaged.len()));
+        prop_assert!(is_none_of_ours(&damaged), "{}", damaged);
+    }
+
+    #[test]
+    fn an_added_byte_is_refused((_, text) in checked(), at in any::<Index>(), byte in 0x21_u8..0x7F) {
+        let mut damaged = text;
+        damaged.insert(at.index(damaged.len() + 1), char::from(byte));
+        prop_assert!(is_none_of_ours(&damaged), "{}", damaged);
+    }
+
+    #[test]
+    fn what_was_cut_off_is_refused((_, text) in checked(), end in any::<Index>()) {
+        let damaged = &text[..end.index(text.len())];
+        prop_assert!(is_none_of_ours(damaged));
+        prop_assert!(damaged.len() < 4 || classify(damaged) == Err(Malformed));
+        prop_assert!(is_none_of_ours(&text[text.len() - damaged.len()..]));
+        prop_assert_eq!(classify(text.repeat(2)), Err(Malformed));
+    }
+
+    #[test]
+    fn another_kind_in_front_is_refused((form, text) in checked()) {
+        for (other, prefix) in CHECKED.into_iter().zip(PREFIXES) {
+            let swapped = format!("{prefix}{}", &text[4..]);
+            prop_assert_eq!(classify(&swapped), if other == form { Ok(form) } else { Err(Malformed) });
+        }
+    }
+
+    #[test]
+    fn white_space_and_what_cannot_be_seen_is_refused(
+        (_, text) in any_issued(),
+        at in any::<Index>(),
+        intruder in prop_oneof![
+            Just(' '), Just('\t'), Just('\n'), Just('\r'), Just('\0'), Just('\u{7f}'), Just('\u{a0}'),
+            Just('\u{200b}'), Just('\u{feff}'), Just('é'), Just('А'), Just('🔑'),
+        ],
+    ) {
+        let at = at.index(text.len() + 1);
+        let mut added = text.clone();
+        added.insert(at, intruder);
+        prop_assert_eq!(classify(&added), Err(Malformed));
+        if let Some(replaced) = text.get(at + 1..) {
+            prop_assert_eq!(classify(format!("{}{intruder}{replaced}", &text[..at])), Err(Malformed));
+        }
+        for padded in [format!(" {text}"), format!("{text} "), format!("{text}\r\n")] {
+            prop_assert_eq!(classify(&padded), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn a_damaged_temporary_token_is_none_or_another(
+        seed in any::<u64>(),
+        at in any::<Index>(),
+        byte in 0x21_u8..0x7F,
+    ) {
+        let text = issue(Form::Temp, seed);
+        let at = at.index(text.len());
+        prop_assume!(text.as_bytes()[at] != byte);
+        let damaged = with(&text, at, byte);
+        // It has no checksum: a changed digit is another token, which nobody was given.
+        let digit = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let fixed = matches!(at, 8 | 13 | 14 | 18 | 23) || (at == 19 && !b"89ab".contains(&byte));
+        prop_assert_eq!(classify(&damaged) == Ok(Form::Temp), digit && !fixed, "{}", damaged);
+        prop_assert!(TokenDigest::of(&damaged) != TokenDigest::of(&text));
+        let upper = text.to_uppercase();
+        prop_assert!(upper == text || classify(&upper) == Ok(Form::Legacy));
+        let (mut longer, mut shorter) = (text.clone(), text);
+        longer.insert(at, char::from(byte));
+        shorter.remove(at);
+        for damaged in [longer, shorter] {
+            prop_assert_ne!(classify(&damaged), Ok(Form::Temp));
+        }
+    }
+
+    #[test]
+    fn any_text_is_judged_by_its_form_alone(text in any::<String>()) {
+        match classify(&text) {
+            Ok(Form::Legacy) => {
+                prop_assert!((16..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+            Ok(form) => prop_assert!(false, "nobody issued {text:?}, which reads as {form:?}"),
+            Err(Malformed) => {}
+        }
+    }
+
+    #[test]
+    fn what_begins_like_ours_and_was_not_issued_is_refused(at in 0..4_usize, rest in "[0-9A-Za-z]{0,60}") {
+        let guess = format!("{}{rest}", PREFIXES[at]);
+        prop_assert_eq!(classify(&guess), Err(Malformed));
+    }
+}

@@ -1,0 +1,473 @@
+//! Who may do what: the decision, the ceiling and the grant, against plain models made of sets.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use auth_core::{
+    audit::ChainKey,
+    error::{Denial, FlowError, Refusal},
+    flow::{KeyOrder, Platform, change_key, issue_key, rotate_key},
+    id::{AccountId, DomainId, KeyId, TokenId},
+    model::{Key, KeyPatch, Set, Version},
+    policy::{
+        Action, Allows, Ceiling, Granted, Need, Networks, Permission, Permissions, Proof, Requirement,
+        Rights, Rule, Scope, Verdict, decide, grant, judge,
+    },
+    port::{CreateKey, RevokeKey, StartCall},
+    principal::{KeyPrincipal, Origin, Principal, Tenant, TokenKind, TokenPrincipal},
+    service::Service,
+    time::{Clock as _, Timestamp},
+};
+use conformance::{
+    ambient::{SeededEntropy, StepClock},
+    contract::{
+        Fixture,
+        fixture::{everything, granted, hub, name, operator, proof, unbounded},
+    },
+};
+use proptest::{prelude::*, test_runner::TestRunner};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc, time::Duration};
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn origin() -> Origin {
+    Origin { source: None, request_id: "test".to_owned() }
+}
+
+const fn account(number: u8) -> AccountId {
+    AccountId::from_bytes([number; 16])
+}
+
+const fn domain(number: u8) -> DomainId {
+    DomainId::from_bytes([number; 16])
+}
+
+fn key(service: Service, tenant: Tenant, permissions: Permissions) -> Principal {
+    let id = KeyId::from_bytes([1; 16]);
+    Principal::Key(KeyPrincipal { id, service, tenant, permissions, expires_at: None })
+}
+
+fn token(kind: TokenKind, account: AccountId, domain: DomainId) -> Principal {
+    let (id, expires_at) = (TokenId::from_bytes([2; 16]), Timestamp::MAX);
+    Principal::Token(TokenPrincipal { id, kind, account, domain, parent: None, expires_at })
+}
+
+// The decision.
+
+fn any_permissions() -> impl Strategy<Value = Permissions> {
+    prop::collection::vec(prop::sample::select(Permission::ALL), 0..6)
+        .prop_map(|members| members.into_iter().collect())
+}
+
+fn any_need() -> impl Strategy<Value = Need> {
+    prop_oneof![
+        6 => (prop::sample::select(&Service::ALL[..]), prop::sample::select(Permission::ALL))
+            .prop_map(|(service, permission)| Need::Key(service, permission)),
+        2 => prop::sample::select(&TokenKind::ALL[..]).prop_map(Need::Token),
+        1 => Just(Need::Operator),
+    ]
+}
+
+fn any_caller() -> impl Strategy<Value = Option<Principal>> {
+    let tenant = Tenant { account: account(1), domain: Some(domain(1)) };
+    prop_oneof![
+        6 => (prop::sample::select(&Service::ALL[..]), any_permissions())
+            .prop_map(move |(service, permissions)| Some(key(service, tenant, permissions))),
+        2 => prop::sample::select(&TokenKind::ALL[..])
+            .prop_map(|kind| Some(token(kind, account(1), domain(1)))),
+        1 => Just(Some(operator())),
+        1 => Just(None),
+    ]
+}
+
+/// The model's word for a need.
+fn word(need: Need) -> String {
+    match need {
+        Need::Key(service, permission) => format!("{service} {}", permission.name()),
+        Need::Token(kind) => kind.name().to_owned(),
+        Need::Operator => "operator".to_owned(),
+    }
+}
+
+/// Every need that a caller meets, as a set.
+fn met_by(who: Option<&Principal>) -> BTreeSet<String> {
+    match who {
+        None => BTreeSet::new(),
+        Some(Principal::Operator) => BTreeSet::from(["operator".to_owned()]),
+        Some(Principal::Token(token)) => BTreeSet::from([token.kind.name().to_owned()]),
+        Some(Principal::Key(key)) => {
+            key.permissions.names().iter().map(|name| format!("{} {name}", key.service)).collect()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(5000))]
+
+    #[test]
+    fn a_caller_is_admitted_who_meets_one_of_the_needs(
+        needs in prop::collection::vec(any_need(), 0..4),
+        who in any_caller(),
+    ) {
+        let needs: &'static [Need] = needs.leak();
+        let met = met_by(who.as_ref());
+        let wanted = match needs.iter().find(|need| met.contains(&word(**need))) {
+            Some(need) => Verdict::Met(*need),
+            None if who.is_none() => Verdict::NoCredential,
+            None => Verdict::Lacking(needs),
+        };
+        prop_assert_eq!(judge(Rule::AnyOf(needs), who.as_ref()), wanted);
+        prop_assert_eq!(judge(Rule::Public { because: "a test" }, who.as_ref()), Verdict::Public);
+    }
+}
+
+macro_rules! requirement {
+    ($name:ident, $subject:ty, $rule:expr) => {
+        struct $name;
+        impl Requirement for $name {
+            const RULE: Rule = $rule;
+            type Subject = $subject;
+        }
+        impl<A: Action> Allows<A> for $name {}
+    };
+}
+const CALLS: &[Need] = &[Need::Key(Service::Hub, Permission::CallManagement)];
+requirement!(Anybody, Principal, Rule::Public { because: "a test" });
+requirement!(Nobody, Principal, Rule::AnyOf(&[]));
+requirement!(ForCalls, KeyPrincipal, Rule::AnyOf(CALLS));
+requirement!(ForTokens, KeyPrincipal, Rule::AnyOf(&[Need::Token(TokenKind::Temp)]));
+
+fn outcome<R: Requirement>(who: Option<Principal>) -> Result<(), Denial> {
+    decide::<R>(who, origin()).map(|_| ())
+}
+
+#[test]
+fn a_proof_is_made_of_an_admitted_caller_alone() {
+    let tenant = Tenant { account: account(1), domain: None };
+    let every: Permissions = Permission::ALL.iter().copied().collect();
+    let calls = key(Service::Hub, tenant, [Permission::CallManagement].into_iter().collect());
+    let forbidden = |missing| Err(Denial::Forbidden { missing });
+    assert_eq!(outcome::<ForCalls>(Some(calls)), Ok(()));
+    assert_eq!(outcome::<ForCalls>(None), Err(Denial::Unauthenticated(Refusal::NoCredential)));
+    let others = Permissions::all_of(Service::Hub).beyond([Permission::CallManagement].into_iter().collect());
+    for who in [
+        key(Service::Hub, tenant, others),
+        key(Service::Hub, tenant, Permissions::NONE),
+        key(Service::Chatbot, tenant, every),
+        token(TokenKind::Temp, account(1), domain(1)),
+        operator(),
+    ] {
+        assert_eq!(outcome::<ForCalls>(Some(who)), forbidden(CALLS), "{who}");
+        assert_eq!(outcome::<Nobody>(Some(who)), forbidden(&[]), "an empty rule admits nobody");
+    }
+    let temp = Some(token(TokenKind::Temp, account(1), domain(1)));
+    assert_eq!(outcome::<ForTokens>(temp), forbidden(&[]), "a rule that contradicts its handler");
+}
+
+// The ceiling.
+
+/// Networks among 16 addresses, each as its addresses.
+#[derive(Debug, Clone)]
+struct Nets(Vec<(u8, u8)>);
+
+impl Nets {
+    fn real(&self) -> Networks {
+        let texts: Vec<_> = self.0.iter().map(|(first, bits)| format!("10.0.0.{first}/{bits}")).collect();
+        Networks::from_stored(&texts.join(" ")).unwrap()
+    }
+    fn addresses((first, bits): (u8, u8)) -> BTreeSet<u8> {
+        let size = 1 << (32 - bits);
+        let start = first / size * size;
+        (start..start + size).collect()
+    }
+    fn holds(&self, address: u8) -> bool {
+        self.0.is_empty() || self.0.iter().any(|net| Self::addresses(*net).contains(&address))
+    }
+    /// Each network lies in one of the other's.
+    fn within(&self, other: &Self) -> bool {
+        let inside =
+            |net| other.0.iter().any(|theirs| Self::addresses(net).is_subset(&Self::addresses(*theirs)));
+        other.0.is_empty() || (!self.0.is_empty() && self.0.iter().copied().all(inside))
+    }
+}
+
+/// Rights, as the model has them.
+#[derive(Debug, Clone)]
+struct Model {
+    permissions: BTreeSet<&'static str>,
+    /// Hours from the start of the clock.
+    end: Option<u64>,
+    networks: Nets,
+    rate: Option<u32>,
+}
+
+impl Model {
+    fn real(&self) -> Rights {
+        let start = StepClock::default().now();
+        Rights {
+            permissions: self.permissions.iter().filter_map(|name| Permission::parse(name)).collect(),
+            expires_at: self.end.map(|hours| start + Duration::from_secs(hours * 3600)),
+            networks: self.networks.real(),
+            rate_limit: self.rate.and_then(NonZeroU32::new),
+        }
+    }
+    /// Whether they are no more than the other's.
+    fn within(&self, other: &Self) -> bool {
+        let ends = other.end.is_none_or(|most| self.end.is_some_and(|end| end <= most));
+        let rates = other.rate.is_none_or(|most| self.rate.is_some_and(|rate| rate <= most));
+        self.permissions.is_subset(&other.permissions)
+            && ends
+            && rates
+            && self.networks.within(&other.networks)
+    }
+}
+
+fn any_nets() -> impl Strategy<Value = Nets> {
+    prop::collection::vec((0..16_u8, 28..=32_u8), 0..3).prop_map(Nets)
+}
+
+/// Rights over few values, so that comparisons often come out equal.
+fn any_rights() -> impl Strategy<Value = Model> {
+    let names = Permissions::all_of(Service::Hub).names();
+    (
+        prop::collection::btree_set(prop::sample::select(names), 0..5),
+        prop::option::of(1..4_u64),
+        any_nets(),
+        prop::option::of(1..4_u32),
+    )
+        .prop_map(|(permissions, end, networks, rate)| Model { permissions, end, networks, rate })
+}
+
+/// Two rights of which the second is often within the first.
+fn two_rights() -> impl Strategy<Value = (Model, Model)> {
+    (any_rights(), any_rights(), any::<[bool; 4]>()).prop_map(|(own, mut wanted, keep)| {
+        if keep[0] {
+            wanted.permissions = wanted.permissions.intersection(&own.permissions).copied().collect();
+        }
+        if keep[1] {
+            wanted.end = own.end;
+        }
+        if keep[2] {
+            wanted.networks = own.networks.clone();
+        }
+        if keep[3] {
+            wanted.rate = own.rate;
+        }
+        (own, wanted)
+    })
+}
+
+proptest! {
+    #![proptest_config(config(5000))]
+
+    #[test]
+    fn networks_hold_and_cover_what_their_addresses_say(one in any_nets(), two in any_nets()) {
+        for address in 0..16_u8 {
+            let text = format!("10.0.0.{address}");
+            prop_assert_eq!(one.real().contains(text.parse().unwrap()), one.holds(address));
+            let mapped = format!("::ffff:{text}");
+            prop_assert_eq!(one.real().contains(mapped.parse().unwrap()), one.holds(address));
+        }
+        prop_assert_eq!(one.real().within(&two.real()), one.within(&two));
+        if one.within(&two) {
+            prop_assert!((0..16).all(|address| !one.holds(address) || two.holds(address)));
+        }
+        prop_assert_eq!(Networks::from_stored(&one.real().to_stored()), Ok(one.real()));
+    }
+
+    #[test]
+    fn a_ceiling_covers_what_is_no_more((own, wanted) in two_rights()) {
+        let (id, version) = (KeyId::from_bytes([1; 16]), Version::FIRST);
+        let ceiling = Ceiling::of_key(own.real(), id, version);
+        prop_assert_eq!(ceiling.covers(&wanted.real()).is_ok(), wanted.within(&own));
+        match ceiling.bound(wanted.real()) {
+            Ok(bounded) => {
+                prop_assert!(wanted.within(&own));
+                prop_assert_eq!((bounded.rights(), bounded.maker()), (&wanted.real(), Some((id, version))));
+            }
+            Err(_) => prop_assert!(!wanted.within(&own)),
+        }
+        prop_assert!(ceiling.covers(&own.real()).is_ok(), "it covers itself");
+        let free = Ceiling::NONE.bound(wanted.real()).unwrap();
+        prop_assert_eq!((free.rights(), free.maker()), (&wanted.real(), None));
+    }
+}
+
+/// The core of the Hub on a store of its own, with one account.
+struct Desk {
+    runtime: tokio::runtime::Runtime,
+    platform: Platform,
+    fixture: Fixture,
+    tenant: Tenant,
+}
+
+impl Desk {
+    fn open() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let chain = ChainKey::new([5; 32]);
+        let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
+        let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
+        let stores = auth_store_sqlite::open(&options).unwrap();
+        let fixture = Fixture::new(stores.clone(), stores.clone(), chain, Some(dir));
+        let tenant = runtime.block_on(async { hub(&fixture.account().await) });
+        let (clock, entropy) = (Arc::new(StepClock::default()), Arc::new(SeededEntropy::new(1)));
+        let platform = Platform::new(Service::Hub, stores, clock, entropy);
+        Self { runtime, platform, fixture, tenant }
+    }
+
+    /// A key with these rights, made by the operator.
+    async fn key(&self, rights: Rights) -> Key {
+        let new =
+            auth_core::model::NewKey { rights: unbounded(rights), ..self.fixture.new_key(Service::Hub) };
+        let id = new.id;
+        let grant = granted::<CreateKey>(&self.tenant);
+        self.platform.stores.keys.create(&grant, new, None).await.unwrap();
+        self.read(id).await
+    }
+
+    async fn read(&self, id: KeyId) -> Key {
+        self.platform.stores.keys.read(Service::Hub, everything(), id).await.unwrap().unwrap()
+    }
+}
+
+/// The proof of the bearer of a key, at a route that asks for nothing.
+fn bearer_of(key: &Key) -> Proof<Anybody> {
+    let who = Principal::Key(KeyPrincipal {
+        id: key.id,
+        service: key.service,
+        tenant: key.tenant,
+        permissions: key.rights.permissions,
+        expires_at: key.rights.expires_at,
+    });
+    decide(Some(who), origin()).ok().unwrap()
+}
+
+fn is_excess<T>(done: &Result<T, FlowError>) -> bool {
+    matches!(done, Err(FlowError::Denied(Denial::Excess(_))))
+}
+
+#[test]
+fn a_key_never_makes_changes_or_rotates_a_key_into_more_than_itself() {
+    let desk = Desk::open();
+    let strategy = (two_rights(), any_rights());
+    let checked = TestRunner::new(config(300)).run(&strategy, |((own, wanted), now)| {
+        desk.runtime.block_on(async {
+            let maker = desk.key(own.real()).await;
+            let proof = bearer_of(&maker);
+            let order = KeyOrder { service: Service::Hub, name: name("made"), rights: wanted.real() };
+            let grant = Granted::<CreateKey>::own(&proof).ok().unwrap();
+            let made = issue_key(&desk.platform, &proof, &grant, order, |_| None).await;
+            assert_eq!(is_excess(&made), !wanted.within(&own));
+            assert_eq!(made.is_ok(), wanted.within(&own));
+            if let Ok(made) = made {
+                assert_eq!(desk.read(made.id).await.rights, wanted.real());
+            }
+
+            let target = desk.key(now.real()).await;
+            let real = wanted.real();
+            let patch = KeyPatch {
+                name: Set::To(name("changed")),
+                permissions: Set::To(real.permissions),
+                expires_at: Set::To(real.expires_at),
+                networks: Set::To(real.networks.clone()),
+                rate_limit: Set::To(real.rate_limit),
+            };
+            let changed = change_key(&desk.platform, &proof, Service::Hub, target.id, &patch).await;
+            assert_eq!(is_excess(&changed), !(now.within(&own) && wanted.within(&own)));
+            assert_ne!(changed.is_ok(), is_excess(&changed));
+            let rights = if changed.is_ok() { real } else { now.real() };
+            assert_eq!(desk.read(target.id).await.rights, rights);
+
+            let other = desk.key(now.real()).await;
+            let rotated = rotate_key(&desk.platform, &proof, Service::Hub, other.id, Duration::ZERO).await;
+            assert_eq!(is_excess(&rotated), !now.within(&own));
+            assert_ne!(rotated.is_ok(), is_excess(&rotated));
+            assert_eq!(desk.read(other.id).await.version == other.version, rotated.is_err());
+        });
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+// The grant.
+
+/// Two accounts; the first has two domains, the second one.
+fn tenants() -> [Tenant; 5] {
+    let tenant = |number, of: Option<u8>| Tenant { account: account(number), domain: of.map(domain) };
+    [tenant(1, None), tenant(1, Some(11)), tenant(1, Some(12)), tenant(2, None), tenant(2, Some(21))]
+}
+
+/// Every kind of caller, with the tenants whose objects are its own, by their places in [`tenants`].
+fn callers() -> Vec<(Principal, BTreeSet<usize>)> {
+    let all = [Permissions::all_of(Service::Hub), Permissions::all_of(Service::Chatbot)];
+    let [one, first, second, two, third] = tenants();
+    let mut callers = vec![
+        (operator(), BTreeSet::from([0, 1, 2, 3, 4])),
+        (key(Service::Hub, one, all[0]), BTreeSet::from([0, 1, 2])),
+        (key(Service::Hub, two, all[0]), BTreeSet::from([3, 4])),
+        (key(Service::Chatbot, first, all[1]), BTreeSet::from([1])),
+        (key(Service::Chatbot, second, all[1]), BTreeSet::from([2])),
+        (key(Service::Chatbot, third, all[1]), BTreeSet::from([4])),
+        // Which no store gives out: a key of the chatbot service without a domain.
+        (key(Service::Chatbot, one, all[1]), BTreeSet::new()),
+    ];
+    for kind in TokenKind::ALL {
+        callers.push((token(kind, account(1), domain(11)), BTreeSet::from([1])));
+    }
+    callers
+}
+
+fn key_of(tenant: Tenant) -> Key {
+    Key {
+        id: KeyId::from_bytes([9; 16]),
+        service: if tenant.domain.is_some() { Service::Chatbot } else { Service::Hub },
+        tenant,
+        name: name("key"),
+        prefix: String::new(),
+        rights: conformance::contract::fixture::all_rights(Service::Hub),
+        created_at: Timestamp::EPOCH,
+        last_used_at: None,
+        revoked_at: None,
+        version: Version::FIRST,
+    }
+}
+
+#[test]
+fn a_grant_is_made_within_the_callers_tenant_alone() {
+    for (who, own) in callers() {
+        let proof: Proof<Anybody> = decide(Some(who), origin()).ok().unwrap();
+        for (at, tenant) in tenants().into_iter().enumerate() {
+            let granted = grant::<RevokeKey, _>(&proof, &key_of(tenant));
+            assert_eq!(granted.is_ok(), own.contains(&at), "{who} on {tenant:?}");
+            if let Ok(granted) = granted {
+                assert_eq!(granted.target(), key_of(tenant).id);
+                assert_eq!((granted.tenant(), granted.who()), (Some(tenant), Some(&who)));
+            }
+            assert_eq!(proof.scope().covers(Some(tenant)), own.contains(&at));
+            let narrowed = proof.scope().narrowed(tenant);
+            for (other, inner) in tenants().into_iter().enumerate() {
+                let of_tenant = inner.account == tenant.account
+                    && (tenant.domain.is_none() || inner.domain == tenant.domain);
+                let wanted = own.contains(&at) && own.contains(&other) && of_tenant;
+                assert_eq!(narrowed.covers(Some(inner)), wanted, "{who} narrowed to {tenant:?} on {inner:?}");
+            }
+        }
+        assert_eq!(proof.scope().covers(None), who == operator(), "what is nobody's is the operator's");
+    }
+}
+
+#[test]
+fn who_is_nobody_is_granted_nothing() {
+    for tenant in tenants() {
+        assert!(!Scope::of(None).covers(Some(tenant)));
+    }
+    assert!(!Scope::of(None).covers(None));
+    let whole: Proof<conformance::contract::fixture::May> = proof(operator());
+    assert!(Granted::<StartCall>::own(&whole).is_err(), "the operator has no tenant of its own");
+    for (who, _) in callers() {
+        let proof: Proof<Anybody> = decide(Some(who), origin()).ok().unwrap();
+        let own = Granted::<StartCall>::own(&proof).ok().map(|granted| granted.target());
+        assert_eq!(own, who.tenant(), "the target is what the credential names");
+    }
+}

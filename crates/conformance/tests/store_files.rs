@@ -1,0 +1,248 @@
+//! The files of a store: what is not ours, damaged or newer is refused as it is, and left as it is.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use auth_core::{audit::ChainKey, entropy::Entropy as _, port::Stores};
+use auth_store::Location;
+use conformance::{
+    ambient::SeededEntropy,
+    contract::{
+        Fixture,
+        fixture::{ALL, everything, hub},
+    },
+};
+use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+/// Every file of a folder, with its bytes.
+type Folder = BTreeMap<String, Vec<u8>>;
+
+fn look(dir: &Path) -> Folder {
+    let mut folder = Folder::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let (path, mut bytes) = (entry.unwrap().path(), Vec::new());
+        if path.is_file() {
+            File::open(&path).unwrap().read_to_end(&mut bytes).unwrap();
+        }
+        folder.insert(path.file_name().unwrap().to_str().unwrap().to_owned(), bytes);
+    }
+    folder
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    File::create(path).unwrap().write_all(bytes).unwrap();
+}
+
+fn location(dir: &Path) -> Location {
+    Location::at(&format!("sqlite://{}", dir.join("auth.db").display()))
+}
+
+async fn open(dir: &Path, seed: u64) -> Result<Stores, String> {
+    auth_store::open(&location(dir), &SeededEntropy::new(seed)).await.map_err(|error| error.to_string())
+}
+
+/// A folder with a store that holds a little, and that nobody has open.
+async fn a_store() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = open(dir.path(), 1).await.unwrap();
+    let chain = ChainKey::new([0; 32]);
+    let fixture = Fixture::new(stores.clone(), stores, chain, None);
+    let account = fixture.account().await;
+    for _ in 0..50 {
+        fixture.key(hub(&account)).await;
+    }
+    drop(fixture);
+    closed(dir.path()).await;
+    dir
+}
+
+/// Waits until the last connection has closed: its log is gone then.
+async fn closed(dir: &Path) {
+    while dir.join("auth.db-wal").exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+/// Asserts that opening is refused in one line that names the file and says what is wrong, twice, and that
+/// nothing in the folder changed.
+async fn refused(dir: &Path, what: &str) {
+    let before = look(dir);
+    for seed in 0..2 {
+        let error = open(dir, seed).await.map(|_| ()).unwrap_err();
+        assert!(error.contains(what) && error.contains("auth.db"), "expected {what:?}: {error}");
+        assert!(!error.contains('\n') && error.len() < 300, "{error}");
+        let after = look(dir);
+        assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "{error}");
+        assert!(after == before, "a byte changed: {error}");
+    }
+}
+
+/// Writes over a part of the database.
+fn damage(dir: &Path, from: u64, bytes: &[u8]) {
+    let mut file = OpenOptions::new().write(true).open(dir.join("auth.db")).unwrap();
+    file.seek(SeekFrom::Start(from)).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+fn by_hand(dir: &Path, sql: &str) {
+    let path = dir.join("auth.db");
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 5000;").unwrap();
+    conn.batch_execute(sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_something_else_is_refused() {
+    for journal in ["DELETE", "WAL"] {
+        let dir = tempfile::tempdir().unwrap();
+        by_hand(dir.path(), &format!("PRAGMA journal_mode = {journal}; CREATE TABLE notes (text TEXT);"));
+        refused(dir.path(), "an SQLite database of something else").await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused() {
+    for bytes in [&b"hello\n"[..], &[b'x'; 5000], b"SQLite format 3\0", &[0; 200]] {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("auth.db"), bytes);
+        refused(dir.path(), "not an SQLite database").await;
+        write(&dir.path().join("audit.key"), "a".repeat(64).as_bytes());
+        refused(dir.path(), "not an SQLite database").await;
+    }
+}
+
+#[tokio::test]
+async fn a_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("auth.db")).unwrap();
+    refused(dir.path(), "not a file").await;
+}
+
+#[tokio::test]
+async fn a_damaged_header_is_refused() {
+    let dir = a_store().await;
+    damage(dir.path(), 0, b"XXXXXXXX");
+    refused(dir.path(), "not an SQLite database").await;
+    let dir = a_store().await;
+    damage(dir.path(), 16, &[0xFF; 20]);
+    refused(dir.path(), "damaged").await;
+}
+
+#[tokio::test]
+async fn damage_in_the_middle_is_refused() {
+    let whole = a_store().await;
+    let pages = fs::metadata(whole.path().join("auth.db")).unwrap().len() / 4096;
+    assert!(pages > 20, "{pages}");
+    let entropy = SeededEntropy::new(3);
+    for page in 1..pages {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in look(whole.path()) {
+            write(&dir.path().join(name), &bytes);
+        }
+        let mut noise = [0; 4096];
+        entropy.fill(&mut noise);
+        damage(dir.path(), page * 4096, &noise);
+        refused(dir.path(), "damaged").await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_was_cut_off_is_refused() {
+    let dir = a_store().await;
+    let file = OpenOptions::new().write(true).open(dir.path().join("auth.db")).unwrap();
+    file.set_len(10 * 4096).unwrap();
+    refused(dir.path(), "damaged").await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let dir = a_store().await;
+    by_hand(dir.path(), "INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999');");
+    refused(dir.path(), "made by a newer version of this program").await;
+}
+
+#[tokio::test]
+async fn a_store_without_its_key_or_with_another_is_refused() {
+    let dir = a_store().await;
+    let key = dir.path().join("audit.key");
+    write(&key, "a".repeat(64).as_bytes());
+    let before = look(dir.path());
+    let error = open(dir.path(), 9).await.map(|_| ()).unwrap_err();
+    assert!(error.contains("the audit key is not the one"), "{error}");
+    closed(dir.path()).await;
+    assert!(look(dir.path()) == before, "refused as it was");
+
+    fs::remove_file(&key).unwrap();
+    let before = look(dir.path());
+    let error = open(dir.path(), 9).await.map(|_| ()).unwrap_err();
+    assert!(error.contains("audit.key") && error.contains("missing"), "{error}");
+    assert!(look(dir.path()) == before, "no new key is drawn for an old trail");
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("auth.db");
+    for url in [
+        format!("{}", path.display()),
+        format!("file://{}", path.display()),
+        format!("SQLITE://{}", path.display()),
+        format!("postgres://alice:s3cret@{}", path.display()),
+        format!("sqlite://{}?mode=memory", path.display()),
+        "sqlite://".to_owned(),
+        String::new(),
+    ] {
+        let opened = auth_store::open(&Location::at(&url), &SeededEntropy::new(1)).await;
+        let error = opened.map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("expected") || error.contains("names no file"), "{error}");
+        assert!(!error.contains('\n') && !error.contains("s3cret"), "{error}");
+    }
+    assert!(look(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_there_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = open(&dir.path().join("nowhere"), 1).await.map(|_| ()).unwrap_err();
+    assert!(error.contains("nowhere") && !error.contains('\n'), "{error}");
+    assert!(look(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn new_files_are_their_owners_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let _stores = open(dir.path(), 1).await.unwrap();
+    let files = look(dir.path());
+    for expected in ["auth.db", "auth.db-wal", "auth.db-shm", "audit.key", "audit.anchor"] {
+        assert!(files.contains_key(expected), "{expected}: {:?}", files.keys());
+    }
+    for name in files.keys() {
+        let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_is_an_empty_place() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("auth.db"), b"");
+    open(dir.path(), 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_opens_again_finds_what_was_there() {
+    let dir = a_store().await;
+    let first = open(dir.path(), 2).await.unwrap();
+    let head = first.audit.head().await.unwrap();
+    assert_eq!(head.seq, 51);
+    let second = open(dir.path(), 3).await.unwrap();
+    assert_eq!(second.audit.head().await.unwrap(), head);
+    let accounts = second.accounts.list(everything(), ALL).await.unwrap();
+    assert_eq!(first.accounts.list(everything(), ALL).await.unwrap(), accounts);
+    assert_eq!(accounts.len(), 1);
+}

@@ -1,0 +1,96 @@
+//! The service behind the chat: what it is asked, and what becomes of its failures.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use chatbot_service::responder::{Responder, Upstream};
+use conformance::{
+    client::{Request, Response},
+    world::World,
+};
+use std::sync::{Arc, Mutex};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+/// A service that answers every request with the same bytes, and keeps what it was sent.
+async fn behind(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&asked);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = Vec::new();
+            let whole = |text: &[u8]| {
+                let text = String::from_utf8_lossy(text).to_lowercase();
+                let (head, body) = text.split_once("\r\n\r\n")?;
+                let length = head.split("content-length: ").nth(1)?.split("\r\n").next()?;
+                (body.len() >= length.parse::<usize>().ok()?).then_some(())
+            };
+            while whole(&text).is_none() {
+                assert!(stream.read_buf(&mut text).await.unwrap() > 0);
+            }
+            kept.lock().unwrap().push(String::from_utf8(text).unwrap());
+            // The other side may have heard enough.
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, asked)
+}
+
+fn http(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+/// Asks the chatbot, with this service behind it.
+async fn ask(url: &str) -> Response {
+    let responder = Upstream::new(url, "small-model", Some("key-of-the-service".to_owned())).unwrap();
+    let world = World::start_with(|stores| stores, Responder::Upstream(responder)).await;
+    let question = format!(r#"{{"question":"When are you open?","domain":"{}"}}"#, world.a.domain);
+    let answer = world.chatbot(Request::post("/query/", &question).bearer(&world.a.domain_key)).await;
+    world.end().await;
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_reaches_the_model_and_its_answer_the_caller() {
+    let completion =
+        r#"{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"At nine."}}]}"#;
+    let (url, asked) = behind(http("200 OK", completion)).await;
+    let answer = ask(&url).await;
+    assert_eq!((answer.status, answer.field("answer")), (200, "At nine.".to_owned()));
+    let asked = asked.lock().unwrap().clone();
+    let [request] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(request.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{request}");
+    assert!(request.to_lowercase().contains("\r\nauthorization: bearer key-of-the-service\r\n"), "{request}");
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["model"], "small-model");
+    assert_eq!(body["messages"][1]["content"], "When are you open?");
+    assert!(!request.contains("avt_"), "the caller's credential stays here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_model_should_not_answer_is_a_502_that_tells_nothing_of_it() {
+    let (elsewhere, asked_elsewhere) = behind(http("200 OK", "{}")).await;
+    for answer in [
+        http("500 Internal Server Error", "canary"),
+        http("401 Unauthorized", "canary: key-of-the-service"),
+        http("200 OK", "canary"),
+        http("200 OK", r#"{"choices":[],"canary":1}"#),
+        http("200 OK", &format!("canary{}", " ".repeat(2 * 1024 * 1024))),
+        format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n"),
+        "canary".to_owned(),
+    ] {
+        let (url, _) = behind(answer.clone()).await;
+        let told = ask(&url).await;
+        let start = answer.get(..40.min(answer.len())).unwrap();
+        assert_eq!(told.status, 502, "{start}: {}", told.body);
+        assert!(!told.body.contains("canary") && !told.body.contains(&url), "{}", told.body);
+    }
+    assert_eq!(asked_elsewhere.lock().unwrap().len(), 0, "redirects are not followed: the key stays here");
+    // Nobody listens there.
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert_eq!(ask(&format!("http://{gone}")).await.status, 502);
+}
