@@ -52,7 +52,7 @@ impl Subject for TokenPrincipal {
     }
 }
 
-/// The caller met requirement `R`. Only [`decide`](super::decide) makes one, so a handler that takes it
+/// The caller met requirement `R`. Only [`decide`](super::decide()) makes one, so a handler that takes it
 /// cannot run without the decision:
 ///
 /// ```compile_fail
