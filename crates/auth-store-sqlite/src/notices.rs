@@ -76,15 +76,17 @@ fn read_about(word: &str, subject: &[u8]) -> Done<About> {
     })
 }
 
-/// What was last read of the file, and at which of its versions.
+/// What was last read of the file for each process that asked (two services may run in one), and at which
+/// of its versions.
 pub(crate) struct Watch {
     conn: Conn,
-    seen: Option<(i64, ReplicaId, Renewal)>,
+    version: i64,
+    seen: Vec<(ReplicaId, Renewal)>,
 }
 
 impl Watch {
     pub(crate) const fn new(conn: Conn) -> Self {
-        Self { conn, seen: None }
+        Self { conn, version: 0, seen: Vec::new() }
     }
 
     /// The version is read before the head: what is committed between the two is seen at the latest by the
@@ -96,17 +98,18 @@ impl Watch {
             data_version: i64,
         }
         let pragma: Pragma = now(diesel::sql_query("PRAGMA data_version").get_result(&mut self.conn))?;
-        if let Some((version, of, renewal)) = self.seen
-            && version == pragma.data_version
-            && of == replica
-        {
-            return Ok(renewal);
+        if self.version != pragma.data_version {
+            self.version = pragma.data_version;
+            self.seen.clear();
         }
-        let member = replicas::table.find(replica.0.to_vec()).select(replicas::applied);
-        let member: Option<i64> =
-            now(async { Ok::<_, crate::lane::Failure>(member.first(&mut self.conn).await.optional()?) })?;
-        let renewal = Renewal { head: now(head(&mut self.conn))?, member: member.is_some() };
-        self.seen = Some((pragma.data_version, replica, renewal));
+        if let Some((_, renewal)) = self.seen.iter().find(|(of, _)| *of == replica) {
+            return Ok(*renewal);
+        }
+        let known = replicas::table.find(replica.0.to_vec()).select(replicas::applied);
+        let known: Option<i64> =
+            now(async { Ok::<_, crate::lane::Failure>(known.first(&mut self.conn).await.optional()?) })?;
+        let renewal = Renewal { head: now(head(&mut self.conn))?, acknowledged: known.map(Seq) };
+        self.seen.push((replica, renewal));
         Ok(renewal)
     }
 }
@@ -151,13 +154,14 @@ impl Revocations for Sqlite {
         .await
     }
 
-    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
+    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<bool> {
         self.write(async move |conn| {
-            let behind = replicas::table
-                .filter(replicas::id.eq(replica.0.to_vec()))
-                .filter(replicas::applied.lt(applied.0));
-            diesel::update(behind).set(replicas::applied.eq(applied.0)).execute(conn).await?;
-            Ok(())
+            let member = || replicas::table.find(replica.0.to_vec());
+            let known: Option<i64> = member().select(replicas::applied).first(conn).await.optional()?;
+            if known.is_some_and(|known| known < applied.0) {
+                diesel::update(member()).set(replicas::applied.eq(applied.0)).execute(conn).await?;
+            }
+            Ok(known.is_some())
         })
         .await
     }

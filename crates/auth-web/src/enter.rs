@@ -1,7 +1,7 @@
 //! The one path of every request: throttle, authenticate, decide, parse, call, answer.
 
 use crate::{
-    credential::presented,
+    credential::{Presented, presented},
     endpoint::{Endpoint, Service},
     front::App,
     input::Input as _,
@@ -18,7 +18,7 @@ use actix_web::{
     web::{self, Data},
 };
 use auth_core::{
-    error::Denial,
+    error::{Denial, Refusal},
     policy::{Requirement, Rule, decide},
     principal::{Origin, Principal},
     throttle::Subject,
@@ -77,9 +77,13 @@ async fn attempt<S: Service, E: Endpoint<S>>(
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
     }
     if let Rule::AnyOf(_) = <E::Auth as Requirement>::RULE
-        && let Some(text) = presented(E::SPEC.place, request)?
+        && let Some(Presented { text, as_key }) = presented(E::SPEC.place, request)?
     {
-        *who = Some(app.platform().validator.authenticate(&text, source, began).await?);
+        app.platform().validator.identify(&text, source, began, who).await?;
+        if as_key && !matches!(who, Some(Principal::Key(_))) {
+            *who = None;
+            return Err(Denial::Unauthenticated(Refusal::Malformed).into());
+        }
     }
     let origin = Origin { source, request_id: request_id.to_owned() };
     let proof = decide::<E::Auth>(*who, origin)?;

@@ -22,7 +22,7 @@ fn validation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("validation");
     for count in [1_000, 10_000, 100_000, 1_000_000] {
         let world = World::warm(count);
-        let (validator, clock) = (world.platform.validator.as_ref(), world.platform.clock.as_ref());
+        let validator = world.platform.validator.as_ref();
         let known = world.keys.sample(SAMPLE, &Seed::new(2));
         let unknown = draw(SAMPLE, 3);
         let row = Row::new(count);
@@ -38,13 +38,13 @@ fn validation(criterion: &mut Criterion) {
                 bench.iter_batched(&mut next, step, BatchSize::SmallInput);
             });
         };
-        bench("known", &|at| _ = black_box(authenticate(validator, known.at(at))));
-        bench("unknown", &|at| _ = black_box(authenticate(validator, unknown.at(at))));
+        bench("known", &|at| _ = black_box(authenticate(validator, known.at(at), validator.reading())));
+        bench("unknown", &|at| _ = black_box(authenticate(validator, unknown.at(at), validator.reading())));
         bench("floor_sha256_and_map_hit", &|at| {
             black_box(map.get(TokenDigest::of(known.at(at)).as_bytes()).copied());
         });
         bench("floor_front_and_direct_index", &|at| {
-            black_box(front(known.at(at), clock).map(|(_, digest)| row.get(word(&digest)))).ok();
+            black_box(front(known.at(at)).map(|(_, digest)| row.get(word(&digest)))).ok();
         });
     }
     group.finish();
@@ -52,7 +52,8 @@ fn validation(criterion: &mut Criterion) {
 
 fn decision(criterion: &mut Criterion) {
     let world = World::warm(1);
-    let who = authenticate(&world.platform.validator, world.keys.at(0)).ok();
+    let who =
+        authenticate(&world.platform.validator, world.keys.at(0), world.platform.validator.reading()).ok();
     let held = Permissions::all_of(Service::Hub);
     let mut group = criterion.benchmark_group("decision");
     let judge = || judge(black_box(ReadsBilling::RULE), black_box(who.as_ref()));
@@ -70,7 +71,10 @@ fn growth(criterion: &mut Criterion) {
         bench.iter_custom(|times| {
             timed(times, || {
                 let validator = world.new_validator();
-                world.keys.iter().for_each(|text| _ = black_box(authenticate(&validator, text)));
+                world
+                    .keys
+                    .iter()
+                    .for_each(|text| _ = black_box(authenticate(&validator, text, validator.reading())));
             })
         });
     });

@@ -48,7 +48,7 @@ impl Revocations for Silence {
         Ok(())
     }
     async fn renew(&self, _: ReplicaId) -> Answer<Renewal> {
-        Ok(Renewal { head: Seq(0), member: true })
+        Ok(Renewal { head: Seq(0), acknowledged: Some(Seq(0)) })
     }
     async fn head(&self) -> Answer<Seq> {
         Ok(Seq(0))
@@ -56,8 +56,8 @@ impl Revocations for Silence {
     async fn since(&self, _: Seq) -> Answer<Vec<Notice>> {
         Ok(Vec::new())
     }
-    async fn acknowledge(&self, _: ReplicaId, _: Seq) -> Answer<()> {
-        Ok(())
+    async fn acknowledge(&self, _: ReplicaId, _: Seq) -> Answer<bool> {
+        Ok(true)
     }
     async fn settled(&self, _: Seq, _: Duration) -> Answer<()> {
         Ok(())

@@ -11,6 +11,7 @@ use auth_core::{
     flow::Platform,
     principal::Principal,
     service::Service,
+    time::Monotonic,
     validate::{LEASE, MOST_HELD, Validator},
 };
 use auth_store::Location;
@@ -149,7 +150,8 @@ impl World {
     /// Presents every key once, so that the validator holds all of them.
     pub fn warm_up(&self) {
         for text in self.keys.iter() {
-            assert!(authenticate(&self.platform.validator, text).is_ok(), "a key is not known");
+            let asked = self.platform.validator.reading();
+            assert!(authenticate(&self.platform.validator, text, asked).is_ok(), "a key is not known");
         }
     }
 
@@ -167,13 +169,16 @@ impl World {
     }
 }
 
-/// Whose a credential is, asked as a request does. The store is in memory, so there is nothing to wait for.
+/// Whose a credential is, asked as a request does that came in at `asked`: the request path reads the clock for
+/// guarded and unguarded routes alike. The store is in memory, so there is nothing to wait for.
 ///
 /// # Errors
 /// The validator's.
 #[inline]
-pub fn authenticate(validator: &Validator, text: &str) -> Result<Principal, FlowError> {
-    validator.authenticate(text.as_bytes(), None, validator.reading()).now_or_never().unwrap()
+pub fn authenticate(validator: &Validator, text: &str, asked: Monotonic) -> Result<Principal, FlowError> {
+    let mut who = None;
+    let answer = validator.identify(text.as_bytes(), None, asked, &mut who).now_or_never().unwrap();
+    answer.map(|()| who.unwrap())
 }
 
 fn digest(text: &str) -> [u8; 32] {

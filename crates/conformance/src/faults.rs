@@ -168,7 +168,7 @@ port!(Revocations, revocations {
     renew(replica: ReplicaId) -> Answer<Renewal>;
     head() -> Answer<Seq>;
     since(after: Seq) -> Answer<Vec<Notice>>;
-    acknowledge(replica: ReplicaId, applied: Seq) -> Answer<()>;
+    acknowledge(replica: ReplicaId, applied: Seq) -> Answer<bool>;
     settled(seq: Seq, lease: Duration) -> Answer<()>;
     leave(replica: ReplicaId) -> Answer<()>;
 });

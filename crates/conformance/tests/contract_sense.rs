@@ -333,9 +333,10 @@ impl Revocations for Broken {
         let notices = self.inner.revocations.since(after).await?;
         Ok(notices.into_iter().filter(|notice| !self.is(Gap) || notice.seq != Seq(1)).collect())
     }
-    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
+    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<bool> {
         if self.is(Backward) {
-            return self.inner.revocations.join(replica, applied).await;
+            self.inner.revocations.join(replica, applied).await?;
+            return Ok(true);
         }
         self.inner.revocations.acknowledge(replica, applied).await
     }

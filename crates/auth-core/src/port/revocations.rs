@@ -47,8 +47,9 @@ pub struct Notice {
 pub struct Renewal {
     /// The last number that was committed before the answer.
     pub head: Seq,
-    /// Whether the store still counts this process among those that must acknowledge.
-    pub member: bool,
+    /// Up to which number the store knows that this process has applied; `None` where it does not count this
+    /// process among those that must acknowledge. Read before `head`.
+    pub acknowledged: Option<Seq>,
 }
 
 /// The stream.
@@ -62,8 +63,9 @@ pub trait Revocations: Send + Sync {
     async fn head(&self) -> Answer<Seq>;
     /// Notices after a number, in order, at most a few thousand at once.
     async fn since(&self, after: Seq) -> Answer<Vec<Notice>>;
-    /// Says that this process has applied everything up to a number.
-    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<()>;
+    /// Says that this process has applied everything up to a number. `false` where the store does not count it
+    /// among those that must acknowledge.
+    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<bool>;
     /// Waits until no process serves from memory what `seq` ended: all have acknowledged it, or `lease` has
     /// passed since the call, with a margin for clocks that run apart. Processes that stayed silent are no
     /// longer members afterwards.

@@ -17,7 +17,10 @@ pub(super) struct Lease {
 impl Lease {
     /// Extends it to `length` after `asked`, the reading before the renewal was sent. Never shortens it.
     pub(super) fn extend(&self, clock: &dyn Clock, asked: Monotonic, length: Duration) {
-        let offset = clock.now().millis().wrapping_sub(millis(clock.monotonic()));
+        // The monotonic clock first: a pause between the two makes the wall clock look late, so that ends come
+        // early and never late.
+        let monotonic = millis(clock.monotonic());
+        let offset = clock.now().millis().wrapping_sub(monotonic);
         self.offset.store(offset, Ordering::Relaxed);
         self.until.fetch_max((asked + length).nanos(), Ordering::Release);
     }

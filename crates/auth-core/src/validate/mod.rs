@@ -3,6 +3,7 @@
 
 mod filter;
 mod lease;
+mod limits;
 mod record;
 mod replica;
 mod table;
@@ -11,7 +12,7 @@ use crate::{
     credential::{Form, classify},
     error::{Denial, FlowError, Refusal},
     id::KeyId,
-    port::{Limits, Seq, Stores},
+    port::{Limits, Stores},
     principal::{KeyPrincipal, Principal, TokenKind},
     secret::TokenDigest,
     service::Service,
@@ -20,13 +21,14 @@ use crate::{
 };
 use filter::Filter;
 use lease::Lease;
+use limits::KnownLimits;
 use record::{Record, State};
 use std::{
     collections::HashMap,
     net::IpAddr,
     num::NonZeroU32,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use table::Table;
@@ -54,16 +56,20 @@ pub struct Validator {
     filter: Filter,
     lease: Lease,
     replica: replica::Membership,
-    /// Networks and rates of the few keys that have any. Read by those keys' requests alone.
-    limits: RwLock<HashMap<KeyId, (Seq, Arc<Limits>)>>,
+    limits: KnownLimits,
     uses: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
 /// What memory knows of a text.
 #[derive(Debug)]
 enum Glance {
-    /// Good; `true` where the key has limits to look up.
-    Good(Principal, bool),
+    /// Good: whose it is has been noted.
+    Good {
+        /// There are limits to look up.
+        limited: bool,
+        /// The first use within its minute.
+        first_use: bool,
+    },
     /// Refused without a lookup.
     Refused(Refusal),
     /// The store must be asked, for this digest and form.
@@ -71,7 +77,7 @@ enum Glance {
 }
 
 /// A lookup that may wait.
-type Looking<'a> = Pin<Box<dyn Future<Output = Result<Principal, FlowError>> + Send + 'a>>;
+type Looking<'a> = Pin<Box<dyn Future<Output = Result<(), FlowError>> + Send + 'a>>;
 
 impl Validator {
     /// A validator of one service that holds at most about `most` credentials. It serves from memory once
@@ -92,7 +98,7 @@ impl Validator {
             filter: Filter::default(),
             lease: Lease::default(),
             replica: replica::Membership::new(replica),
-            limits: RwLock::default(),
+            limits: KnownLimits::default(),
             uses: Mutex::default(),
         }
     }
@@ -120,37 +126,68 @@ impl Validator {
     /// [`Denial::Unauthenticated`] with the cause, for the audit trail; [`Denial::Network`] and
     /// [`Denial::Throttled`] for a good key outside its limits; [`FlowError::Store`] where memory could not
     /// tell and the store did not answer.
-    #[inline]
     pub async fn authenticate(
         &self,
         text: &[u8],
         source: Option<IpAddr>,
         asked: Monotonic,
     ) -> Result<Principal, FlowError> {
-        match self.glance(text, asked) {
-            Glance::Good(principal, false) => Ok(principal),
+        let mut who = None;
+        self.identify(text, source, asked, &mut who).await?;
+        who.ok_or(Denial::Unauthenticated(Refusal::Unknown).into())
+    }
+
+    /// As [`authenticate`](Self::authenticate), and notes in `who` whose credential it is: also where its limits
+    /// then refuse it, so that the audit trail can name the key. Written in place, so that the common way
+    /// copies nothing.
+    ///
+    /// # Errors
+    /// As there. `who` is to be judged only where there is none.
+    #[inline]
+    pub async fn identify(
+        &self,
+        text: &[u8],
+        source: Option<IpAddr>,
+        asked: Monotonic,
+        who: &mut Option<Principal>,
+    ) -> Result<(), FlowError> {
+        match self.glance(text, asked, who) {
+            Glance::Good { limited: false, first_use: false } => Ok(()),
             Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
-            rare => self.look_further(rare, source).await,
+            rare => self.look_further(rare, source, who).await,
         }
     }
 
     /// The rare ways, apart from the common one, so that its code and its future stay small.
     #[cold]
     #[inline(never)]
-    fn look_further(&self, rare: Glance, source: Option<IpAddr>) -> Looking<'_> {
+    fn look_further<'a>(
+        &'a self,
+        rare: Glance,
+        source: Option<IpAddr>,
+        who: &'a mut Option<Principal>,
+    ) -> Looking<'a> {
         Box::pin(async move {
             match rare {
-                Glance::Good(principal, false) => Ok(principal),
-                Glance::Good(principal, true) => self.within_limits(principal, source).await,
+                Glance::Good { limited, first_use } => {
+                    if let (true, Some(Principal::Key(key))) = (limited, &who) {
+                        let limits = self.limits_of(key).await?;
+                        self.admit(key.id, &limits, source)?;
+                    }
+                    if let (true, Some(who)) = (first_use, &who) {
+                        self.note_use(who, self.clock.now());
+                    }
+                    Ok(())
+                }
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
-                Glance::Ask(digest, form) => self.ask(&digest, form, source).await,
+                Glance::Ask(digest, form) => self.ask(&digest, form, source, who).await,
             }
         })
     }
 
     /// Form, digest, lease, table: no I/O, no lock, no allocation.
     #[inline]
-    fn glance(&self, text: &[u8], asked: Monotonic) -> Glance {
+    fn glance(&self, text: &[u8], asked: Monotonic, who: &mut Option<Principal>) -> Glance {
         let form = match classify(text) {
             Ok(form) if self.accepts(form) => form,
             Ok(_) => return Glance::Refused(Refusal::Unknown),
@@ -162,39 +199,47 @@ impl Validator {
         };
         let words = digest.words();
         let Some(hit) = self.table.find(words, now) else {
-            let key = matches!(form, Form::Key(_) | Form::Legacy);
-            return if key && !self.filter.may_hold(words) {
+            return if self.may_be_key_only(form) && !self.filter.may_hold(words) {
                 Glance::Refused(Refusal::Unknown)
             } else {
                 Glance::Ask(digest, form)
             };
         };
-        if hit.first_use {
-            self.note_use(&hit.record.principal, now);
+        if let Some(cause) = hit.record.refusal(now) {
+            return Glance::Refused(cause);
         }
-        match verdict(&hit.record, now) {
-            Ok(principal) => Glance::Good(principal, hit.record.limited),
-            Err(cause) => Glance::Refused(cause),
+        *who = hit.record.principal();
+        Glance::Good { limited: hit.record.is_limited(), first_use: hit.first_use }
+    }
+
+    /// Whether a text of this form can be a key of this service and nothing else, so that the filter of all
+    /// secrets answers for it. The Hub has no temporary tokens: a UUID there is a key of the earlier system.
+    #[inline]
+    fn may_be_key_only(&self, form: Form) -> bool {
+        match form {
+            Form::Key(_) | Form::Legacy => true,
+            Form::Temp => self.service == Service::Hub,
+            Form::Widget | Form::Chat => false,
         }
     }
 
-    /// Whether this service ever issues credentials of a form.
+    /// Whether this service knows credentials of a form.
     #[inline]
     fn accepts(&self, form: Form) -> bool {
         match form {
             Form::Key(service) => service == self.service,
-            Form::Widget | Form::Chat | Form::Temp => self.service == Service::Chatbot,
-            Form::Legacy => true,
+            Form::Widget | Form::Chat => self.service == Service::Chatbot,
+            Form::Temp | Form::Legacy => true,
         }
     }
 
-    #[cold]
     async fn ask(
         &self,
         digest: &TokenDigest,
         form: Form,
         source: Option<IpAddr>,
-    ) -> Result<Principal, FlowError> {
+        who: &mut Option<Principal>,
+    ) -> Result<(), FlowError> {
         let subject = source.map(|source| Subject::source(UNKNOWN, source));
         let throttled = |retry_after| Denial::Throttled { retry_after };
         if let Some(subject) = subject {
@@ -208,16 +253,17 @@ impl Validator {
             return Err(Denial::Unauthenticated(Refusal::Unknown).into());
         };
         let now = self.clock.now();
-        if let (Principal::Key(key), Some(limits)) = (&record.principal, &limits) {
-            self.remember_limits(key.id, noted, limits);
-        }
         self.table.fill(noted, digest, record, now);
-        self.note_use(&record.principal, now);
-        let principal = verdict(&record, now).map_err(Denial::Unauthenticated)?;
-        match limits {
-            Some(limits) => Ok(self.admit(principal, &limits, source)?),
-            None => Ok(principal),
+        if let Some(cause) = record.refusal(now) {
+            return Err(Denial::Unauthenticated(cause).into());
         }
+        *who = Some(record.principal);
+        if let (Principal::Key(key), Some(limits)) = (&record.principal, &limits) {
+            self.limits.remember(key.id, noted, limits);
+            self.admit(key.id, limits, source)?;
+        }
+        self.note_use(&record.principal, now);
+        Ok(())
     }
 
     async fn look_up(
@@ -225,72 +271,56 @@ impl Validator {
         digest: &TokenDigest,
         form: Form,
     ) -> Result<Option<(Record, Option<Arc<Limits>>)>, FlowError> {
-        let state = |ended| if ended { State::Ended } else { State::Live };
         let kind = match form {
-            Form::Key(_) | Form::Legacy => {
-                let found = self.stores.key_index.find(self.service, digest).await?;
-                return Ok(found.map(|found| {
-                    let limits = (!found.limits.are_none()).then(|| Arc::new(found.limits));
-                    let principal = Principal::Key(found.principal);
-                    (Record { principal, state: state(found.ended), limited: limits.is_some() }, limits)
-                }));
-            }
+            Form::Key(_) | Form::Legacy => return self.look_up_key(digest).await,
             Form::Temp => TokenKind::Temp,
             Form::Widget => TokenKind::Widget,
             Form::Chat => TokenKind::Chat,
         };
-        let found = self.stores.tokens.find(digest).await?.filter(|found| found.principal.kind == kind);
+        if self.service == Service::Chatbot {
+            let found = self.stores.tokens.find(digest).await?;
+            if let Some(found) = found.filter(|found| found.principal.kind == kind) {
+                let principal = Principal::Token(found.principal);
+                return Ok(Some((Record { principal, state: state(found.ended), limited: false }, None)));
+            }
+        }
+        // A key of the earlier system may look like a UUID, too.
+        if form == Form::Temp { self.look_up_key(digest).await } else { Ok(None) }
+    }
+
+    async fn look_up_key(
+        &self,
+        digest: &TokenDigest,
+    ) -> Result<Option<(Record, Option<Arc<Limits>>)>, FlowError> {
+        let found = self.stores.key_index.find(self.service, digest).await?;
         Ok(found.map(|found| {
-            let principal = Principal::Token(found.principal);
-            (Record { principal, state: state(found.ended), limited: false }, None)
+            let limits = (!found.limits.are_none()).then(|| Arc::new(found.limits));
+            let principal = Principal::Key(found.principal);
+            (Record { principal, state: state(found.ended), limited: limits.is_some() }, limits)
         }))
     }
 
-    #[cold]
-    async fn within_limits(&self, who: Principal, source: Option<IpAddr>) -> Result<Principal, FlowError> {
-        let Principal::Key(key) = who else { return Ok(who) };
-        let limits = match self.known_limits(key.id) {
-            Some(limits) => limits,
-            None => self.read_limits(&key).await?,
-        };
-        Ok(self.admit(who, &limits, source)?)
-    }
-
-    /// Reads the limits of a key that memory holds without them.
-    async fn read_limits(&self, key: &KeyPrincipal) -> Result<Arc<Limits>, FlowError> {
+    /// The limits of a key that has some, from memory where they are known.
+    async fn limits_of(&self, key: &KeyPrincipal) -> Result<Arc<Limits>, FlowError> {
+        if let Some(limits) = self.limits.of(key.id) {
+            return Ok(limits);
+        }
+        let noted = self.table.applied();
         let scope = crate::policy::Scope::of(Some(&Principal::Key(*key)));
         let found = self.stores.keys.read(key.service, scope, key.id).await?;
         let rights = found.ok_or(Denial::Unauthenticated(Refusal::Revoked))?.rights;
-        Ok(Arc::new(Limits { networks: rights.networks, rate_limit: rights.rate_limit }))
+        let limits = Arc::new(Limits { networks: rights.networks, rate_limit: rights.rate_limit });
+        self.limits.remember(key.id, noted, &limits);
+        Ok(limits)
     }
 
-    fn admit(&self, who: Principal, limits: &Limits, source: Option<IpAddr>) -> Result<Principal, Denial> {
+    fn admit(&self, key: KeyId, limits: &Limits, source: Option<IpAddr>) -> Result<(), Denial> {
         if source.is_none_or(|source| !limits.networks.contains(source)) && !limits.networks.is_any() {
             return Err(Denial::Network);
         }
-        if let (Some(rate), Principal::Key(key)) = (limits.rate_limit, &who) {
-            self.throttle
-                .admit(Subject::Key(key.id), rate, self.clock.monotonic())
-                .map_err(|retry_after| Denial::Throttled { retry_after })?;
-        }
-        Ok(who)
-    }
-
-    fn known_limits(&self, key: KeyId) -> Option<Arc<Limits>> {
-        let limits = self.limits.read().unwrap_or_else(PoisonError::into_inner);
-        limits.get(&key).map(|(_, limits)| Arc::clone(limits))
-    }
-    /// Remembers limits that were read after `noted`, unless some that were read later are known: a slow
-    /// reader does not bring back what was changed meanwhile.
-    fn remember_limits(&self, key: KeyId, noted: Seq, limits: &Arc<Limits>) {
-        let mut known = self.limits.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = known.entry(key).or_insert_with(|| (noted, Arc::clone(limits)));
-        if noted > entry.0 {
-            *entry = (noted, Arc::clone(limits));
-        }
-    }
-    fn forget_limits(&self) {
-        self.limits.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let Some(rate) = limits.rate_limit else { return Ok(()) };
+        let admitted = self.throttle.admit(Subject::Key(key), rate, self.clock.monotonic());
+        admitted.map_err(|retry_after| Denial::Throttled { retry_after })
     }
 
     fn note_use(&self, who: &Principal, now: Timestamp) {
@@ -326,12 +356,6 @@ impl Validator {
     }
 }
 
-/// What a record says at a time.
-#[inline]
-fn verdict(record: &Record, now: Timestamp) -> Result<Principal, Refusal> {
-    match record.state {
-        State::Live if record.principal.expires_at().is_some_and(|end| end <= now) => Err(Refusal::Expired),
-        State::Live => Ok(record.principal),
-        State::Ended | State::Stale => Err(Refusal::Revoked),
-    }
+const fn state(ended: bool) -> State {
+    if ended { State::Ended } else { State::Live }
 }

@@ -1,6 +1,7 @@
 //! A principal as ten words, so that it lies inline in the table.
 
 use crate::{
+    error::Refusal,
     id::{AccountId, DomainId, KeyId, TokenId},
     policy::Permissions,
     port::About,
@@ -63,7 +64,7 @@ impl Record {
     }
 
     /// The words that the table holds; `None` for a principal that has no credential.
-    pub(super) fn pack(&self) -> Option<[u64; WORDS]> {
+    pub(super) fn pack(&self) -> Option<Words> {
         let (kind, id, parent, permissions) = match &self.principal {
             Principal::Key(key) => {
                 let kind = if key.service == Service::Hub { HUB_KEY } else { DOMAIN_KEY };
@@ -101,7 +102,7 @@ impl Record {
         let [domain_high, domain_low] = tenant.domain.map_or([0; 2], |domain| halves(domain.as_bytes()));
         let [parent_high, parent_low] = parent.map_or([0; 2], |parent| halves(parent.as_bytes()));
         let end = end.map_or(0, |end| end.millis().unsigned_abs());
-        Some([
+        Some(Words([
             id_high,
             id_low,
             account_high,
@@ -112,24 +113,79 @@ impl Record {
             parent_low,
             end,
             meta,
-        ])
+        ]))
     }
 
     /// Reads the words back; `None` for words that `pack` does not make.
+    pub(super) fn unpack(words: Words) -> Option<Self> {
+        Some(Self { principal: words.principal()?, state: words.state(), limited: words.is_limited() })
+    }
+
+    /// Why it is refused at a time, if it is.
+    pub(super) fn refusal(&self, now: Timestamp) -> Option<Refusal> {
+        match self.state {
+            State::Live if self.principal.expires_at().is_some_and(|end| end <= now) => {
+                Some(Refusal::Expired)
+            }
+            State::Live => None,
+            State::Ended | State::Stale => Some(Refusal::Revoked),
+        }
+    }
+}
+
+/// A record as it lies in the table. What most requests ask of it is read without the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Words(pub(super) [u64; WORDS]);
+
+impl Words {
     #[inline]
-    pub(super) fn unpack(words: [u64; WORDS]) -> Option<Self> {
-        let [id_h, id_l, account_h, account_l, domain_h, domain_l, parent_h, parent_l, end, meta] = words;
+    const fn end_and_meta(&self) -> (u64, u64) {
+        let [.., end, meta] = self.0;
+        (end, meta)
+    }
+
+    /// The state.
+    #[inline]
+    pub(super) const fn state(&self) -> State {
+        match self.end_and_meta().1 & (ENDED | STALE) {
+            0 => State::Live,
+            ENDED => State::Ended,
+            _ => State::Stale,
+        }
+    }
+
+    /// Whether there are limits to look up.
+    #[inline]
+    pub(super) const fn is_limited(&self) -> bool {
+        self.end_and_meta().1 & LIMITED != 0
+    }
+
+    /// As [`Record::refusal`].
+    #[inline]
+    pub(super) fn refusal(&self, now: Timestamp) -> Option<Refusal> {
+        let (end, meta) = self.end_and_meta();
+        match self.state() {
+            State::Live if meta & HAS_END != 0 && end.cast_signed() <= now.millis() => Some(Refusal::Expired),
+            State::Live => None,
+            State::Ended | State::Stale => Some(Refusal::Revoked),
+        }
+    }
+
+    /// Whose it is; `None` for words that `pack` does not make.
+    #[inline]
+    pub(super) fn principal(&self) -> Option<Principal> {
+        let [id_h, id_l, account_h, account_l, domain_h, domain_l, parent_h, parent_l, end, meta] = self.0;
         let account = AccountId::from_bytes(whole(account_h, account_l));
         let domain = (meta & HAS_DOMAIN != 0).then(|| DomainId::from_bytes(whole(domain_h, domain_l)));
         let end = (meta & HAS_END != 0).then(|| Timestamp::from_millis(end.cast_signed()));
         let key = |service| {
-            Principal::Key(KeyPrincipal {
+            Some(Principal::Key(KeyPrincipal {
                 id: KeyId::from_bytes(whole(id_h, id_l)),
                 service,
                 tenant: Tenant { account, domain },
                 permissions: Permissions::from_bits(u32::try_from(meta & PERMISSIONS).unwrap_or(0)),
                 expires_at: end,
-            })
+            }))
         };
         let token = |kind| {
             Some(Principal::Token(TokenPrincipal {
@@ -141,20 +197,14 @@ impl Record {
                 expires_at: end?,
             }))
         };
-        let principal = match (meta >> KIND) & 0xff {
+        match (meta >> KIND) & 0xff {
             HUB_KEY => key(Service::Hub),
             DOMAIN_KEY => key(Service::Chatbot),
-            TEMP => token(TokenKind::Temp)?,
-            WIDGET => token(TokenKind::Widget)?,
-            CHAT => token(TokenKind::Chat)?,
-            _ => return None,
-        };
-        let state = match meta & (ENDED | STALE) {
-            0 => State::Live,
-            ENDED => State::Ended,
-            _ => State::Stale,
-        };
-        Some(Self { principal, state, limited: meta & LIMITED != 0 })
+            TEMP => token(TokenKind::Temp),
+            WIDGET => token(TokenKind::Widget),
+            CHAT => token(TokenKind::Chat),
+            _ => None,
+        }
     }
 }
 
@@ -179,7 +229,7 @@ mod tests {
         fn records_come_back_as_they_went_in(
             id: [u8; 16], account: [u8; 16], domain: Option<[u8; 16]>, parent: Option<[u8; 16]>,
             bits in 0_u32..512, end in proptest::option::of(0_i64..=Timestamp::MAX.millis()),
-            kind in 0_usize..5, state in 0_usize..3, limited: bool,
+            now in 0_i64..=Timestamp::MAX.millis(), kind in 0_usize..5, state in 0_usize..3, limited: bool,
         ) {
             let (account, end) = (AccountId::from_bytes(account), end.map(Timestamp::from_millis));
             let domain = domain.map(DomainId::from_bytes);
@@ -195,7 +245,10 @@ mod tests {
                 }),
             };
             let record = Record { principal, state: [State::Live, State::Ended, State::Stale][state], limited };
-            prop_assert_eq!(record.pack().and_then(Record::unpack), Some(record));
+            let words = record.pack().unwrap();
+            prop_assert_eq!(Record::unpack(words), Some(record));
+            let now = Timestamp::from_millis(now);
+            prop_assert_eq!(words.refusal(now), record.refusal(now));
         }
     }
 }

@@ -6,20 +6,24 @@ use crate::{
     port::{About, ReplicaId, Seq},
 };
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Mutex;
 
-/// Renewals that find something new are repeated at once, but not without end.
-const MOST_ROUNDS: usize = 16;
+/// A process that was struck from the list joins and looks again, at once but not without end.
+const MOST_ROUNDS: usize = 4;
 
 /// Whether this process is among those that a revocation waits for.
 #[derive(Debug)]
 pub(super) struct Membership {
     id: ReplicaId,
     begun: AtomicBool,
+    /// One task at a time follows the stream: what is read of it is applied in order, and no slower reader of
+    /// all secrets undoes what a faster one added.
+    turn: Mutex<()>,
 }
 
 impl Membership {
     pub(super) const fn new(id: [u8; 16]) -> Self {
-        Self { id: ReplicaId(id), begun: AtomicBool::new(false) }
+        Self { id: ReplicaId(id), begun: AtomicBool::new(false), turn: Mutex::const_new(()) }
     }
 }
 
@@ -27,37 +31,43 @@ impl Validator {
     /// Renews the lease, and first applies what was committed since. To be called several times a lease; from
     /// the first call on, revocations wait for this process.
     ///
+    /// The lease is extended only where the store knows that this process has applied everything up to the
+    /// head that it told. Whoever was struck from the list for its silence has then no lease any more: it
+    /// was struck because of a number that was committed after the reading its lease counts from, and not
+    /// before a lease had passed since.
+    ///
     /// # Errors
-    /// The store's: the lease runs out if this goes on. A gap in the numbers ends the lease at once.
+    /// The store's: the lease runs out if this goes on. A gap in the numbers, or numbers that went back, end
+    /// the lease at once, and the next call begins anew with nothing in memory.
     pub async fn renew(&self) -> Result<(), FlowError> {
-        if !self.replica.begun.swap(true, Ordering::AcqRel)
-            && let Err(error) = self.begin().await
-        {
-            self.replica.begun.store(false, Ordering::Release);
-            return Err(error);
+        let _turn = self.replica.turn.lock().await;
+        if !self.replica.begun.load(Ordering::Acquire) {
+            self.begin().await?;
+            self.replica.begun.store(true, Ordering::Release);
         }
         for _ in 0..MOST_ROUNDS {
-            let known = self.table.applied();
             let asked = self.clock.monotonic();
             let renewal = self.stores.revocations.renew(self.replica.id).await?;
-            if renewal.head < known {
+            if renewal.head < self.table.applied() {
                 // A store that went back in time: what it says cannot be trusted to be all there was.
-                self.lease.end();
-                return Err(FlowError::Store(StoreError::Damaged(
-                    "the revocation stream went back".to_owned(),
-                )));
+                return Err(self.start_over("the revocation stream went back"));
             }
+            self.reach(renewal.head).await?;
             let applied = self.table.applied();
-            if !renewal.member {
-                self.stores.revocations.join(self.replica.id, applied).await?;
-            } else if renewal.head > applied {
-                self.catch_up(applied).await?;
-            } else {
+            let known = match renewal.acknowledged {
+                Some(known) => {
+                    known >= applied || self.stores.revocations.acknowledge(self.replica.id, applied).await?
+                }
+                None => false,
+            };
+            if known {
                 self.lease.extend(self.clock.as_ref(), asked, LEASE);
                 return Ok(());
             }
+            self.lease.end();
+            self.stores.revocations.join(self.replica.id, applied).await?;
         }
-        Ok(()) // so much is going on that the lease waits for the next call
+        Err(StoreError::Unavailable("the list of processes does not keep this one".to_owned()).into())
     }
 
     /// Whether it serves from memory now.
@@ -70,7 +80,7 @@ impl Validator {
     /// # Errors
     /// The store's: the command was committed, and whether all others know is unknown.
     pub async fn settle(&self, seq: Seq) -> Result<(), FlowError> {
-        if self.replica.begun.load(Ordering::Acquire) && self.reach(seq).await.is_err() {
+        if self.apply_own(seq).await.is_err() {
             self.lease.end(); // from here on it asks the store, which knows
         }
         Ok(self.stores.revocations.settled(seq, LEASE).await?)
@@ -81,50 +91,59 @@ impl Validator {
     /// # Errors
     /// The store's: others wait for the length of a lease once.
     pub async fn retire(&self) -> Result<(), FlowError> {
+        let _turn = self.replica.turn.lock().await;
         self.lease.end();
         Ok(self.stores.revocations.leave(self.replica.id).await?)
     }
 
-    /// Applies what was committed up to a number.
-    async fn reach(&self, seq: Seq) -> Result<(), FlowError> {
-        loop {
-            let applied = self.table.applied();
-            if applied >= seq {
-                return Ok(());
-            }
-            self.catch_up(applied).await?;
-            if self.table.applied() == applied {
-                let missing = format!("number {} is missing in the revocation stream", seq.0);
-                return Err(StoreError::Damaged(missing).into());
-            }
+    /// Applies what this process committed itself, without waiting for the next renewal.
+    async fn apply_own(&self, seq: Seq) -> Result<(), FlowError> {
+        let _turn = self.replica.turn.lock().await;
+        if self.replica.begun.load(Ordering::Acquire) {
+            self.reach(seq).await?;
+            self.stores.revocations.acknowledge(self.replica.id, self.table.applied()).await?;
         }
+        Ok(())
     }
 
     /// Starts empty at the head of the stream. All secrets are read after the head was, so none is missed.
     async fn begin(&self) -> Result<(), FlowError> {
         let head = self.stores.revocations.renew(self.replica.id).await?.head;
         self.table.begin(head);
+        self.limits.clear(head);
         self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
         Ok(())
     }
 
-    async fn catch_up(&self, applied: Seq) -> Result<(), FlowError> {
-        let notices = self.stores.revocations.since(applied).await?;
-        if notices.iter().any(|notice| notice.about == About::NewSecrets) {
-            let added = self.stores.key_index.digests_since(self.service, applied).await?;
-            if !self.filter.add(&added) {
-                self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
+    /// Applies what was committed up to a number, at least.
+    async fn reach(&self, seq: Seq) -> Result<(), FlowError> {
+        loop {
+            let applied = self.table.applied();
+            if applied >= seq {
+                return Ok(());
+            }
+            let notices = self.stores.revocations.since(applied).await?;
+            if notices.is_empty() {
+                return Err(self.start_over("the revocation stream has no numbers up to its head"));
+            }
+            if notices.iter().any(|notice| notice.about == About::NewSecrets) {
+                let added = self.stores.key_index.digests_since(self.service, applied).await?;
+                if !self.filter.add(&added) {
+                    self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
+                }
+            }
+            self.limits.forget(&notices);
+            if self.table.apply(&notices).is_err() {
+                // Too far behind.
+                return Err(self.start_over("a number is missing in the revocation stream"));
             }
         }
-        if notices.iter().any(|notice| matches!(notice.about, About::Key(_))) {
-            self.forget_limits();
-        }
-        let reached = self.table.apply(&notices).map_err(|missing| {
-            // Too far behind: nothing from memory until the next renewal, which starts anew.
-            self.lease.end();
-            self.replica.begun.store(false, Ordering::Release);
-            StoreError::Damaged(format!("number {} is missing in the revocation stream", missing.0))
-        })?;
-        Ok(self.stores.revocations.acknowledge(self.replica.id, reached).await?)
+    }
+
+    /// Nothing from memory until the next renewal, which begins anew.
+    fn start_over(&self, why: &str) -> FlowError {
+        self.lease.end();
+        self.replica.begun.store(false, Ordering::Release);
+        StoreError::Damaged(why.to_owned()).into()
     }
 }

@@ -10,9 +10,10 @@
 //! ever taken out of a table, so no search is cut short: what must be read again is marked stale instead, and
 //! is left behind when the table is rebuilt.
 
-use super::record::{Record, State, WORDS};
+use super::record::{Record, State, WORDS, Words};
 use crate::{
-    port::{Notice, Seq},
+    error::Refusal,
+    port::{About, Notice, Seq},
     secret::TokenDigest,
     time::Timestamp,
 };
@@ -36,7 +37,7 @@ const SLOT: usize = 1 + 4 + WORDS + 1;
 
 /// The record, if the slot holds this digest. Compared word by word without an early end.
 #[inline]
-fn read(slot: &Slot, digest: [u64; 4]) -> Option<[u64; WORDS]> {
+fn read(slot: &Slot, digest: [u64; 4]) -> Option<Words> {
     let [version, held @ .., _] = slot;
     loop {
         let before = version.load(Ordering::Acquire);
@@ -46,26 +47,26 @@ fn read(slot: &Slot, digest: [u64; 4]) -> Option<[u64; WORDS]> {
             let [d0, d1, d2, d3, record @ ..] = held;
             let [w0, w1, w2, w3] = digest;
             let differs = (d0 ^ w0) | (d1 ^ w1) | (d2 ^ w2) | (d3 ^ w3);
-            return (differs == 0).then_some(record);
+            return (differs == 0).then_some(Words(record));
         }
         std::hint::spin_loop();
     }
 }
 
 /// What the slot holds; the caller holds the writer's lock.
-fn snapshot(slot: &Slot) -> ([u64; 4], [u64; WORDS]) {
+fn snapshot(slot: &Slot) -> ([u64; 4], Words) {
     let [_, held @ .., _] = slot;
     let [d0, d1, d2, d3, record @ ..] = held.each_ref().map(|word| word.load(Ordering::Relaxed));
-    ([d0, d1, d2, d3], record)
+    ([d0, d1, d2, d3], Words(record))
 }
 
 /// Writes the slot; the caller holds the writer's lock.
-fn write(slot: &Slot, digest: [u64; 4], record: [u64; WORDS]) {
+fn write(slot: &Slot, digest: [u64; 4], record: Words) {
     let [version, held @ .., _] = slot;
     let before = version.load(Ordering::Relaxed);
     version.store(before.wrapping_add(1), Ordering::Relaxed);
     fence(Ordering::Release);
-    for (place, word) in held.iter().zip(digest.into_iter().chain(record)) {
+    for (place, word) in held.iter().zip(digest.into_iter().chain(record.0)) {
         place.store(word, Ordering::Relaxed);
     }
     version.store(before.wrapping_add(2), Ordering::Release);
@@ -118,14 +119,18 @@ impl Groups {
     }
 
     /// The groups of a search: the home of the digest first.
+    #[inline]
     fn walk(&self, digest: [u64; 4]) -> impl Iterator<Item = (usize, &AtomicU64)> {
-        let home = scale(digest[0], self.tags.len());
-        let (before, from) = self.tags.split_at_checked(home).unwrap_or((&[], &self.tags));
-        from.iter().enumerate().map(move |(at, tags)| (home + at, tags)).chain(before.iter().enumerate())
+        let count = self.tags.len();
+        let home = scale(digest[0], count);
+        (0..count).filter_map(move |step| {
+            let group = if home + step < count { home + step } else { home + step - count };
+            self.tags.get(group).map(|tags| (group, tags))
+        })
     }
 
     #[inline]
-    fn find(&self, digest: [u64; 4]) -> Option<(&Slot, [u64; WORDS])> {
+    fn find(&self, digest: [u64; 4]) -> Option<(&Slot, Words)> {
         let wanted = tag(digest) * ONES;
         for (group, tags) in self.walk(digest) {
             let tags = tags.load(Ordering::Acquire);
@@ -147,7 +152,7 @@ impl Groups {
     }
 
     /// Puts a digest that is not held into the first free slot; `false` where there is none.
-    fn put(&self, digest: [u64; 4], record: [u64; WORDS], minute: u64) -> bool {
+    fn put(&self, digest: [u64; 4], record: Words, minute: u64) -> bool {
         for (group, tags) in self.walk(digest) {
             let held = tags.load(Ordering::Relaxed);
             let free = zero_bytes(held);
@@ -164,19 +169,22 @@ impl Groups {
         false
     }
 
-    /// Overwrites the slot of the home group that was used longest ago. The group stays full, so no search
-    /// through it ends early.
-    fn displace(&self, digest: [u64; 4], record: [u64; WORDS], minute: u64) {
+    /// Overwrites the slot of the home group that was used longest ago. Free slots stay free: a search ends at
+    /// the first one, so a table without any would be searched whole for each unknown digest.
+    fn displace(&self, digest: [u64; 4], record: Words, minute: u64) {
         let home = scale(digest[0], self.tags.len());
-        let lanes = self.slots().iter().enumerate().skip(home * LANES).take(LANES);
-        let oldest = lanes.min_by_key(|(_, slot)| used(slot).load(Ordering::Relaxed));
-        if let (Some((at, slot)), Some(tags)) = (oldest, self.tags.get(home)) {
-            let shift = (at % LANES) * 8;
-            write(slot, digest, record);
-            used(slot).store(minute, Ordering::Relaxed);
-            let others = tags.load(Ordering::Relaxed) & !(0xff << shift);
-            tags.store(others | (tag(digest) << shift), Ordering::Release);
-        }
+        let Some(tags) = self.tags.get(home) else { return };
+        let held = tags.load(Ordering::Relaxed);
+        let lanes = self.slots().iter().skip(home * LANES).take(LANES).enumerate();
+        let taken = lanes.filter(|(lane, _)| (held >> (lane * 8)) & 0xff != 0);
+        let Some((lane, slot)) = taken.min_by_key(|(_, slot)| used(slot).load(Ordering::Relaxed)) else {
+            self.put(digest, record, minute);
+            return;
+        };
+        write(slot, digest, record);
+        used(slot).store(minute, Ordering::Relaxed);
+        let others = held & !(0xff << (lane * 8));
+        tags.store(others | (tag(digest) << (lane * 8)), Ordering::Release);
     }
 
     fn occupied(&self) -> impl Iterator<Item = &Slot> {
@@ -192,7 +200,7 @@ impl Groups {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hit {
     /// The record.
-    pub(super) record: Record,
+    pub(super) record: Words,
     /// This is the first use within its minute: it is to be noted.
     pub(super) first_use: bool,
 }
@@ -221,12 +229,14 @@ impl Table {
     #[inline]
     pub(super) fn find(&self, digest: [u64; 4], now: Timestamp) -> Option<Hit> {
         let groups = self.groups.load();
-        let (slot, words) = groups.find(digest)?;
-        let record = Record::unpack(words)?;
+        let (slot, record) = groups.find(digest)?;
+        if record.state() == State::Stale {
+            return None;
+        }
         let minute = now.millis().unsigned_abs() / 60_000;
         let first_use = used(slot).load(Ordering::Relaxed) < minute
             && used(slot).fetch_max(minute, Ordering::Relaxed) < minute;
-        (record.state != State::Stale).then_some(Hit { record, first_use })
+        Some(Hit { record, first_use })
     }
 
     /// The number up to which notices were applied: a fill notes it before it reads the store.
@@ -255,7 +265,7 @@ impl Table {
         let groups = self.groups.load_full();
         if let Some((slot, held)) = groups.find(digest) {
             // A terminal state is never overwritten by what a slower read brought.
-            if Record::unpack(held).is_none_or(|held| held.state != State::Ended) {
+            if held.state() != State::Ended {
                 write(slot, digest, words);
             }
             return;
@@ -281,21 +291,21 @@ impl Table {
     pub(super) fn apply(&self, notices: &[Notice]) -> Result<Seq, Seq> {
         let mut writer = self.lock();
         let fresh: Vec<_> = notices.iter().filter(|notice| notice.seq > writer.applied).copied().collect();
-        for notice in &fresh {
-            let due = Seq(writer.applied.0 + 1);
-            if notice.seq != due {
-                return Err(due);
-            }
-            if writer.recent.len() == RECENT {
-                writer.recent.pop_front();
-            }
-            writer.recent.push_back(*notice);
-            writer.applied = due;
+        let due = (writer.applied.0 + 1..).map(Seq);
+        if let Some((_, missing)) = fresh.iter().zip(due).find(|(notice, due)| notice.seq != *due) {
+            return Err(missing);
         }
-        if !fresh.is_empty() {
+        if fresh.iter().any(|notice| notice.about != About::NewSecrets) {
             for slot in self.groups.load().occupied() {
                 mark(slot, &fresh);
             }
+        }
+        for notice in fresh {
+            if writer.recent.len() == RECENT {
+                writer.recent.pop_front();
+            }
+            writer.recent.push_back(notice);
+            writer.applied = notice.seq;
         }
         Ok(writer.applied)
     }
@@ -325,9 +335,8 @@ fn mark(slot: &Slot, notices: &[Notice]) {
 /// A larger table without what is stale or over.
 fn rebuild(old: &Groups, now: Timestamp) -> Groups {
     let live = |slot: &&Slot| {
-        Record::unpack(snapshot(slot).1).is_some_and(|record| {
-            record.state != State::Stale && record.principal.expires_at().is_none_or(|end| end > now)
-        })
+        let (_, record) = snapshot(slot);
+        record.state() != State::Stale && record.refusal(now) != Some(Refusal::Expired)
     };
     let kept = old.occupied().filter(live).count();
     // Room for a quarter more at seven eighths full.

@@ -135,13 +135,14 @@ fn credential(turns: &Turns) -> Vec<Figure> {
         let note = |rounds: &mut Rounds, pair: (f64, f64)| rounds.note(pair.0, pair.1);
         note(&mut good, both(|| chain(texts, form), || chain(texts, crc), floor_first));
         note(&mut wrong, both(|| chain(&misspelt, form), || chain(texts, form), floor_first));
-        let refuse = |text: &str| seen(authenticate(validator, text));
+        let asked = validator.reading();
+        let refuse = |text: &str| seen(authenticate(validator, text, asked));
         note(&mut refused, both(|| chain(&misspelt, refuse), || chain(texts, form), floor_first));
         let ours = |text: &str| word(&black_box(TokenDigest::of(text)));
         let raw =
             |text: &str| u64::from(black_box(Sha256::digest(text.as_bytes())).first().copied().unwrap_or(0));
         note(&mut digest, both(|| chain(texts, ours), || chain(texts, raw), floor_first));
-        let who = authenticate(validator, texts.at(0)).unwrap();
+        let who = authenticate(validator, texts.at(0), asked).unwrap();
         let Principal::Key(key) = who else { return };
         let decide = |_: &str| {
             u64::from(
@@ -211,22 +212,21 @@ fn validation(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
     let world = World::warm(count);
     let row = Row::new(count);
     let map: Map = world.keys.iter().map(|text| (*TokenDigest::of(text).as_bytes(), [1; 16])).collect();
-    let (validator, clock) = (&world.platform.validator, world.platform.clock.as_ref());
+    let validator = &world.platform.validator;
     let seed = Seed::new(4);
     let [mut whole, mut lookup, mut unknown] = [(); 3].map(|()| Rounds::default());
     turns.run("validations", |floor_first| {
         let texts = world.keys.sample(SAMPLE, &seed);
         let strangers = draw(SAMPLE, seed.next());
-        let validate = |text: &str| seen(authenticate(validator, text));
+        let asked = validator.reading();
+        let validate = |text: &str| seen(authenticate(validator, text, asked));
         let hit = |text: &str| black_box(map.get(TokenDigest::of(text).as_bytes()).copied()).map_or(0, last);
         let (ours, floor) = both(|| chain(&texts, validate), || chain(&texts, hit), floor_first);
         whole.note(ours, floor);
         let texts = world.keys.sample(SAMPLE, &seed);
-        let index =
-            |text: &str| front(text, clock).map_or(0, |(_, digest)| last(black_box(row.get(word(&digest)))));
+        let index = |text: &str| front(text).map_or(0, |(_, digest)| last(black_box(row.get(word(&digest)))));
         let (ours, floor) = both(|| chain(&texts, validate), || chain(&texts, index), floor_first);
-        let before =
-            chain(&texts, |text| front(text, clock).map_or(0, |(_, digest)| word(&black_box(digest))));
+        let before = chain(&texts, |text| front(text).map_or(0, |(_, digest)| word(&black_box(digest))));
         lookup.note(ours - before, floor - before);
         let texts = world.keys.sample(SAMPLE, &seed);
         let (ours, floor) = both(|| chain(&strangers, validate), || chain(&texts, validate), floor_first);
@@ -251,9 +251,10 @@ fn hot_key(turns: &Turns) -> Vec<Figure> {
     let world = World::warm(10_000);
     let (validator, hot) = (world.platform.validator.as_ref(), world.keys.at(17));
     let busy = || {
+        let asked = validator.reading();
         each(HOT, || {
             for _ in 0..HOT {
-                seen(authenticate(validator, black_box(hot)));
+                seen(authenticate(validator, black_box(hot), asked));
             }
         })
     };
@@ -272,8 +273,9 @@ fn beside(measure: impl FnOnce() -> f64, validator: &Validator, hot: &str) -> f6
         scope.spawn(|| {
             ready.wait();
             while !done.load(Ordering::Relaxed) {
+                let asked = validator.reading();
                 for _ in 0..64 {
-                    seen(authenticate(validator, black_box(hot)));
+                    seen(authenticate(validator, black_box(hot), asked));
                 }
             }
         });
@@ -296,8 +298,8 @@ fn growth(turns: &Turns) -> Vec<Figure> {
         let mut time = 0.0;
         let used = allocation_counter::measure(|| {
             let validator = world.new_validator();
-            time =
-                each(GROWN, || world.keys.iter().for_each(|text| _ = seen(authenticate(&validator, text))));
+            let ask = |text| seen(authenticate(&validator, text, validator.reading()));
+            time = each(GROWN, || world.keys.iter().for_each(|text| _ = ask(text)));
             held = Some(validator);
         });
         let before = thread_nanos();

@@ -96,7 +96,7 @@ async fn notices_after_a_number_come_in_order(fixture: &Fixture) {
 }
 
 async fn a_replica_is_a_member_from_joining_until_leaving(fixture: &Fixture) {
-    let member = async |id| fixture.peer.revocations.renew(id).await.unwrap().member;
+    let member = async |id| fixture.peer.revocations.renew(id).await.unwrap().acknowledged.is_some();
     assert!(!member(ONE).await);
     fixture.stores.revocations.join(ONE, Seq(0)).await.unwrap();
     assert!(member(ONE).await);
@@ -106,7 +106,7 @@ async fn a_replica_is_a_member_from_joining_until_leaving(fixture: &Fixture) {
     fixture.stores.revocations.leave(ONE).await.unwrap();
     assert!(!member(ONE).await);
     fixture.stores.revocations.leave(ONE).await.unwrap();
-    fixture.stores.revocations.acknowledge(ONE, Seq(0)).await.unwrap();
+    assert!(!fixture.stores.revocations.acknowledge(ONE, Seq(0)).await.unwrap(), "it is told so");
     assert!(!member(ONE).await, "an acknowledgement does not bring it back");
 }
 
@@ -116,12 +116,13 @@ async fn a_renewal_answers_the_head_of_all_openings(fixture: &Fixture) {
     }
     for _ in 0..10 {
         let head = revoked(fixture).await;
+        assert!(fixture.stores.revocations.acknowledge(ONE, head).await.unwrap());
         for stores in [&fixture.stores, &fixture.peer] {
             for _ in 0..2 {
                 let renewal = stores.revocations.renew(ONE).await.unwrap();
-                assert_eq!(renewal, Renewal { head, member: true });
+                assert_eq!(renewal, Renewal { head, acknowledged: Some(head) });
                 let stranger = stores.revocations.renew(TWO).await.unwrap();
-                assert_eq!(stranger, Renewal { head, member: false });
+                assert_eq!(stranger, Renewal { head, acknowledged: None });
             }
         }
     }
@@ -174,8 +175,12 @@ async fn a_silent_member_is_waited_for_a_lease_and_no_longer(fixture: &Fixture) 
     fixture.stores.revocations.settled(seq, LEASE).await.unwrap();
     assert!(begun.elapsed() >= LEASE, "it may serve until its lease runs out");
     assert!(begun.elapsed() < LONG, "and not for ever");
-    assert!(!fixture.peer.revocations.renew(ONE).await.unwrap().member, "the silent one is out");
-    assert!(fixture.peer.revocations.renew(TWO).await.unwrap().member, "the other is not");
+    assert_eq!(
+        fixture.peer.revocations.renew(ONE).await.unwrap().acknowledged,
+        None,
+        "the silent one is out"
+    );
+    assert!(fixture.peer.revocations.renew(TWO).await.unwrap().acknowledged.is_some(), "the other is not");
     assert!(settles(fixture, seq).await);
 }
 
@@ -206,5 +211,5 @@ async fn of_many_revocations_each_is_settled(fixture: &Fixture) {
     assert!(timeout(LONG, work).await.is_ok(), "none waits for a lease");
     done.send(()).unwrap();
     follower.await.unwrap();
-    assert!(fixture.stores.revocations.renew(ONE).await.unwrap().member);
+    assert!(fixture.stores.revocations.renew(ONE).await.unwrap().acknowledged.is_some());
 }

@@ -1,0 +1,221 @@
+//! The lease of a process whose store answers late, loses what it was told, or never rests.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use async_trait::async_trait;
+use auth_core::{
+    audit::ChainKey,
+    credential::draw_key,
+    error::{Denial, FlowError, StoreError},
+    flow::Platform,
+    model::{Key, NewKey},
+    port::{
+        Answer, CreateKey, FoundKey, KeyIndex, Notice, Renewal, ReplicaId, Revocations, RevokeKey, Seq,
+        Stores,
+    },
+    principal::Tenant,
+    secret::{PlainToken, TokenDigest},
+    service::Service,
+    time::Timestamp,
+    validate::LEASE,
+};
+use auth_web::system::SystemClock;
+use conformance::{
+    ambient::SeededEntropy,
+    contract::{
+        Fixture,
+        fixture::{everything, granted, hub},
+    },
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+
+/// Two openings of one file.
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = ChainKey::new([5; 32]);
+    let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
+    let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
+    let open = || auth_store_sqlite::open(&options).unwrap();
+    Fixture::new(open(), open(), chain, Some(dir))
+}
+
+fn process(stores: Stores, number: u64) -> Platform {
+    Platform::new(Service::Hub, stores, Arc::new(SystemClock::start()), Arc::new(SeededEntropy::new(number)))
+}
+
+/// Makes a key of the Hub, and answers its text.
+async fn key(fixture: &Fixture, tenant: Tenant) -> (Key, PlainToken) {
+    let (text, secret) = draw_key(Service::Hub, fixture.entropy());
+    let new = NewKey { secret, ..fixture.new_key(Service::Hub) };
+    let id = new.id;
+    fixture.stores.keys.create(&granted::<CreateKey>(&tenant), new, None).await.unwrap();
+    let key = fixture.stores.keys.read(Service::Hub, everything(), id).await.unwrap().unwrap();
+    (key, text.reveal())
+}
+
+async fn accepts(platform: &Platform, secret: &PlainToken) -> bool {
+    let validator = &platform.validator;
+    match validator.authenticate(secret.expose().as_bytes(), None, validator.reading()).await {
+        Ok(_) => true,
+        Err(FlowError::Denied(Denial::Unauthenticated(_))) => false,
+        Err(other) => panic!("neither accepted nor refused: {other:?}"),
+    }
+}
+
+/// A stream that loses acknowledgements, or announces something new after each.
+struct Stream {
+    inner: Arc<dyn Revocations>,
+    mute: AtomicBool,
+    restless: Option<Arc<Fixture>>,
+}
+
+#[async_trait]
+impl Revocations for Stream {
+    async fn join(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
+        self.inner.join(replica, applied).await
+    }
+    async fn renew(&self, replica: ReplicaId) -> Answer<Renewal> {
+        self.inner.renew(replica).await
+    }
+    async fn head(&self) -> Answer<Seq> {
+        self.inner.head().await
+    }
+    async fn since(&self, after: Seq) -> Answer<Vec<Notice>> {
+        let notices = self.inner.since(after).await;
+        if let Some(fixture) = &self.restless {
+            fixture.key(hub(&fixture.account().await)).await;
+        }
+        notices
+    }
+    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<bool> {
+        if self.mute.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the disk is full".to_owned()));
+        }
+        self.inner.acknowledge(replica, applied).await
+    }
+    async fn settled(&self, seq: Seq, lease: Duration) -> Answer<()> {
+        self.inner.settled(seq, lease).await
+    }
+    async fn leave(&self, replica: ReplicaId) -> Answer<()> {
+        self.inner.leave(replica).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
+    let fixture = fixture();
+    let tenant = hub(&fixture.account().await);
+    let (first, _) = key(&fixture, tenant).await;
+    let (second, secret) = key(&fixture, tenant).await;
+    let stream = Arc::new(Stream {
+        inner: Arc::clone(&fixture.peer.revocations),
+        mute: AtomicBool::new(false),
+        restless: None,
+    });
+    let deaf = process(Stores { revocations: Arc::clone(&stream) as _, ..fixture.peer.clone() }, 1);
+    deaf.validator.renew().await.unwrap();
+    assert!(accepts(&deaf, &secret).await);
+    assert!(deaf.validator.is_current());
+
+    stream.mute.store(true, Ordering::SeqCst);
+    let revoke = async |key| fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
+    let seq = revoke(first).await.unwrap().unwrap();
+    let renewing = async {
+        while fixture.peer.revocations.renew(ReplicaId([0; 16])).await.is_ok() {
+            deaf.validator.renew().await.unwrap_err();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        settled = fixture.stores.revocations.settled(seq, LEASE) => settled.unwrap(),
+        () = renewing => {}
+    }
+    // It has been struck from the list: the next revocation does not wait for it.
+    let seq = revoke(second).await.unwrap().unwrap();
+    let at_once = fixture.stores.revocations.settled(seq, LEASE);
+    tokio::time::timeout(LEASE / 2, at_once).await.expect("nobody is waited for").unwrap();
+    assert!(!deaf.validator.is_current());
+    assert!(!accepts(&deaf, &secret).await);
+
+    stream.mute.store(false, Ordering::SeqCst);
+    deaf.validator.renew().await.unwrap();
+    assert!(deaf.validator.is_current(), "it comes back");
+    assert!(!accepts(&deaf, &secret).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_never_rests_does_not_starve_the_lease() {
+    let fixture = Arc::new(fixture());
+    let stream = Stream {
+        inner: Arc::clone(&fixture.peer.revocations),
+        mute: AtomicBool::new(false),
+        restless: Some(Arc::clone(&fixture)),
+    };
+    let busy = process(Stores { revocations: Arc::new(stream), ..fixture.peer.clone() }, 1);
+    busy.validator.renew().await.unwrap();
+    fixture.key(hub(&fixture.account().await)).await;
+    for _ in 0..5 {
+        busy.validator.renew().await.unwrap();
+        assert!(busy.validator.is_current());
+    }
+}
+
+/// An index whose list of all secrets, once read, is handed over late.
+struct SlowIndex {
+    inner: Arc<dyn KeyIndex>,
+    read: Semaphore,
+    go_on: Semaphore,
+}
+
+#[async_trait]
+impl KeyIndex for SlowIndex {
+    async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>> {
+        self.inner.find(service, digest).await
+    }
+    async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>> {
+        let digests = self.inner.digests_since(service, after).await;
+        if after == Seq(0) {
+            self.read.add_permits(1);
+            self.go_on.acquire().await.unwrap().forget();
+        }
+        digests
+    }
+    async fn touch(&self, uses: &[(auth_core::id::KeyId, Timestamp)]) -> Answer<()> {
+        self.inner.touch(uses).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_made_while_a_process_begins_is_known_to_it() {
+    let fixture = fixture();
+    let account = fixture.account().await;
+    let index = Arc::new(SlowIndex {
+        inner: Arc::clone(&fixture.peer.key_index),
+        read: Semaphore::new(0),
+        go_on: Semaphore::new(0),
+    });
+    let starting = process(Stores { key_index: Arc::clone(&index) as _, ..fixture.peer.clone() }, 1);
+    let beginning = tokio::spawn({
+        let validator = Arc::clone(&starting.validator);
+        async move { validator.renew().await }
+    });
+    index.read.acquire().await.unwrap().forget();
+    let (_, secret) = key(&fixture, hub(&account)).await;
+    let settling = tokio::spawn({
+        let (validator, head) =
+            (Arc::clone(&starting.validator), fixture.stores.revocations.head().await.unwrap());
+        async move { validator.settle(head).await }
+    });
+    index.go_on.add_permits(8);
+    beginning.await.unwrap().unwrap();
+    settling.await.unwrap().unwrap();
+    starting.validator.renew().await.unwrap();
+    assert!(starting.validator.is_current());
+    assert!(accepts(&starting, &secret).await);
+}
