@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client that sends exactly what it is told, also what no proper client would send.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -121,6 +121,23 @@ pub async fn heard(to: SocketAddr, bytes: &[u8], patience: Duration) -> std::io:
         }
     };
     Ok(Heard { text: String::from_utf8_lossy(&answer).into_owned(), closed })
+}
+
+/// Sends requests, each on a connection of its own, all released at once; the answers in the order of the requests.
+pub async fn together(to: SocketAddr, requests: Vec<Request>) -> Vec<Response> {
+    let start = Arc::new(tokio::sync::Barrier::new(requests.len()));
+    let sending = requests.into_iter().map(|request| {
+        let start = Arc::clone(&start);
+        tokio::spawn(async move {
+            start.wait().await;
+            request.send(to).await.unwrap()
+        })
+    });
+    let mut answers = Vec::new();
+    for sent in sending.collect::<Vec<_>>() {
+        answers.push(sent.await.unwrap());
+    }
+    answers
 }
 
 /// An answer.

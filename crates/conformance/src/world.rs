@@ -309,8 +309,10 @@ impl World {
         revoke_key(self.platform(service), &operator(), service, id).await.unwrap();
     }
 
-    /// Mints a temporary token over HTTP: its secret and its id.
+    /// Mints a temporary token over HTTP, as the newest of its domain: its secret and its id.
     pub async fn temp(&self, domain_key: &str, hours: u32) -> (String, String) {
+        // What is made within one millisecond has no order.
+        self.advance(Duration::from_millis(1)).await;
         let body = format!(r#"{{"username":"alice","expires_in_hours":{hours}}}"#);
         let minted = Request::post("/auth/api/v1/tokens/generate", &body).bearer(domain_key);
         let token = self.chatbot(minted).await.field("token");
@@ -334,7 +336,7 @@ impl World {
 }
 
 /// Waits until something holds; what never does fails in words.
-pub async fn until(what: &str, holds: impl Fn() -> bool) {
+pub async fn until(what: &str, holds: impl Fn() -> bool + Send + Sync) {
     let waiting = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(2)).await;
