@@ -362,8 +362,8 @@ impl Revocations for Broken {
     }
     async fn since(&self, after: Seq) -> Answer<Vec<Notice>> {
         let notices = self.inner.revocations.since(after).await?;
-        let kept = |notice: &Notice| !self.is(Noticeless) && !(self.is(Gap) && notice.seq == Seq(1));
-        Ok(notices.into_iter().filter(kept).collect())
+        let lost = |notice: &Notice| self.is(Noticeless) || self.is(Gap) && notice.seq == Seq(1);
+        Ok(notices.into_iter().filter(|notice| !lost(notice)).collect())
     }
     async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
         if self.is(Backward) {

@@ -1,5 +1,4 @@
 //! How requests are framed: what could be read in two ways is not read at all.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use conformance::{client::heard, world::World};
 use std::time::Duration;

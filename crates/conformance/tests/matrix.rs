@@ -84,7 +84,7 @@ async fn run<S: WebService>(lines: &BTreeMap<String, Line>) {
     let mut faults = Vec::new();
     for row in S::TABLE.rows() {
         let Some(line) = lines.get(row.spec.id) else { continue };
-        let cells = cells::<S>(line);
+        let cells = cells(line);
         let good = |caller: Caller| matches!(caller, Caller::Least | Caller::Allowed);
         let world = World::start().await;
         // Waiting for the end of one credential ends others too: those cells come last.
@@ -113,7 +113,7 @@ struct Cell {
 }
 
 /// The cells of a line: a caller comes with each kind of credential that is its own.
-fn cells<S: WebService>(line: &Line) -> Vec<Cell> {
+fn cells(line: &Line) -> Vec<Cell> {
     let taken = Kind::of_needs(&line.needs);
     // A public route is shown a key.
     let shown = if taken.is_empty() { vec![Kind::Key] } else { taken.clone() };

@@ -1,5 +1,4 @@
 //! Requests released together: who wins does not matter, what holds afterwards does.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
     policy::{Networks, Permissions, Rights},

@@ -1,4 +1,5 @@
 //! Everything that a store holds, read beside the ports: to show what a request changed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use conformance::world::World;
 use diesel::{
