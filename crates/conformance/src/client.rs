@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client that sends exactly what it is told, also what no proper client would send.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -86,6 +86,58 @@ pub async fn raw(to: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     Ok(answer)
+}
+
+/// What a connection said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Everything that came, as text.
+    pub text: String,
+    /// Whether the server closed the connection; otherwise it waits for more.
+    pub closed: bool,
+}
+
+impl Heard {
+    /// The statuses of the answers, in their order.
+    pub fn statuses(&self) -> Vec<u16> {
+        let status = |part: &str| part.split(' ').next().and_then(|status| status.parse().ok());
+        self.text.split("HTTP/1.1 ").skip(1).filter_map(status).collect()
+    }
+}
+
+/// Sends bytes on a connection of its own, and listens until the server closes it or says nothing for so long.
+///
+/// # Errors
+/// The connection cannot be made.
+pub async fn heard(to: SocketAddr, bytes: &[u8], patience: Duration) -> std::io::Result<Heard> {
+    let mut stream = TcpStream::connect(to).await?;
+    let _ = stream.write_all(bytes).await;
+    let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
+    let closed = loop {
+        match tokio::time::timeout(patience, stream.read(&mut chunk)).await {
+            Err(_) => break false,
+            Ok(Ok(0) | Err(_)) => break true,
+            Ok(Ok(read)) => answer.extend_from_slice(&chunk[..read]),
+        }
+    };
+    Ok(Heard { text: String::from_utf8_lossy(&answer).into_owned(), closed })
+}
+
+/// Sends requests, each on a connection of its own, all released at once; the answers in the order of the requests.
+pub async fn together(to: SocketAddr, requests: Vec<Request>) -> Vec<Response> {
+    let start = Arc::new(tokio::sync::Barrier::new(requests.len()));
+    let sending = requests.into_iter().map(|request| {
+        let start = Arc::clone(&start);
+        tokio::spawn(async move {
+            start.wait().await;
+            request.send(to).await.unwrap()
+        })
+    });
+    let mut answers = Vec::new();
+    for sent in sending.collect::<Vec<_>>() {
+        answers.push(sent.await.unwrap());
+    }
+    answers
 }
 
 /// An answer.

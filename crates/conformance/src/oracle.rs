@@ -53,6 +53,8 @@ pub struct Line {
     pub route: String,
     /// What the route needs: `public`, or as the contract writes it, joined by `|` without spaces.
     pub needs: String,
+    /// The audit event that each admitted call leaves.
+    pub audit: Option<String>,
     /// What it should answer to whom; a caller that cannot exist for the route is absent.
     pub answers: BTreeMap<Caller, u16>,
 }
@@ -62,6 +64,20 @@ impl Line {
     pub fn permission(&self) -> Option<&str> {
         let first = self.needs.split('|').find(|need| need.contains("key("))?;
         first.split(['(', ')']).nth(1)
+    }
+
+    /// What a challenge names to who lacks everything (RFC 6750 §3.1): the permissions and kinds, in their order.
+    pub fn scope(&self) -> String {
+        let word = |need: &str| need.split(['(', ')']).nth(1).unwrap_or(need).to_owned();
+        self.needs.split('|').map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The callers that the line leaves out though they can exist: only a key can lack a permission, or hold it
+    /// alone.
+    pub fn left_out(&self) -> Vec<Caller> {
+        let by_key = self.permission().is_some();
+        let exists = |caller: &Caller| by_key || !matches!(caller, Caller::Lacking | Caller::Least);
+        Caller::ALL.into_iter().filter(|caller| exists(caller) != self.answers.contains_key(caller)).collect()
     }
 }
 
@@ -73,7 +89,7 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Line>, String> {
     let mut lines = BTreeMap::new();
     for text in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         let columns: Vec<_> = text.split_whitespace().collect();
-        let [id, method, path, needs, answers @ ..] = columns.as_slice() else {
+        let [id, method, path, needs, audit, answers @ ..] = columns.as_slice() else {
             return Err(format!("does not read: {text}"));
         };
         if answers.len() != Caller::ALL.len() {
@@ -83,7 +99,12 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Line>, String> {
         for (caller, answer) in Caller::ALL.into_iter().zip(answers).filter(|(_, answer)| **answer != "-") {
             parsed.insert(caller, answer.parse().map_err(|_| format!("{answer} is no status: {text}"))?);
         }
-        let line = Line { route: format!("{method} {path}"), needs: (*needs).to_owned(), answers: parsed };
+        let line = Line {
+            route: format!("{method} {path}"),
+            needs: (*needs).to_owned(),
+            audit: Some((*audit).to_owned()).filter(|audit| audit != "-"),
+            answers: parsed,
+        };
         if lines.insert((*id).to_owned(), line).is_some() {
             return Err(format!("{id} stands twice"));
         }

@@ -8,10 +8,10 @@ use crate::{
 use auth_core::{
     flow::{KeyOrder, Platform, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId},
-    model::{Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Page, Set, WebOrigin},
+    model::{Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin},
     policy::{Installation, Networks, Permission, Permissions, Proof, Rights, decide, grant},
     port::{ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
-    principal::{Origin, Tenant, TokenKind},
+    principal::{Origin, Tenant},
     service::Service,
     time::{Clock as _, Timestamp},
 };
@@ -124,7 +124,9 @@ impl World {
     pub async fn start_with(around: impl FnOnce(Stores) -> Stores, responder: Responder) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let location = Location::at(&format!("sqlite://{}", dir.path().join("auth.db").display()));
-        let entropy = Arc::new(SeededEntropy::new(rand_seed(dir.path())));
+        let seed = seed_of(dir.path());
+        println!("CONFORMANCE_SEED={seed}");
+        let entropy = Arc::new(SeededEntropy::new(seed));
         let stores = auth_store::open(&location, entropy.as_ref()).await.unwrap();
         let clock = StepClock::default();
         let served = around(stores.clone());
@@ -155,9 +157,7 @@ impl World {
     /// Waits until both services serve from memory.
     pub async fn current(&self) {
         for validator in [&self.hub_platform.validator, &self.chatbot_platform.validator] {
-            while !validator.is_current() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+            until("a service serves from memory", || validator.is_current()).await;
         }
     }
 
@@ -309,36 +309,15 @@ impl World {
         revoke_key(self.platform(service), &operator(), service, id).await.unwrap();
     }
 
-    /// Mints a temporary token over HTTP: its secret and its id.
+    /// Mints a temporary token over HTTP, as the newest of its domain: its secret and its id.
     pub async fn temp(&self, domain_key: &str, hours: u32) -> (String, String) {
+        // What is made within one millisecond has no order.
+        self.advance(Duration::from_millis(1)).await;
         let body = format!(r#"{{"username":"alice","expires_in_hours":{hours}}}"#);
         let minted = Request::post("/auth/api/v1/tokens/generate", &body).bearer(domain_key);
         let token = self.chatbot(minted).await.field("token");
         let listed = self.chatbot(Request::get("/auth/api/v1/tokens?limit=1").bearer(domain_key)).await;
         (token, listed.json()["items"][0]["id"].as_str().unwrap_or_default().to_owned())
-    }
-
-    /// Everything that requests may change, as text: read again to show that a refusal changed nothing.
-    pub async fn snapshot(&self) -> String {
-        let (scope, page) = (operator().scope(), Page { limit: Page::MOST, before: None });
-        let mut text = String::new();
-        let mut add = |part: String| {
-            text.push_str(&part);
-            text.push('\n');
-        };
-        add(format!("{:?}", self.stores.accounts.list(scope, page).await.unwrap()));
-        add(format!("{:?}", self.stores.users.list(scope, page).await.unwrap()));
-        add(format!("{:?}", self.stores.domains.list(scope, page).await.unwrap()));
-        add(format!("{:?}", self.stores.calls.list(scope, page).await.unwrap()));
-        for service in Service::ALL {
-            let mut keys = self.stores.keys.list(service, scope, page).await.unwrap();
-            keys.iter_mut().for_each(|key| key.last_used_at = None);
-            add(format!("{keys:?}"));
-        }
-        for kind in TokenKind::ALL {
-            add(format!("{:?}", self.stores.tokens.list(kind, scope, page).await.unwrap()));
-        }
-        text
     }
 
     /// The actions and actors of the audit trail from a number on, refusals apart.
@@ -356,8 +335,25 @@ impl World {
     }
 }
 
-/// A seed of its own for each world, from the name of its folder.
-fn rand_seed(path: &std::path::Path) -> u64 {
+/// Waits until something holds; what never does fails in words.
+pub async fn until(what: &str, holds: impl Fn() -> bool + Send + Sync) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(LONGEST, waiting).await.is_ok(), "within {LONGEST:?}: {what}");
+}
+
+/// The longest that anything is waited for.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// A seed of its own for each world, from the name of its folder. It is printed; a build with the same
+/// `CONFORMANCE_SEED` in its environment draws the same secrets and identifiers again.
+fn seed_of(path: &std::path::Path) -> u64 {
+    if let Some(given) = option_env!("CONFORMANCE_SEED") {
+        return given.parse().unwrap();
+    }
     let mut hash = std::hash::DefaultHasher::new();
     std::hash::Hash::hash(path, &mut hash);
     std::hash::Hasher::finish(&hash)

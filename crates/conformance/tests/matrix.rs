@@ -1,21 +1,25 @@
 //! Every route of both services against every caller, as the oracle says.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod dump;
+
 use auth_core::{
-    credential::{SessionKind, draw_key, draw_session, draw_temp_token},
+    id::{AccountId, CallId, KeyId, TokenId, UserId},
     policy::{Permission, Permissions},
     service::Service,
+    time::Clock as _,
 };
-use auth_web::{Place, Row, Service as WebService};
+use auth_web::{Row, Service as WebService};
 use chatbot_service::Chatbot;
 use conformance::{
+    caller::{Kind, damaged, request, wrong_form},
     client::{Request, Response},
-    operator::operator,
     oracle::{self, Caller, Line},
     world::{Holdings, World, permission},
 };
+use dump::{changes, dump};
 use hub_service::Hub;
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 const HUB: &str = include_str!("../../../conformance/oracle/hub.txt");
 const CHATBOT: &str = include_str!("../../../conformance/oracle/chatbot.txt");
@@ -36,20 +40,38 @@ fn every_row_has_its_line_and_every_line_its_row() {
     assert_eq!(faults_of_lines::<Chatbot>(&oracle::read(CHATBOT).unwrap()), Vec::<String>::new());
 }
 
+#[test]
+fn a_line_of_dashes_is_a_fault() {
+    let dashes = |line: &str| {
+        let columns: Vec<_> = line.split_whitespace().take(5).collect();
+        format!("{} {}", columns.join(" "), ["-"; 11].join(" "))
+    };
+    for (id, left) in [("call_read", 11), ("health_live", 9)] {
+        let line = HUB.lines().find(|line| line.starts_with(id)).unwrap();
+        let read = oracle::read(&dashes(line)).unwrap();
+        assert_eq!(read[id].left_out().len(), left, "{id}");
+    }
+}
+
 fn faults_of_lines<S: WebService>(lines: &BTreeMap<String, Line>) -> Vec<String> {
     let mut faults = Vec::new();
     for row in S::TABLE.rows() {
         let spec = &row.spec;
-        match lines.get(spec.id) {
-            None => faults.push(format!("{} has no line", spec.id)),
-            Some(line) => {
-                if line.route != format!("{} {}", spec.method.name(), spec.path) {
-                    faults.push(format!("{}: the line is for {}", spec.id, line.route));
-                }
-                if line.needs != row.rule.to_string().replace(' ', "") {
-                    faults.push(format!("{}: the table requires {}", spec.id, row.rule));
-                }
-            }
+        let Some(line) = lines.get(spec.id) else {
+            faults.push(format!("{} has no line", spec.id));
+            continue;
+        };
+        if line.route != format!("{} {}", spec.method.name(), spec.path) {
+            faults.push(format!("{}: the line is for {}", spec.id, line.route));
+        }
+        if line.needs != row.rule.to_string().replace(' ', "") {
+            faults.push(format!("{}: the table requires {}", spec.id, row.rule));
+        }
+        if line.audit.as_deref() != spec.audit {
+            faults.push(format!("{}: the table says that it leaves {:?}", spec.id, spec.audit));
+        }
+        if !line.left_out().is_empty() {
+            faults.push(format!("{}: nothing, or too much, is said of {:?}", spec.id, line.left_out()));
         }
     }
     let known: Vec<_> = S::TABLE.rows().iter().map(|row| row.spec.id).collect();
@@ -62,217 +84,139 @@ async fn run<S: WebService>(lines: &BTreeMap<String, Line>) {
     let mut faults = Vec::new();
     for row in S::TABLE.rows() {
         let Some(line) = lines.get(row.spec.id) else { continue };
-        let good = |caller: &Caller| matches!(caller, Caller::Least | Caller::Allowed);
+        let cells = cells(line);
+        let good = |caller: Caller| matches!(caller, Caller::Least | Caller::Allowed);
         let world = World::start().await;
-        // Waiting for the end of one credential ends others too: that cell comes last.
-        let mut refusals: Vec<_> = line.answers.iter().filter(|(caller, _)| !good(caller)).collect();
-        refusals.sort_by_key(|(caller, _)| **caller == Caller::Expired);
-        for (caller, status) in refusals {
-            cell(&world, row, line, *caller, *status, &mut faults).await;
+        // Waiting for the end of one credential ends others too: those cells come last.
+        let mut refusals: Vec<_> = cells.iter().filter(|cell| !good(cell.caller)).collect();
+        refusals.sort_by_key(|cell| cell.caller == Caller::Expired);
+        for cell in refusals {
+            cell.hold(&world, row, line, &mut faults).await;
         }
         world.end().await;
         // What may change things gets a world of its own.
-        for (caller, status) in line.answers.iter().filter(|(caller, _)| good(caller)) {
+        for cell in cells.iter().filter(|cell| good(cell.caller)) {
             let world = World::start().await;
-            cell(&world, row, line, *caller, *status, &mut faults).await;
+            cell.hold(&world, row, line, &mut faults).await;
             world.end().await;
         }
     }
     assert!(faults.is_empty(), "{} cells are wrong:\n{}", faults.len(), faults.join("\n"));
 }
 
-async fn cell<S: WebService>(
-    world: &World,
-    row: &Row<S>,
-    line: &Line,
+/// A caller with one kind of credential.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
     caller: Caller,
+    kind: Kind,
     expected: u16,
-    faults: &mut Vec<String>,
-) {
-    let credential = credential::<S>(world, row, line, caller).await;
-    let (before, trail) = (world.snapshot().await, world.stores.audit.head().await.unwrap().seq);
-    let answer =
-        request(world, row, S::KIND, credential.as_deref(), caller).send(world.address(S::KIND)).await;
-    let answer = answer.unwrap();
-    let mut fault = |what: String| faults.push(format!("{} {caller:?}: {what}", row.spec.id));
-    if answer.status != expected {
-        fault(format!("answered {} instead of {expected}: {}", answer.status, answer.body));
-    }
-    for what in wrong_form(&answer, S::KIND) {
-        fault(what);
-    }
-    let audited = world.audited_since(trail).await;
-    if answer.status >= 400 {
-        if world.snapshot().await != before {
-            fault("was refused and changed something".to_owned());
-        }
-        if !audited.is_empty() {
-            fault(format!("was refused and left {audited:?}"));
-        }
-    } else if caller != Caller::Foreign {
-        let actions: Vec<_> = audited.iter().map(|(action, _)| action.as_str()).collect();
-        if actions != row.spec.audit.into_iter().collect::<Vec<_>>() {
-            fault(format!("left {actions:?} in the trail instead of {:?}", row.spec.audit));
-        }
-    }
-    if caller == Caller::Foreign && world.a.marks().iter().any(|mark| answer.body.contains(mark)) {
-        fault(format!("showed something of the other tenant: {}", answer.body));
-    }
 }
 
-/// What is wrong with an answer whoever gets it.
-fn wrong_form(answer: &Response, service: Service) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for name in ["x-request-id", "content-security-policy", "referrer-policy"] {
-        if answer.header(name).is_none() {
-            wrong.push(format!("lacks {name}"));
+/// The cells of a line: a caller comes with each kind of credential that is its own.
+fn cells(line: &Line) -> Vec<Cell> {
+    let taken = Kind::of_needs(&line.needs);
+    // A public route is shown a key.
+    let shown = if taken.is_empty() { vec![Kind::Key] } else { taken.clone() };
+    let mut cells = Vec::new();
+    for (&caller, &expected) in &line.answers {
+        let kinds = match caller {
+            Caller::None | Caller::OtherService | Caller::Lacking => vec![Kind::Key],
+            Caller::OtherKind => Kind::ALL.into_iter().filter(|kind| !shown.contains(kind)).collect(),
+            // The permission alone says nothing of those that hold none.
+            Caller::Least => vec![if taken.contains(&Kind::Key) { Kind::Key } else { shown[0] }],
+            _ => shown.clone(),
+        };
+        cells.extend(kinds.into_iter().map(|kind| Cell { caller, kind, expected }));
+    }
+    cells
+}
+
+impl Cell {
+    async fn hold<S: WebService>(&self, world: &World, row: &Row<S>, line: &Line, faults: &mut Vec<String>) {
+        let credential = self.credential::<S>(world, line).await;
+        let holdings = self.about(world, row, &world.a);
+        let send = async |request: Request| request.send(world.address(S::KIND)).await.unwrap();
+        let (before, trail) = (dump(world), world.stores.audit.head().await.unwrap().seq);
+        let answer = send(request(row, &holdings, credential.as_deref())).await;
+        let mut wrong = wrong_form(&answer, S::KIND);
+        if answer.status != self.expected {
+            wrong.push(format!("answered {} instead of {}: {}", answer.status, self.expected, answer.body));
         }
-    }
-    if answer.header("cache-control") != Some("no-store")
-        || answer.header("x-content-type-options") != Some("nosniff")
-    {
-        wrong.push("may be stored or sniffed".to_owned());
-    }
-    if answer.status >= 400 && answer.header("content-type") != Some("application/problem+json") {
-        wrong.push("is no problem+json".to_owned());
-    }
-    let challenge = answer.header("www-authenticate").unwrap_or_default();
-    if answer.status == 401 && !challenge.starts_with(&format!("Bearer realm=\"{service}\"")) {
-        wrong.push(format!("challenges with {challenge:?}"));
-    }
-    if answer.status == 401 {
-        let mut body = answer.json();
-        body["request_id"] = serde_json::Value::Null;
-        let one = serde_json::json!({
-            "type": "/docs/problems#unauthenticated", "title": "A valid credential is required", "status": 401,
-            "detail": "No valid credential was presented.", "code": "unauthenticated", "request_id": null,
-        });
-        if body != one {
-            wrong.push(format!("is not the one 401: {body}"));
+        wrong.extend(self.wrong_challenge(&answer, line, S::KIND));
+        let changed = changes(&before, &dump(world));
+        let audited = world.audited_since(trail).await;
+        let actions: Vec<_> = audited.into_iter().map(|(action, _)| action).collect();
+        let promised: Vec<_> = line.audit.iter().filter(|_| answer.status < 400).cloned().collect();
+        if actions != promised {
+            wrong.push(format!("left {actions:?} in the trail instead of {promised:?}"));
         }
-    }
-    wrong
-}
-
-/// The example of the row, about the first tenant's objects, but for good callers of the second.
-fn request<S>(
-    world: &World,
-    row: &Row<S>,
-    service: Service,
-    credential: Option<&str>,
-    caller: Caller,
-) -> Request {
-    let spec = &row.spec;
-    let mut holdings = world.a.clone();
-    if caller == Caller::Foreign && spec.id == "widget_session" {
-        holdings.origin.clone_from(&world.b.origin);
-    }
-    let mut query = spec.query.to_owned();
-    let mut headers = Vec::new();
-    match (spec.place, credential) {
-        (_, None) => query = without_credential(&query),
-        (Place::Header, Some(credential)) => headers.push(("Authorization", format!("Bearer {credential}"))),
-        (Place::Query(name), Some(credential)) => {
-            query = query.replace(&format!("{name}={{temp_token}}"), &format!("{name}={credential}"));
+        if promised.is_empty() != changed.is_empty() {
+            wrong.push(format!("changed {changed:#?}"));
         }
-        (Place::Cookie(name), Some(credential)) => headers.push(("Cookie", format!("{name}={credential}"))),
-    }
-    let target = holdings.fill(service, spec.path);
-    let target =
-        if query.is_empty() { target } else { format!("{target}?{}", holdings.fill(service, &query)) };
-    let mut request = Request::new(spec.method.name(), &target);
-    for (name, value) in headers {
-        request = request.header(name, &value);
-    }
-    let body = holdings.fill(service, spec.body);
-    if body.starts_with('{') {
-        request = request.json(&body);
-    } else if !body.is_empty() {
-        request = request
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .header("Sec-Fetch-Site", "same-origin");
-        request.body = body;
-    }
-    request
-}
-
-fn without_credential(query: &str) -> String {
-    query.split('&').filter(|pair| !pair.contains("{temp_token}")).collect::<Vec<_>>().join("&")
-}
-
-/// A credential of the kind that the route takes, in the caller's state.
-async fn credential<S: WebService>(
-    world: &World,
-    row: &Row<S>,
-    line: &Line,
-    caller: Caller,
-) -> Option<String> {
-    let entropy = world.hub_platform.entropy.as_ref();
-    let kind = kind_of(row, line);
-    Some(match caller {
-        Caller::None => return None,
-        Caller::Malformed => "avk_notacredential".to_owned(),
-        Caller::Unknown => {
-            let drawn = match kind {
-                Kind::Key | Kind::Any => draw_key(S::KIND, entropy).0,
-                Kind::Temp => draw_temp_token(entropy),
-                Kind::Widget => draw_session(SessionKind::Widget, entropy),
-                Kind::Chat => draw_session(SessionKind::Chat, entropy),
-            };
-            drawn.reveal().expose().to_owned()
+        if self.caller == Caller::Foreign {
+            if world.a.marks().iter().any(|mark| answer.body.contains(mark)) {
+                wrong.push(format!("showed something of the other tenant: {}", answer.body));
+            }
+            wrong.extend(touched(world, &changed).await);
+            if answer.status == 404 {
+                let absent = self.about(world, row, &nobodys(world));
+                let other = send(request(row, &absent, credential.as_deref())).await;
+                if told(&answer) != told(&other) {
+                    wrong.push(format!("tells a foreign object from an absent one: {other:?}"));
+                }
+            }
         }
-        Caller::Expired => ended(world, S::KIND, kind, true).await,
-        Caller::Revoked => ended(world, S::KIND, kind, false).await,
-        Caller::OtherKind => match (S::KIND, kind) {
-            (Service::Hub, _) | (Service::Chatbot, Kind::Key) => world.a.temp.0.clone(),
-            (Service::Chatbot, Kind::Any) => world.a.widget.0.clone(),
-            (Service::Chatbot, _) => world.a.domain_key.clone(),
-        },
-        Caller::OtherService => match S::KIND {
-            Service::Hub => world.a.domain_key.clone(),
-            Service::Chatbot => world.a.hub_key.clone(),
-        },
-        Caller::Lacking => {
-            let needed = permission(line.permission()?);
-            key(world, S::KIND, Permissions::all_of(S::KIND).iter().filter(|held| *held != needed)).await
-        }
-        Caller::Least => match line.permission() {
-            Some(name) => key(world, S::KIND, [permission(name)].into_iter()).await,
-            None => own(&world.a, S::KIND, kind),
-        },
-        Caller::Foreign => own(&world.b, S::KIND, kind),
-        Caller::Allowed => own(&world.a, S::KIND, kind),
-    })
-}
-
-/// The kind of credential that a route takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Key,
-    Temp,
-    Widget,
-    Chat,
-    /// A key or a temporary token; a public route takes nothing, and is shown this.
-    Any,
-}
-
-fn kind_of<S>(row: &Row<S>, line: &Line) -> Kind {
-    match (row.spec.place, line.needs.as_str()) {
-        (_, "temp") => Kind::Temp,
-        (_, "widget") => Kind::Widget,
-        (_, "chat") => Kind::Chat,
-        (_, needs) if needs.contains('|') => Kind::Any,
-        _ => Kind::Key,
+        faults.extend(wrong.iter().map(|what| format!("{} {self:?}: {what}", row.spec.id)));
     }
-}
 
-fn own(holdings: &Holdings, service: Service, kind: Kind) -> String {
-    match (kind, service) {
-        (Kind::Key | Kind::Any, Service::Hub) => holdings.hub_key.clone(),
-        (Kind::Key | Kind::Any, Service::Chatbot) => holdings.domain_key.clone(),
-        (Kind::Temp, _) => holdings.temp.0.clone(),
-        (Kind::Widget, _) => holdings.widget.0.clone(),
-        (Kind::Chat, _) => holdings.chat.clone(),
+    /// What the request is about: the page of a foreign caller is another tenant's.
+    fn about<S>(&self, world: &World, row: &Row<S>, owner: &Holdings) -> Holdings {
+        let mut holdings = owner.clone();
+        if self.caller == Caller::Foreign && row.spec.id == "widget_session" {
+            holdings.origin.clone_from(&world.b.origin);
+        }
+        holdings
+    }
+
+    /// The challenge says whether a credential was sent, and what a good one lacks (RFC 6750 §3).
+    fn wrong_challenge(&self, answer: &Response, line: &Line, service: Service) -> Option<String> {
+        let realm = format!("Bearer realm=\"{service}\"");
+        let expected = match answer.status {
+            401 if self.caller == Caller::None => Some(realm),
+            401 => Some(format!("{realm}, error=\"invalid_token\"")),
+            403 if matches!(self.caller, Caller::Lacking | Caller::OtherKind) => {
+                Some(format!("{realm}, error=\"insufficient_scope\", scope=\"{}\"", line.scope()))
+            }
+            _ => None,
+        };
+        let challenge = answer.header("www-authenticate");
+        (challenge != expected.as_deref()).then(|| format!("challenges with {challenge:?}"))
+    }
+
+    async fn credential<S: WebService>(&self, world: &World, line: &Line) -> Option<String> {
+        let own = self.kind.of(&world.a, S::KIND);
+        let every = Permissions::all_of(S::KIND);
+        Some(match self.caller {
+            Caller::None => return None,
+            Caller::Malformed => damaged(&own),
+            Caller::Unknown => self.kind.unknown(world, S::KIND),
+            Caller::Expired => self.kind.ended(world, S::KIND, true).await,
+            Caller::Revoked => self.kind.ended(world, S::KIND, false).await,
+            Caller::OtherService => match S::KIND {
+                Service::Hub => world.a.domain_key.clone(),
+                Service::Chatbot => world.a.hub_key.clone(),
+            },
+            Caller::Lacking => {
+                let needed = permission(line.permission().unwrap());
+                key(world, S::KIND, every.iter().filter(|held| *held != needed)).await
+            }
+            Caller::Least => match line.permission() {
+                Some(name) => key(world, S::KIND, [permission(name)].into_iter()).await,
+                None => own,
+            },
+            Caller::Foreign => self.kind.of(&world.b, S::KIND),
+            Caller::Allowed | Caller::OtherKind => own,
+        })
     }
 }
 
@@ -281,46 +225,46 @@ async fn key(world: &World, service: Service, held: impl Iterator<Item = Permiss
     world.key(service, tenant, held.collect(), None).await.0
 }
 
-/// A credential of the first tenant whose time is over, or that was revoked by itself or with its parent.
-async fn ended(world: &World, service: Service, kind: Kind, expired: bool) -> String {
-    let tenant = world.tenant_of(&world.a, service).await;
-    let all = Permissions::all_of(service);
-    let soon = auth_core::time::Clock::now(&world.clock) + Duration::from_secs(60);
-    let (secret, id) = world.key(service, tenant, all, expired.then_some(soon)).await;
-    let credential = match kind {
-        Kind::Key | Kind::Any => secret,
-        Kind::Temp => world.temp(&secret, 1).await.0,
-        Kind::Chat => {
-            let temp = world.temp(&secret, 1).await.0;
-            let opened = world.chatbot(Request::get(&format!("/autoconnect?token={temp}"))).await;
-            opened.header("set-cookie").unwrap().split(['=', ';']).nth(1).unwrap().to_owned()
-        }
-        Kind::Widget if expired => return expired_widget(world).await,
-        Kind::Widget => return revoked_widget(world).await,
-    };
-    if expired {
-        world.advance(Duration::from_secs(60)).await;
-    } else {
-        world.revoke(service, &id).await;
+/// Changed rows that are not new ones of the second tenant.
+async fn touched(world: &World, changed: &[String]) -> Vec<String> {
+    let tenant = world.tenant_of(&world.b, Service::Chatbot).await;
+    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let own = [hex(tenant.account.as_bytes()), hex(tenant.domain.unwrap().as_bytes())];
+    let its_own = |row: &&String| row.starts_with('+') && own.iter().any(|id| row.contains(id.as_str()));
+    changed
+        .iter()
+        .filter(|row| !its_own(row))
+        .map(|row| format!("touched what is not its own: {row}"))
+        .collect()
+}
+
+/// Holdings that nobody holds.
+fn nobodys(world: &World) -> Holdings {
+    let (now, entropy) = (world.clock.now(), world.hub_platform.entropy.as_ref());
+    let token = || (String::new(), TokenId::draw(now, entropy).to_string());
+    Holdings {
+        account_id: AccountId::draw(now, entropy).to_string(),
+        domain: "nowhere.example".to_owned(),
+        origin: "https://nowhere.example".to_owned(),
+        idle_key: (String::new(), KeyId::draw(now, entropy).to_string()),
+        call_sid: CallId::draw(now, entropy).to_string(),
+        user_id: UserId::draw(now, entropy).to_string(),
+        temp: token(),
+        widget: token(),
+        ..Holdings::default()
     }
-    credential
 }
 
-async fn open_widget(world: &World) -> Response {
-    let body = format!(r#"{{"tenant":"{}","origin":"{}"}}"#, world.a.domain, world.a.origin);
-    world.chatbot(Request::post("/v1/widget/session", &body)).await
-}
-
-/// The other sessions of the world end with it: they are not asked for any more in this row.
-async fn expired_widget(world: &World) -> String {
-    let opened = open_widget(world).await;
-    world.advance(Duration::from_secs(3600)).await;
-    opened.field("token")
-}
-
-async fn revoked_widget(world: &World) -> String {
-    let opened = open_widget(world).await;
-    let id = opened.field("session_id").parse().unwrap();
-    auth_core::flow::revoke_token(&world.chatbot_platform, &operator(), id).await.unwrap();
-    opened.field("token")
+/// All that an answer tells but for which request it is, and when it was.
+fn told(answer: &Response) -> (u16, Vec<(String, String)>, serde_json::Value) {
+    let mut headers = answer.headers.clone();
+    headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+    let mut body = answer.json();
+    let length = body["request_id"].take().as_str().unwrap_or_default().len();
+    // A request's number may have grown by a digit.
+    for (name, value) in headers.iter_mut().filter(|(name, _)| name == "content-length") {
+        *value = value.parse::<usize>().map(|all| all - length).unwrap_or_default().to_string();
+        assert_eq!(name, "content-length");
+    }
+    (answer.status, headers, body)
 }

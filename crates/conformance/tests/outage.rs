@@ -1,14 +1,18 @@
 //! A store that cannot answer: `503` at most, never an allow, and healthy again by itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod dump;
+
 use auth_core::{policy::Rule, service::Service, validate::LEASE};
-use auth_web::{Service as _, Table};
+use auth_web::{Row, Service as WebService};
 use chatbot_service::{Chatbot, responder::Responder};
 use conformance::{
-    client::{Request, Response},
+    caller::{Kind, request, wrong_form},
+    client::Request,
     faults::Faults,
-    world::World,
+    world::{Holdings, World},
 };
+use dump::{changes, dump};
 use hub_service::Hub;
 use std::time::Duration;
 
@@ -18,55 +22,36 @@ async fn faulty_world() -> (World, Faults) {
     (world, faults)
 }
 
-/// Every guarded row that takes its credential from a header, with the first tenant's key.
-fn guarded<S>(table: &Table<S>, world: &World, service: Service) -> Vec<Request> {
-    let key = match service {
-        Service::Hub => &world.a.hub_key,
-        Service::Chatbot => &world.a.domain_key,
-    };
-    let rows = table.rows().iter().filter(|row| {
-        matches!(row.rule, Rule::AnyOf(_)) && matches!(row.spec.place, auth_web::Place::Header)
-    });
-    let request = |row: &auth_web::endpoint::Row<S>| {
-        let target = world.a.fill(service, &format!("{}{}", row.spec.path, query(row.spec.query)));
-        let request = Request::new(row.spec.method.name(), &target).bearer(key);
-        if row.spec.body.is_empty() { request } else { request.json(&world.a.fill(service, row.spec.body)) }
-    };
-    rows.map(request).collect()
-}
-
-fn query(example: &str) -> String {
-    if example.is_empty() { String::new() } else { format!("?{example}") }
+/// Every guarded row's example, with the first tenant's credential and without.
+fn guarded<S: WebService>(world: &World) -> Vec<(Service, Request, Request)> {
+    let rows = S::TABLE.rows().iter().filter(|row| matches!(row.rule, Rule::AnyOf(_)));
+    rows.map(|row| (S::KIND, example(row, &world.a), request(row, &world.a, None))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_admitted_while_the_store_is_down() {
     let (world, faults) = faulty_world().await;
-    let requests = [
-        (Service::Hub, guarded(&Hub::TABLE, &world, Service::Hub)),
-        (Service::Chatbot, guarded(&Chatbot::TABLE, &world, Service::Chatbot)),
-    ];
-    let before = world.snapshot().await;
+    let requests = [guarded::<Hub>(&world), guarded::<Chatbot>(&world)].concat();
+    let before = dump(&world);
     let send = async |service, request: &Request| request.send(world.address(service)).await.unwrap();
     assert_eq!(world.hub(Request::get("/calls").bearer(&world.a.hub_key)).await.status, 200);
 
     faults.go_down();
     // Beyond the lease nothing is answered from memory.
     world.clock.advance(LEASE + Duration::from_secs(1));
-    for (service, requests) in &requests {
-        assert!(requests.len() > 5);
-        for request in requests {
-            let answer = send(*service, request).await;
-            assert_eq!(answer.status, 503, "{} {}: {}", request.method, request.target, answer.body);
-            assert_eq!(answer.field("code"), "unavailable");
-            // What can be said without the store is said.
-            let stranger = Request { headers: Vec::new(), ..request.clone() };
-            assert_eq!(send(*service, &stranger).await.status, 401, "{}", request.target);
-        }
-        assert_eq!(send(*service, &Request::get("/health/live")).await.status, 200);
-        assert_eq!(send(*service, &Request::get("/health/ready")).await.status, 503);
+    assert!(requests.len() > 25);
+    for (service, known, stranger) in &requests {
+        let answer = send(*service, known).await;
+        assert_eq!((answer.status, answer.field("code")), (503, "unavailable".to_owned()), "{known:?}");
+        assert_eq!(wrong_form(&answer, *service), [""; 0], "{known:?}");
+        // What can be said without the store is said.
+        assert_eq!(send(*service, stranger).await.status, 401, "{stranger:?}");
     }
-    assert_eq!(world.snapshot().await, before);
+    for service in Service::ALL {
+        assert_eq!(send(service, &Request::get("/health/live")).await.status, 200);
+        assert_eq!(send(service, &Request::get("/health/ready")).await.status, 503);
+    }
+    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
 
     faults.recover();
     world.current().await;
@@ -92,62 +77,107 @@ async fn a_key_that_was_revoked_before_the_outage_stays_refused() {
     world.end().await;
 }
 
-/// Sends a request again and again while each of its calls to the store fails in turn, until none is left to
-/// fail; the good answer.
-async fn with_every_fault(world: &World, faults: &Faults, service: Service, request: &Request) -> Response {
-    for call in 1..50 {
-        faults.fail_once(call);
-        let answer = request.send(world.address(service)).await.unwrap();
-        let reached = !faults.is_due();
-        faults.recover();
-        if !reached {
-            assert!(call > 1, "{} {} asks the store", request.method, request.target);
-            return answer;
-        }
-        // A fault may hit what was not needed for the answer; it never makes another answer of it.
-        assert!(
-            matches!(answer.status, 503 | 200..=202),
-            "{} {}: {}",
-            request.method,
-            request.target,
-            answer.body
-        );
+/// The most calls that one request makes.
+const MOST_CALLS: u32 = 40;
+
+fn example<S: WebService>(row: &Row<S>, holdings: &Holdings) -> Request {
+    let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
+    request(row, holdings, kind.map(|kind| kind.of(holdings, S::KIND)).as_deref())
+}
+
+/// Sends a writing row's example while one call of the store fails, in a world of its own; whether that call was
+/// reached.
+async fn with_fault<S: WebService>(row: &Row<S>, action: &str, call: u32) -> bool {
+    let (world, faults) = faulty_world().await;
+    let sent = example(row, &world.a);
+    let (before, seq) = (dump(&world), world.stores.audit.head().await.unwrap().seq);
+    faults.fail_once(call);
+    let answer = sent.send(world.address(S::KIND)).await.unwrap();
+    let reached = !faults.is_due();
+    faults.recover();
+    let what = format!("{}, call {call}: {} {}", row.spec.id, answer.status, answer.body);
+    let actions: Vec<_> = world.audited_since(seq).await.into_iter().map(|(action, _)| action).collect();
+    assert_eq!(wrong_form(&answer, S::KIND), [""; 0], "{what}");
+    if answer.status == row.status {
+        // What failed was not needed for the answer: then all of it was done.
+        assert_eq!(actions, [action], "{what}");
+    } else {
+        assert_eq!(answer.status, 503, "{what}");
+        assert!(reached, "{what}");
+        assert_eq!(changes(&before, &dump(&world)), [""; 0], "{what}");
+        world.current().await;
+        let again = sent.send(world.address(S::KIND)).await.unwrap();
+        assert_eq!(again.status, row.status, "{what}, then {}", again.body);
     }
-    panic!("{} {} asks the store without end", request.method, request.target);
+    assert_eq!(
+        Request::get("/health/ready").send(world.address(S::KIND)).await.unwrap().status,
+        200,
+        "{what}"
+    );
+    world.end().await;
+    reached
+}
+
+async fn every_write<S: WebService>() -> usize {
+    let mut failed = 0;
+    for row in S::TABLE.rows() {
+        let Some(action) = row.spec.audit else { continue };
+        let mut call = 1;
+        while with_fault(row, action, call).await {
+            call += 1;
+            assert!(call < MOST_CALLS, "{} asks the store without end", row.spec.id);
+        }
+        assert!(call > 1, "{} asks the store", row.spec.id);
+        failed += usize::try_from(call).unwrap() - 1;
+    }
+    failed
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_at_any_call_of_the_store_is_a_503_and_no_half_a_write() {
-    let (world, faults) = faulty_world().await;
-    let hub = |request: Request| request.bearer(&world.a.hub_key);
-    let users = format!("/accounts/{}/users", world.a.account_id);
-    for (path, body, list) in [
-        ("/api-keys", r#"{"name":"faulty","permissions":["audit_read"]}"#, "/api-keys?limit=200"),
-        (&users, r#"{"name":"Alice","email":"alice.faults@example.com"}"#, &format!("{users}?limit=200")),
-        (
-            "/start",
-            r#"{"type":"reminder","channel":"sms","phone_number":"+14155550123","client_name":"Alice",
-            "client_email":"alice@example.com","instruction":"Call.","domain_name":"x","language":"en"}"#,
-            "/calls?limit=200",
-        ),
-    ] {
-        let count = async || {
-            let listed = world.hub(hub(Request::get(list))).await;
-            listed.json()["items"].as_array().unwrap().len()
-        };
-        let (before, seq) = (count().await, world.stores.audit.head().await.unwrap().seq);
-        let made = with_every_fault(&world, &faults, Service::Hub, &hub(Request::post(path, body))).await;
-        assert!(matches!(made.status, 200..=202), "{path}: {}", made.body);
-        // One object and one event for each, whatever failed on the way.
-        assert_eq!(count().await - before, world.audited_since(seq).await.len(), "{path}");
+async fn a_fault_at_any_call_of_the_store_is_a_503_and_no_half_a_write_at_the_hub() {
+    assert!(every_write::<Hub>().await > 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_call_of_the_store_is_a_503_and_no_half_a_write_at_the_chatbot_service() {
+    assert!(every_write::<Chatbot>().await > 6);
+}
+
+/// Sends every guarded row of a table with a credential that must be refused, while each call fails in turn.
+async fn stays_refused<S: WebService>(world: &World, faults: &Faults, credential: &str, expected: &[u16]) {
+    for row in S::TABLE.rows().iter().filter(|row| matches!(row.rule, Rule::AnyOf(_))) {
+        let sent = request(row, &world.a, Some(credential));
+        for call in 1..MOST_CALLS {
+            faults.fail_once(call);
+            let answer = sent.send(world.address(S::KIND)).await.unwrap();
+            let reached = !faults.is_due();
+            faults.recover();
+            let good = expected.contains(&answer.status) || (answer.status == 503 && reached);
+            assert!(good, "{}, call {call}: {}", row.spec.id, answer.body);
+            assert_eq!(wrong_form(&answer, S::KIND), [""; 0], "{}", row.spec.id);
+            if !reached {
+                break;
+            }
+        }
     }
-    let tokens =
-        Request::post("/auth/api/v1/tokens/generate", r#"{"username":"alice"}"#).bearer(&world.a.domain_key);
-    let minted = with_every_fault(&world, &faults, Service::Chatbot, &tokens).await;
-    assert!(!minted.field("token").is_empty(), "{}", minted.body);
-    let (key, id) = world.a.idle_key.clone();
-    let revoke = hub(Request::new("DELETE", &format!("/api-keys/{id}")));
-    with_every_fault(&world, &faults, Service::Hub, &revoke).await;
-    assert_eq!(world.hub(Request::get("/calls").bearer(&key)).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_makes_a_good_credential_of_a_bad_one() {
+    let (world, faults) = faulty_world().await;
+    let before = dump(&world);
+    for kind in Kind::ALL {
+        let (hub, chatbot) = (kind.unknown(&world, Service::Hub), kind.unknown(&world, Service::Chatbot));
+        stays_refused::<Hub>(&world, &faults, &hub, &[401]).await;
+        stays_refused::<Chatbot>(&world, &faults, &chatbot, &[401]).await;
+    }
+    stays_refused::<Hub>(&world, &faults, &world.a.idle_key.0, &[403]).await;
+    assert_eq!(changes(&before, &dump(&world)), [""; 0]);
+    for kind in Kind::ALL {
+        let credential = kind.ended(&world, Service::Chatbot, false).await;
+        stays_refused::<Chatbot>(&world, &faults, &credential, &[401]).await;
+    }
+    let credential = Kind::Key.ended(&world, Service::Hub, false).await;
+    stays_refused::<Hub>(&world, &faults, &credential, &[401]).await;
     world.end().await;
 }

@@ -9,6 +9,7 @@ use conformance::{
         Fixture,
         fixture::{ALL, everything, hub},
     },
+    world::until,
 };
 use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
 use std::{
@@ -63,9 +64,7 @@ async fn a_store() -> tempfile::TempDir {
 
 /// Waits until the last connection has closed: its log is gone then.
 async fn closed(dir: &Path) {
-    while dir.join("auth.db-wal").exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    until("the last connection has closed", || !dir.join("auth.db-wal").exists()).await;
 }
 
 /// Asserts that opening is refused in one line that names the file and says what is wrong, twice, and that

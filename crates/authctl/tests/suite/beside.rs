@@ -1,7 +1,14 @@
 //! The program beside running services, on the same file.
 
 use crate::program::{Folder, Up, text};
-use conformance::client::Request;
+use conformance::client::{Request, Response};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
+use tokio::sync::mpsc::UnboundedSender;
 
 async fn may_list_calls(up: &Up, key: &str) -> bool {
     match up.hub(Request::get("/calls").bearer(key)).await.status {
@@ -82,53 +89,210 @@ async fn a_page_opens_the_widget_once_its_origin_is_set() {
     assert_eq!(up.stop(), Some(0));
 }
 
-#[tokio::test]
+/// How often the process is killed.
+const KILLS: usize = 30;
+/// The longest that an acknowledgement is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a writer says before and after each write.
+enum Word {
+    /// A user was made.
+    User(String),
+    /// A key was made: its id and its secret.
+    Made(String, String),
+    /// A key is about to be rotated or revoked.
+    Trying(String),
+    /// It got this secret.
+    Rotated(String, String),
+    /// It was revoked.
+    Revoked(String),
+}
+
+/// What was acknowledged of a key.
+#[derive(Default)]
+struct Life {
+    live: Option<String>,
+    ended: Vec<String>,
+    /// Whether a write was begun and not acknowledged.
+    unsure: bool,
+    rotations: usize,
+    revoked: bool,
+}
+
+/// What was acknowledged at all.
+#[derive(Default)]
+struct Acknowledged {
+    users: Vec<String>,
+    keys: BTreeMap<String, Life>,
+}
+
+impl Acknowledged {
+    /// Takes a word in; whether it acknowledges a write.
+    fn hear(&mut self, word: Word) -> bool {
+        match word {
+            Word::User(id) => self.users.push(id),
+            Word::Made(id, secret) => self.keys.entry(id).or_default().live = Some(secret),
+            Word::Trying(id) => {
+                self.keys.entry(id).or_default().unsure = true;
+                return false;
+            }
+            Word::Rotated(id, secret) => {
+                let life = self.keys.entry(id).or_default();
+                life.ended.extend(life.live.replace(secret));
+                (life.unsure, life.rotations) = (false, life.rotations + 1);
+            }
+            Word::Revoked(id) => {
+                let life = self.keys.entry(id).or_default();
+                life.ended.extend(life.live.take());
+                (life.unsure, life.revoked) = (false, true);
+            }
+        }
+        true
+    }
+}
+
+/// Where a writer writes, with which key, and to whom it tells of it.
+#[derive(Clone)]
+struct Writer {
+    hub: SocketAddr,
+    account: String,
+    key: String,
+    told: UnboundedSender<Word>,
+}
+
+impl Writer {
+    /// Sends a request. An answer that was cut off acknowledges nothing.
+    async fn send(&self, request: Request, good: u16, member: &str) -> Option<Response> {
+        let answer = request.bearer(&self.key).send(self.hub).await.ok()?;
+        let whole = answer.status == good && (member.is_empty() || !answer.field(member).is_empty());
+        whole.then_some(answer)
+    }
+
+    /// Makes users until the process is gone.
+    async fn users(self, name: String) -> Option<()> {
+        for number in 0.. {
+            let body = format!(r#"{{"name":"Alice","email":"alice+{name}.{number}@example.com"}}"#);
+            let made = Request::post(&format!("/accounts/{}/users", self.account), &body);
+            let made = self.send(made, 201, "user_id").await?;
+            self.told.send(Word::User(made.field("user_id"))).ok()?;
+        }
+        None
+    }
+
+    /// Makes keys, rotates two of three and revokes one of three, until the process is gone.
+    async fn keys(self) -> Option<()> {
+        for number in 0.. {
+            let made = Request::post("/api-keys", r#"{"name":"killed","permissions":["call_management"]}"#);
+            let made = self.send(made, 201, "key").await?;
+            let id = made.field("id");
+            self.told.send(Word::Made(id.clone(), made.field("key"))).ok()?;
+            if number % 3 > 0 {
+                self.told.send(Word::Trying(id.clone())).ok()?;
+                let rotated = Request::post(&format!("/api-keys/{id}/rotate"), "{}");
+                let secret = self.send(rotated, 200, "key").await?.field("key");
+                self.told.send(Word::Rotated(id.clone(), secret)).ok()?;
+            }
+            if number % 3 > 1 {
+                self.told.send(Word::Trying(id.clone())).ok()?;
+                let revoke = Request::new("DELETE", &format!("/api-keys/{id}"));
+                self.send(revoke, 204, "").await?;
+                self.told.send(Word::Revoked(id)).ok()?;
+            }
+        }
+        None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     let folder = Folder::new();
-    let mut acknowledged = Vec::new();
-    for round in 0..6 {
+    let mut acknowledged = Acknowledged::default();
+    for round in 0..KILLS {
         let up = folder.up();
-        let (account, key) = (folder.first("account_id"), folder.first("hub_api_key"));
-        let users = format!("/accounts/{account}/users");
-        let (hub, wanted) = (up.hub, 15 + 10 * round);
+        let (told, mut words) = tokio::sync::mpsc::unbounded_channel();
+        let writer = Writer {
+            hub: up.hub,
+            account: folder.first("account_id"),
+            key: folder.first("hub_api_key"),
+            told,
+        };
         let mut writers = tokio::task::JoinSet::new();
-        let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
-        for writer in 0..4 {
-            let (users, key, sender) = (users.clone(), key.clone(), sender.clone());
-            writers.spawn(async move {
-                for number in 0.. {
-                    let body = format!(
-                        r#"{{"name":"Alice","email":"alice+{round}.{writer}.{number}@example.com"}}"#
-                    );
-                    let Ok(made) = Request::post(&users, &body).bearer(&key).send(hub).await else { return };
-                    // A body that was cut off acknowledges nothing.
-                    if made.status == 201 && !made.field("user_id").is_empty() {
-                        sender.send(made.field("user_id")).unwrap();
-                    }
-                }
-            });
+        for number in 0..2 {
+            writers.spawn(writer.clone().users(format!("{round}.{number}")));
+            writers.spawn(writer.clone().keys());
         }
-        drop(sender);
-        // Killed in the middle of writing, and not before some was acknowledged.
-        for _ in 0..wanted {
-            acknowledged.push(answers.recv().await.unwrap());
+        drop(writer);
+        // Killed in the middle of writing, and not before some was acknowledged: in every other round keys too,
+        // for whose acknowledgement the processes that were killed before have to be waited for.
+        let (mut heard, mut of_keys) = (0, 0);
+        while heard < 5 + round || (round % 2 == 0 && of_keys < 5 + round / 2) {
+            let word = tokio::time::timeout(PATIENCE, words.recv()).await;
+            let word =
+                word.ok().flatten().unwrap_or_else(|| panic!("nothing is acknowledged in round {round}"));
+            of_keys += usize::from(!matches!(word, Word::User(_) | Word::Trying(_)));
+            heard += usize::from(acknowledged.hear(word));
         }
         up.kill();
-        while let Some(late) = answers.recv().await {
-            acknowledged.push(late);
+        while let Some(late) = words.recv().await {
+            acknowledged.hear(late);
         }
         writers.join_all().await;
         folder.json(&["audit", "verify"]);
     }
     let up = folder.up();
-    let (account, key) = (folder.first("account_id"), folder.first("hub_api_key"));
-    for user in &acknowledged {
-        let read = up.hub(Request::get(&format!("/accounts/{account}/users/{user}")).bearer(&key)).await;
-        assert_eq!(read.status, 200, "{user}");
-        let told = up
-            .hub(Request::get(&format!("/audit/events?action=user.created&target={user}")).bearer(&key))
-            .await;
-        assert_eq!(told.json()["items"].as_array().unwrap().len(), 1, "{user} has its one event");
-    }
+    holds(&folder, &up, &acknowledged).await;
     assert_eq!(up.stop(), Some(0));
+}
+
+/// Every item of a list of the Hub, page by page.
+async fn all(up: &Up, key: &str, list: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = up.hub(Request::get(&format!("{list}limit=200{cursor}")).bearer(key)).await.json();
+        items.extend(page["items"].as_array().unwrap().clone());
+        let Some(next) = page["next_cursor"].as_str() else { return items };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+/// Asserts that all that was acknowledged is there, and its events with it.
+async fn holds(folder: &Folder, up: &Up, acknowledged: &Acknowledged) {
+    let (account, key) = (folder.first("account_id"), folder.first("hub_api_key"));
+    let users = all(up, &key, &format!("/accounts/{account}/users?")).await;
+    let users: BTreeSet<_> = users.iter().map(|user| text(user, "user_id")).collect();
+    let mut events: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for found in all(up, &key, "/audit/events?").await {
+        let event = &found["event"];
+        let about = ["user", "key"].iter().find_map(|kind| event[kind].as_str()).unwrap_or_default();
+        *events.entry((text(event, "action"), about.to_owned())).or_default() += 1;
+    }
+    let told = |action: &str, target: &str| {
+        events.get(&(action.to_owned(), target.to_owned())).copied().unwrap_or_default()
+    };
+    for user in &acknowledged.users {
+        assert!(users.contains(user), "{user} was lost");
+        assert_eq!(told("user.created", user), 1, "{user} has its one event");
+    }
+    let (mut rotated, mut revoked) = (0, 0);
+    for (id, life) in &acknowledged.keys {
+        for ended in &life.ended {
+            assert!(!may_list_calls(up, ended).await, "{id}: an ended secret came back");
+        }
+        if let Some(live) = life.live.as_ref().filter(|_| !life.unsure) {
+            assert!(may_list_calls(up, live).await, "{id}: a live secret was lost");
+        }
+        // What was begun may have been done, though nobody heard of it.
+        let may_be = usize::from(life.unsure);
+        assert_eq!(told("key.created", id), 1, "{id}");
+        let (rotations, ends) = (told("key.rotated", id), told("key.revoked", id));
+        assert!((life.rotations..=life.rotations + may_be).contains(&rotations), "{id}: {rotations}");
+        assert!(
+            (usize::from(life.revoked)..=usize::from(life.revoked) + may_be).contains(&ends),
+            "{id}: {ends}"
+        );
+        rotated += life.rotations;
+        revoked += usize::from(life.revoked);
+    }
+    let counts = (acknowledged.users.len(), acknowledged.keys.len(), rotated, revoked);
+    assert!(counts.0 > KILLS && counts.1 > KILLS / 2 && rotated > 0 && revoked > 0, "{counts:?}");
 }

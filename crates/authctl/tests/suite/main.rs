@@ -1,6 +1,7 @@
 //! The program, run as people run it: as a process.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "the suite fails by panicking, and looks at files"
 )]

@@ -3,7 +3,7 @@
 use crate::program::{Folder, read_json};
 use conformance::client::Request;
 use serde_json::Value;
-use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Stdio, time::Duration};
 
 const FIELDS: [&str; 6] = ["account_id", "chatbot_url", "domain", "domain_api_key", "hub_api_key", "hub_url"];
 
@@ -87,46 +87,97 @@ fn a_taken_port_makes_nothing() {
     assert!(!folder.data().exists());
 }
 
+/// Runs a command in so many processes at once; what each printed. They must all have ended in good time.
+fn all_at_once(folder: &Folder, count: usize, arguments: &[&str]) -> Vec<Value> {
+    let start = |_| {
+        let mut command = folder.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let started: Vec<_> = (0..count).map(start).collect();
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        started.into_iter().try_for_each(|child| sender.send(child.wait_with_output()))
+    });
+    let next = |_| {
+        let output = ended.recv_timeout(Duration::from_secs(120)).unwrap_or_else(|_| panic!("one hangs"));
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    (0..count).map(next).collect()
+}
+
 #[test]
-fn of_several_starts_at_once_one_makes_the_keys() {
-    for _ in 0..5 {
+fn of_many_first_starts_at_once_one_makes_the_keys() {
+    for starts in [10, 10, 10, 100] {
         let folder = Folder::new();
-        let all_at_once = |arguments: &[&str]| -> Vec<Value> {
-            let start = |_| folder.command(arguments).stdout(Stdio::piped()).spawn().unwrap();
-            let started: Vec<_> = (0..10).map(start).collect();
-            let outputs = started.into_iter().map(|child| child.wait_with_output().unwrap());
-            outputs.map(|output| serde_json::from_slice(&output.stdout).unwrap()).collect()
-        };
-        let made = all_at_once(&["init", "--json"]);
-        assert_eq!(made.iter().filter(|said| said["made"] == true).count(), 1);
+        let made = all_at_once(&folder, starts, &["init", "--json"]);
+        assert_eq!(made.iter().filter(|said| said["made"] == true).count(), 1, "of {starts}");
         let count = |list| folder.json(&[list, "list"]).as_array().unwrap().len();
         assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, 2));
         // All are on one store, with one trail.
-        let accounts = all_at_once(&["accounts", "create", "Another account", "--json"]);
+        let accounts = all_at_once(&folder, 10, &["accounts", "create", "Another account", "--json"]);
         assert_eq!((accounts.len(), count("accounts")), (10, 11));
         assert_eq!(folder.json(&["audit", "verify"])["entries"], 4 + 10);
     }
 }
 
+/// How many events the trail of a folder has been anchored with.
+fn anchored(data: &Path) -> usize {
+    std::fs::read_to_string(data.join("audit.anchor")).map_or(0, |text| text.lines().count())
+}
+
+/// What can be seen of a first start in its folder.
+type Sight = (&'static str, fn(&Path) -> bool);
+
+/// When a first start is killed: as soon as this can be seen of it.
+const SIGHTS: [Sight; 9] = [
+    ("nothing", |_| true),
+    ("a folder", Path::exists),
+    ("a key of the trail", |data| data.join("audit.key").exists()),
+    ("a database", |data| data.join("auth.db").exists()),
+    ("a draft", |data| data.join("bootstrap.json.draft").exists()),
+    ("one event", |data| anchored(data) >= 1),
+    ("two events", |data| anchored(data) >= 2),
+    ("three events", |data| anchored(data) >= 3),
+    ("all events", |data| anchored(data) >= 4),
+];
+
 #[test]
 fn a_first_start_that_is_killed_anywhere_is_finished_by_the_next() {
-    for round in 0..40_u64 {
-        let folder = Folder::new();
-        let mut child = folder.command(&["init"]).stdout(Stdio::null()).spawn().unwrap();
-        // Anywhere between before its first and after its last step.
-        std::thread::sleep(std::time::Duration::from_micros(round * 700));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        folder.json(&["init"]);
-        assert_eq!(folder.json(&["accounts", "list"]).as_array().unwrap().len(), 1, "round {round}");
-        assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2, "round {round}");
-        for (key, path) in [("hub_api_key", "/calls"), ("domain_api_key", "/auth/api/v1/tokens")] {
-            let key = folder.file("key", &folder.first(key));
-            let explained = folder.json(&["policy", "explain", "GET", path, "--key-file", &key]);
-            assert_eq!(explained["explained"][0]["answer"]["status"], 200, "round {round}: {explained}");
+    let (mut drafts, mut halves) = (0, 0);
+    for (sight, seen) in SIGHTS {
+        for round in 0..5 {
+            let folder = Folder::new();
+            let data = folder.data();
+            let mut child = folder.command(&["init"]).stdout(Stdio::null()).spawn().unwrap();
+            while !seen(&data) && child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let finished = data.join("bootstrap.json").exists();
+            drafts += u32::from(!finished && data.join("bootstrap.json.draft").exists());
+            halves += u32::from(!finished && (1..4).contains(&anchored(&data)));
+            finishes(&folder, &format!("killed at {sight}, round {round}"));
         }
-        folder.json(&["audit", "verify"]);
     }
+    assert!(drafts > 0, "no start was killed between its draft and its end");
+    assert!(halves > 0, "no start was killed with a half of its objects made");
+}
+
+/// The next start makes what is missing, once, and its keys work.
+fn finishes(folder: &Folder, what: &str) {
+    folder.json(&["init"]);
+    let count = |list| folder.json(&[list, "list"]).as_array().unwrap().len();
+    assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, 2), "{what}");
+    for (key, path) in [("hub_api_key", "/calls"), ("domain_api_key", "/auth/api/v1/tokens")] {
+        let key = folder.file("key", &folder.first(key));
+        let explained = folder.json(&["policy", "explain", "GET", path, "--key-file", &key]);
+        assert_eq!(explained["explained"][0]["answer"]["status"], 200, "{what}: {explained}");
+    }
+    assert_eq!(folder.json(&["audit", "verify"])["entries"], 4, "{what}");
+    assert!(!folder.data().join("bootstrap.json.draft").exists(), "{what}");
 }
 
 #[test]

@@ -1,0 +1,200 @@
+//! Credentials of every kind in every state, and the requests that present them.
+
+use crate::{
+    client::{Request, Response},
+    operator::operator,
+    world::{Holdings, World},
+};
+use auth_core::{
+    credential::{SessionKind, draw_key, draw_session, draw_temp_token},
+    policy::Permissions,
+    service::Service,
+    time::Clock as _,
+};
+use auth_web::{Place, Row, Service as WebService};
+use std::time::Duration;
+
+/// A kind of credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An API key of the service.
+    Key,
+    /// A temporary access token.
+    Temp,
+    /// A widget session.
+    Widget,
+    /// A browser chat session.
+    Chat,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Key, Self::Temp, Self::Widget, Self::Chat];
+
+    /// The kinds that a route takes, as its needs are written; a public route takes none.
+    pub fn of_needs(needs: &str) -> Vec<Self> {
+        let kind = |need: &str| match need {
+            "public" => None,
+            "temp" => Some(Self::Temp),
+            "widget" => Some(Self::Widget),
+            "chat" => Some(Self::Chat),
+            need if need.contains("key(") => Some(Self::Key),
+            need => panic!("{need} is no need"),
+        };
+        needs.split('|').filter_map(kind).collect()
+    }
+
+    /// A live one of a tenant, that may everything its kind can.
+    pub fn of(self, holdings: &Holdings, service: Service) -> String {
+        let credential = match (self, service) {
+            (Self::Key, Service::Hub) => &holdings.hub_key,
+            (Self::Key, Service::Chatbot) => &holdings.domain_key,
+            (Self::Temp, _) => &holdings.temp.0,
+            (Self::Widget, _) => &holdings.widget.0,
+            (Self::Chat, _) => &holdings.chat,
+        };
+        assert!(credential.len() > 30, "{self:?} is missing");
+        credential.clone()
+    }
+
+    /// A well-formed one that nobody issued.
+    pub fn unknown(self, world: &World, service: Service) -> String {
+        let entropy = world.hub_platform.entropy.as_ref();
+        let drawn = match self {
+            Self::Key => draw_key(service, entropy).0,
+            Self::Temp => draw_temp_token(entropy),
+            Self::Widget => draw_session(SessionKind::Widget, entropy),
+            Self::Chat => draw_session(SessionKind::Chat, entropy),
+        };
+        drawn.reveal().expose().to_owned()
+    }
+
+    /// One of the first tenant whose time is over, or that was revoked by itself or with its parent. Waiting for
+    /// its end ends other credentials too.
+    pub async fn ended(self, world: &World, service: Service, expired: bool) -> String {
+        if self == Self::Widget {
+            return ended_widget(world, expired).await;
+        }
+        // Only the chatbot service mints tokens, whatever the service that they are shown to.
+        let maker = if self == Self::Key { service } else { Service::Chatbot };
+        let tenant = world.tenant_of(&world.a, maker).await;
+        let soon = world.clock.now() + Duration::from_secs(60);
+        let all = Permissions::all_of(maker);
+        let (secret, id) = world.key(maker, tenant, all, expired.then_some(soon)).await;
+        let credential = match self {
+            Self::Temp => world.temp(&secret, 1).await.0,
+            Self::Chat => opened_chat(world, &world.temp(&secret, 1).await.0).await,
+            Self::Key | Self::Widget => secret,
+        };
+        if expired {
+            world.advance(Duration::from_secs(60)).await;
+        } else {
+            world.revoke(maker, &id).await;
+        }
+        credential
+    }
+}
+
+async fn opened_chat(world: &World, temp: &str) -> String {
+    let opened = world.chatbot(Request::get(&format!("/autoconnect?token={temp}"))).await;
+    opened.header("set-cookie").unwrap().split(['=', ';']).nth(1).unwrap().to_owned()
+}
+
+async fn ended_widget(world: &World, expired: bool) -> String {
+    let body = format!(r#"{{"tenant":"{}","origin":"{}"}}"#, world.a.domain, world.a.origin);
+    let opened = world.chatbot(Request::post("/v1/widget/session", &body)).await;
+    if expired {
+        world.advance(Duration::from_secs(3600)).await;
+    } else {
+        let id = opened.field("session_id").parse().unwrap();
+        auth_core::flow::revoke_token(&world.chatbot_platform, &operator(), id).await.unwrap();
+    }
+    opened.field("token")
+}
+
+/// A credential with another last character.
+pub fn damaged(credential: &str) -> String {
+    let mut damaged = credential.to_owned();
+    let other = if damaged.pop() == Some('a') { 'b' } else { 'a' };
+    damaged.push(other);
+    damaged
+}
+
+/// The example of a row about what a tenant owns, with a credential where the row takes it.
+pub fn request<S: WebService>(row: &Row<S>, holdings: &Holdings, credential: Option<&str>) -> Request {
+    let spec = &row.spec;
+    let mut query = spec.query.to_owned();
+    let mut header = None;
+    match (spec.place, credential) {
+        (_, None) => query = without_credential(&query),
+        (Place::Header, Some(credential)) => header = Some(("Authorization", format!("Bearer {credential}"))),
+        (Place::Query(name), Some(credential)) => {
+            query = query.replace(&format!("{name}={{temp_token}}"), &format!("{name}={credential}"));
+        }
+        (Place::Cookie(name), Some(credential)) => header = Some(("Cookie", format!("{name}={credential}"))),
+    }
+    let target = holdings.fill(S::KIND, spec.path);
+    let query = holdings.fill(S::KIND, &query);
+    let target = if query.is_empty() { target } else { format!("{target}?{query}") };
+    let mut request = Request::new(spec.method.name(), &target);
+    if let Some((name, value)) = header {
+        request = request.header(name, &value);
+    }
+    let body = holdings.fill(S::KIND, spec.body);
+    if body.starts_with('{') {
+        return request.json(&body);
+    }
+    if !body.is_empty() {
+        request = request
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Sec-Fetch-Site", "same-origin");
+        request.body = body;
+    }
+    request
+}
+
+fn without_credential(query: &str) -> String {
+    query.split('&').filter(|pair| !pair.contains("{temp_token}")).collect::<Vec<_>>().join("&")
+}
+
+/// What is wrong with an answer, whoever gets it and whatever it says.
+pub fn wrong_form(answer: &Response, service: Service) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for name in ["x-request-id", "content-security-policy", "referrer-policy"] {
+        if answer.header(name).is_none() {
+            wrong.push(format!("lacks {name}"));
+        }
+    }
+    if answer.header("cache-control") != Some("no-store")
+        || answer.header("x-content-type-options") != Some("nosniff")
+    {
+        wrong.push("may be stored or sniffed".to_owned());
+    }
+    if answer.status >= 400 && answer.header("content-type") != Some("application/problem+json") {
+        wrong.push("is no problem+json".to_owned());
+    }
+    if answer.status >= 400 && answer.header("x-request-id") != Some(answer.field("request_id").as_str()) {
+        wrong.push("names another request".to_owned());
+    }
+    if answer.status == 401 {
+        let mut body = answer.json();
+        body["request_id"] = serde_json::Value::Null;
+        let one = serde_json::json!({
+            "type": "/docs/problems#unauthenticated", "title": "A valid credential is required", "status": 401,
+            "detail": "No valid credential was presented.", "code": "unauthenticated", "request_id": null,
+        });
+        if body != one {
+            wrong.push(format!("is not the one 401: {body}"));
+        }
+    }
+    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    if (answer.status == 401) != challenge.starts_with(&format!("Bearer realm=\"{service}\""))
+        && answer.field("code") != "insufficient_scope"
+    {
+        wrong.push(format!("challenges with {challenge:?}"));
+    }
+    if [503, 429].contains(&answer.status) && answer.header("retry-after").is_none() {
+        wrong.push("does not say when to try again".to_owned());
+    }
+    wrong
+}

@@ -1,0 +1,304 @@
+//! The contract's cases notice, for accounts, domains, calls and tokens: a store that breaks one promise fails the
+//! case of that promise.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use async_trait::async_trait;
+use auth_core::{
+    audit::ChainKey,
+    id::{AccountId, CallId, DomainId, TokenId},
+    model::{
+        Account, AccountPatch, Call, Domain, DomainName, DomainPatch, NewAccount, NewCall, NewDomain,
+        NewToken, Page, Status, Token, Usage, Version, WebOrigin,
+    },
+    policy::{Granted, Scope},
+    port::{
+        Accounts, Answer, Calls, CancelCall, Change, ChangeAccount, ChangeDomain, CreateAccount,
+        CreateDomain, Creation, Domains, FoundToken, MintToken, Once, OpenSession, RevokeToken, Seq,
+        StartCall, Stores, SuspendAccount, SuspendDomain, Tokens,
+    },
+    principal::TokenKind,
+    secret::TokenDigest,
+    time::Timestamp,
+};
+use conformance::contract::{self, Fixture, fixture::everything};
+use std::{sync::Arc, time::Duration};
+
+/// One promise that is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Reads ignore their scope.
+    Unscoped,
+    /// A request that is sent twice is carried out twice.
+    Forgetful,
+    /// What was done already is done again.
+    Repeating,
+    /// A change is made whatever was read.
+    Versionless,
+    /// Pages are a row short.
+    Short,
+    /// What ended is found live.
+    Undead,
+    /// Lists hold tokens of every kind.
+    Kindless,
+    /// Nothing is forgotten.
+    Hoarding,
+    /// Everything is forgotten.
+    Careless,
+    /// The end of a range is within it.
+    Inclusive,
+    /// A taken name is said to be free.
+    Denying,
+    /// Every page is listed.
+    Open,
+    /// A status is not kept.
+    Idle,
+    /// An address cannot be taken away.
+    Sticky,
+}
+use Fault::{
+    Careless, Denying, Forgetful, Hoarding, Idle, Inclusive, Kindless, Open, Repeating, Short, Sticky,
+    Undead, Unscoped, Versionless,
+};
+
+/// Every fault, with a case that must notice.
+const NOTICED: &[(Fault, &str)] = &[
+    (Unscoped, "accounts::a_scope_holds_its_own_account_alone"),
+    (Unscoped, "domains::a_scope_holds_what_is_its_own"),
+    (Unscoped, "calls::a_scope_holds_its_own_account_alone"),
+    (Unscoped, "tokens::a_scope_holds_what_is_its_own"),
+    (Forgetful, "calls::a_repeated_request_is_answered_as_the_first_for_a_day"),
+    (Forgetful, "calls::one_request_sent_many_times_makes_one_call"),
+    (Forgetful, "tokens::a_repeated_request_is_answered_as_the_first_for_a_day"),
+    (Forgetful, "tokens::one_request_sent_many_times_mints_one_token"),
+    (Repeating, "calls::a_call_is_cancelled_once"),
+    (Repeating, "calls::of_many_cancellations_one_cancels"),
+    (Repeating, "tokens::revoking_is_terminal"),
+    (Repeating, "tokens::of_many_revocations_one_revokes"),
+    (Versionless, "accounts::a_change_is_made_at_the_version_that_was_read"),
+    (Versionless, "accounts::of_many_changes_of_one_version_one_is_made"),
+    (Versionless, "domains::a_change_is_made_at_the_version_that_was_read"),
+    (Short, "accounts::lists_are_newest_first_and_pages_neither_repeat_nor_leave_out"),
+    (Short, "domains::lists_are_newest_first_and_pages_neither_repeat_nor_leave_out"),
+    (Short, "calls::lists_are_newest_first_and_pages_neither_repeat_nor_leave_out"),
+    (Short, "tokens::lists_are_of_one_kind_newest_first_and_pages_neither_repeat_nor_leave_out"),
+    (Undead, "tokens::revoking_is_terminal"),
+    (Undead, "tokens::a_token_ends_with_its_parent_its_domain_and_its_account"),
+    (Kindless, "tokens::lists_are_of_one_kind_newest_first_and_pages_neither_repeat_nor_leave_out"),
+    (Hoarding, "tokens::tokens_that_ended_are_forgotten_on_purge_and_no_others"),
+    (Careless, "tokens::tokens_that_ended_are_forgotten_on_purge_and_no_others"),
+    (Inclusive, "calls::usage_counts_what_was_not_cancelled_by_month_and_channel"),
+    (Denying, "domains::a_name_is_taken_once_over_all_accounts"),
+    (Denying, "domains::of_many_makers_of_one_name_one_makes_it"),
+    (Open, "domains::pages_are_listed_exactly_as_they_are_written"),
+    (Idle, "accounts::suspending_and_reviving_are_announced"),
+    (Idle, "domains::suspending_and_reviving_are_announced"),
+    (Sticky, "accounts::an_address_can_be_taken_away"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_broken_promise_is_noticed() {
+    let mut unnoticed = Vec::new();
+    for (fault, name) in NOTICED {
+        let cases: Vec<_> = contract::all().filter(|case| case.name == *name).collect();
+        assert_eq!(cases.len(), 1, "{name}");
+        let failed = contract::run(cases.into_iter(), move || broken(*fault)).await;
+        if failed.is_empty() {
+            unnoticed.push((*fault, *name));
+        }
+    }
+    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+}
+
+async fn broken(fault: Fault) -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = ChainKey::new([5; 32]);
+    let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
+    let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
+    let open = || with_fault(auth_store_sqlite::open(&options).unwrap(), fault);
+    Fixture::new(open(), open(), chain, Some(dir))
+}
+
+fn with_fault(stores: Stores, fault: Fault) -> Stores {
+    let broken = Arc::new(Broken { inner: stores.clone(), fault });
+    Stores {
+        accounts: Arc::clone(&broken) as _,
+        domains: Arc::clone(&broken) as _,
+        calls: Arc::clone(&broken) as _,
+        tokens: broken,
+        ..stores
+    }
+}
+
+/// A store that keeps all promises but one.
+struct Broken {
+    inner: Stores,
+    fault: Fault,
+}
+
+impl Broken {
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+    fn scope(&self, scope: Scope) -> Scope {
+        if self.is(Unscoped) { everything() } else { scope }
+    }
+    fn once(&self, once: Option<Once>) -> Option<Once> {
+        once.filter(|_| !self.is(Forgetful))
+    }
+    fn rows<T>(&self, mut rows: Vec<T>, limit: u16) -> Vec<T> {
+        if self.is(Short) && rows.len() == usize::from(limit) {
+            rows.remove(0);
+        }
+        rows
+    }
+    fn status(&self, status: Status) -> Status {
+        if self.is(Idle) { Status::Active } else { status }
+    }
+}
+
+#[async_trait]
+impl Accounts for Broken {
+    async fn read(&self, scope: Scope, id: AccountId) -> Answer<Option<Account>> {
+        self.inner.accounts.read(self.scope(scope), id).await
+    }
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Account>> {
+        Ok(self.rows(self.inner.accounts.list(self.scope(scope), page).await?, page.limit))
+    }
+    async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()> {
+        self.inner.accounts.create(grant, new).await
+    }
+    async fn change(
+        &self,
+        grant: &Granted<ChangeAccount>,
+        version: Version,
+        mut patch: AccountPatch,
+        at: Timestamp,
+    ) -> Answer<Change<Account>> {
+        if self.is(Sticky) && patch.contact == auth_core::model::Set::To(None) {
+            patch.contact = auth_core::model::Set::Keep;
+        }
+        let mut version = version;
+        loop {
+            let done = self.inner.accounts.change(grant, version, patch.clone(), at).await?;
+            if done != Change::Stale || !self.is(Versionless) {
+                return Ok(done);
+            }
+            let now = self.inner.accounts.read(everything(), grant.target()).await?;
+            version = now.map_or(Version::FIRST, |now| now.version);
+        }
+    }
+    async fn set_status(
+        &self,
+        grant: &Granted<SuspendAccount>,
+        status: Status,
+        at: Timestamp,
+    ) -> Answer<Seq> {
+        self.inner.accounts.set_status(grant, self.status(status), at).await
+    }
+}
+
+#[async_trait]
+impl Domains for Broken {
+    async fn read(&self, scope: Scope, id: DomainId) -> Answer<Option<Domain>> {
+        self.inner.domains.read(self.scope(scope), id).await
+    }
+    async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>> {
+        self.inner.domains.by_name(self.scope(scope), name).await
+    }
+    async fn widget_home(&self, name: &DomainName) -> Answer<Option<Domain>> {
+        self.inner.domains.widget_home(name).await
+    }
+    async fn lists_page(&self, page: &WebOrigin) -> Answer<bool> {
+        Ok(self.is(Open) || self.inner.domains.lists_page(page).await?)
+    }
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>> {
+        Ok(self.rows(self.inner.domains.list(self.scope(scope), page).await?, page.limit))
+    }
+    async fn create(&self, grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation> {
+        let made = self.inner.domains.create(grant, new).await?;
+        Ok(if self.is(Denying) { Creation::Done(()) } else { made })
+    }
+    async fn change(
+        &self,
+        grant: &Granted<ChangeDomain>,
+        version: Version,
+        patch: DomainPatch,
+        at: Timestamp,
+    ) -> Answer<Change<Domain>> {
+        let mut version = version;
+        loop {
+            let done = self.inner.domains.change(grant, version, patch.clone(), at).await?;
+            if done != Change::Stale || !self.is(Versionless) {
+                return Ok(done);
+            }
+            let now = self.inner.domains.read(everything(), grant.target()).await?;
+            version = now.map_or(Version::FIRST, |now| now.version);
+        }
+    }
+    async fn set_status(&self, grant: &Granted<SuspendDomain>, status: Status, at: Timestamp) -> Answer<Seq> {
+        self.inner.domains.set_status(grant, self.status(status), at).await
+    }
+}
+
+#[async_trait]
+impl Calls for Broken {
+    async fn read(&self, scope: Scope, id: CallId) -> Answer<Option<Call>> {
+        self.inner.calls.read(self.scope(scope), id).await
+    }
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Call>> {
+        Ok(self.rows(self.inner.calls.list(self.scope(scope), page).await?, page.limit))
+    }
+    async fn start(&self, grant: &Granted<StartCall>, new: NewCall, once: Option<Once>) -> Answer<Creation> {
+        self.inner.calls.start(grant, new, self.once(once)).await
+    }
+    async fn cancel(&self, grant: &Granted<CancelCall>, at: Timestamp) -> Answer<Change<Call>> {
+        let done = self.inner.calls.cancel(grant, at).await?;
+        if done == Change::Stale && self.is(Repeating) {
+            let call = self.inner.calls.read(everything(), grant.target()).await?;
+            return Ok(call.map_or(Change::Stale, Change::Done));
+        }
+        Ok(done)
+    }
+    async fn usage(&self, scope: Scope, from: Timestamp, to: Timestamp) -> Answer<Vec<Usage>> {
+        let to = if self.is(Inclusive) { to + Duration::from_millis(1) } else { to };
+        self.inner.calls.usage(self.scope(scope), from, to).await
+    }
+}
+
+#[async_trait]
+impl Tokens for Broken {
+    async fn find(&self, digest: &TokenDigest) -> Answer<Option<FoundToken>> {
+        let found = self.inner.tokens.find(digest).await?;
+        Ok(found.map(|found| FoundToken { ended: found.ended && !self.is(Undead), ..found }))
+    }
+    async fn by_digest(&self, scope: Scope, digest: &TokenDigest) -> Answer<Option<Token>> {
+        self.inner.tokens.by_digest(self.scope(scope), digest).await
+    }
+    async fn read(&self, scope: Scope, id: TokenId) -> Answer<Option<Token>> {
+        self.inner.tokens.read(self.scope(scope), id).await
+    }
+    async fn list(&self, kind: TokenKind, scope: Scope, page: Page) -> Answer<Vec<Token>> {
+        let mut found = self.inner.tokens.list(kind, self.scope(scope), page).await?;
+        for other in TokenKind::ALL.into_iter().filter(|other| self.is(Kindless) && *other != kind) {
+            found.extend(self.inner.tokens.list(other, self.scope(scope), page).await?);
+        }
+        Ok(self.rows(found, page.limit))
+    }
+    async fn mint(&self, grant: &Granted<MintToken>, new: NewToken, once: Option<Once>) -> Answer<Creation> {
+        self.inner.tokens.mint(grant, new, self.once(once)).await
+    }
+    async fn open(&self, grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation> {
+        self.inner.tokens.open(grant, new).await
+    }
+    async fn revoke(&self, grant: &Granted<RevokeToken>, at: Timestamp) -> Answer<Option<Seq>> {
+        let seq = self.inner.tokens.revoke(grant, at).await?;
+        Ok(seq.or_else(|| self.is(Repeating).then_some(Seq(1))))
+    }
+    async fn purge(&self, before: Timestamp) -> Answer<usize> {
+        match self.fault {
+            Hoarding => Ok(0),
+            Careless => self.inner.tokens.purge(before + Duration::from_secs(400 * 24 * 3600)).await,
+            _ => self.inner.tokens.purge(before).await,
+        }
+    }
+}

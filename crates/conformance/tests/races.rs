@@ -1,0 +1,203 @@
+//! Requests released together: who wins does not matter, what holds afterwards does.
+
+use auth_core::{
+    policy::{Networks, Permissions, Rights},
+    service::Service,
+};
+use conformance::{
+    client::{Request, together},
+    world::World,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+fn calls(key: &str) -> Request {
+    Request::get("/calls").bearer(key)
+}
+
+async fn accepted(world: &World, key: &str) -> bool {
+    match world.hub(calls(key)).await.status {
+        200 => true,
+        401 => false,
+        other => panic!("neither accepted nor refused: {other}"),
+    }
+}
+
+fn everything(rate: Option<u32>) -> Rights {
+    Rights {
+        permissions: Permissions::all_of(Service::Hub),
+        expires_at: None,
+        networks: Networks::ANY,
+        rate_limit: rate.and_then(|rate| rate.try_into().ok()),
+    }
+}
+
+/// A key of the first tenant: its secret and its path.
+async fn key(world: &World, rate: Option<u32>) -> (String, String) {
+    let tenant = world.tenant_of(&world.a, Service::Hub).await;
+    let (secret, id) = world.key_with(Service::Hub, tenant, everything(rate)).await;
+    (secret, format!("/api-keys/{id}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_rotations_at_once_the_last_secret_alone_is_accepted() {
+    let world = World::start().await;
+    let (old, path) = key(&world, None).await;
+    let rotate = Request::post(&format!("{path}/rotate"), "{}").bearer(&world.a.hub_key);
+    let answers = together(world.hub, vec![rotate; 200]).await;
+    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 409)), "{answers:?}");
+    let secrets: Vec<_> =
+        answers.iter().filter(|answer| answer.status == 200).map(|answer| answer.field("key")).collect();
+    assert!(!secrets.is_empty());
+    let mut live = 0;
+    for secret in &secrets {
+        live += u32::from(accepted(&world, secret).await);
+    }
+    assert_eq!(live, 1, "of {} secrets", secrets.len());
+    assert!(!accepted(&world, &old).await);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_limit_admits_its_number_and_no_more() {
+    let world = World::start().await;
+    for limit in [1_u32, 50] {
+        let (secret, _) = key(&world, Some(limit)).await;
+        let answers = together(world.hub, vec![calls(&secret); 300]).await;
+        let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+        let limit = usize::try_from(limit).unwrap();
+        assert_eq!((count(200), count(429)), (limit, 300 - limit));
+        let late = answers.iter().filter(|answer| answer.status == 429);
+        assert!(late.into_iter().all(|answer| answer.header("retry-after").is_some()));
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_use_that_begins_behind_the_answer_of_a_revocation_succeeds() {
+    let world = World::start().await;
+    for _ in 0..10 {
+        let (secret, path) = key(&world, None).await;
+        let (ended, used, refused) =
+            (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let users: Vec<_> = (0..30)
+            .map(|_| {
+                let (hub, secret) = (world.hub, secret.clone());
+                let (ended, used, refused) = (Arc::clone(&ended), Arc::clone(&used), Arc::clone(&refused));
+                tokio::spawn(async move {
+                    // Each goes on until it has begun one behind the answer.
+                    loop {
+                        let late = ended.load(Ordering::SeqCst);
+                        match calls(&secret).send(hub).await.unwrap().status {
+                            200 => assert!(!late, "accepted behind the answer"),
+                            401 => _ = refused.fetch_add(1, Ordering::SeqCst),
+                            other => panic!("neither accepted nor refused: {other}"),
+                        }
+                        used.fetch_add(1, Ordering::SeqCst);
+                        if late {
+                            return;
+                        }
+                    }
+                })
+            })
+            .collect();
+        let in_use = Arc::clone(&used);
+        conformance::world::until("the key is in use", || in_use.load(Ordering::SeqCst) > 60).await;
+        let gone = world.hub(Request::new("DELETE", &path).bearer(&world.a.hub_key)).await;
+        ended.store(true, Ordering::SeqCst);
+        assert_eq!(gone.status, 204);
+        for user in users {
+            user.await.unwrap();
+        }
+        assert!(refused.load(Ordering::SeqCst) >= 30);
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_a_rotation_makes_beside_a_revocation_is_dead() {
+    let world = World::start().await;
+    let mut rotated = 0;
+    for _ in 0..10 {
+        let (old, path) = key(&world, None).await;
+        let rotate = Request::post(&format!("{path}/rotate"), r#"{"overlap_seconds":3600}"#);
+        let mut requests = vec![rotate.bearer(&world.a.hub_key); 40];
+        requests.insert(20, Request::new("DELETE", &path).bearer(&world.a.hub_key));
+        let answers = together(world.hub, requests).await;
+        let won = answers.iter().filter(|answer| answer.status == 200);
+        let secrets: Vec<_> = won.map(|answer| answer.field("key")).collect();
+        rotated += secrets.len();
+        assert_eq!(answers.iter().filter(|answer| answer.status == 204).count(), 1);
+        assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 204 | 409)), "{answers:?}");
+        for secret in secrets.iter().chain([&old]) {
+            assert!(!accepted(&world, secret).await, "of {} secrets", secrets.len());
+        }
+    }
+    assert!(rotated > 0, "no rotation came before the revocation in any round");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_maker_makes_and_changes_nothing_any_more() {
+    let world = World::start().await;
+    let mut done = 0;
+    for _ in 0..5 {
+        let (maker, maker_path) = key(&world, None).await;
+        let (_, other) = key(&world, None).await;
+        let create = Request::post("/api-keys", r#"{"name":"child","permissions":[]}"#).bearer(&maker);
+        let mut requests = vec![create; 60];
+        requests.extend((0..60).map(|number| {
+            let body = format!(r#"{{"name":"renamed {number}"}}"#);
+            Request::new("PATCH", &other).json(&body).bearer(&maker)
+        }));
+        requests.insert(40, Request::new("DELETE", &maker_path).bearer(&world.a.hub_key));
+        let answers = together(world.hub, requests).await;
+        assert!(
+            answers.iter().all(|answer| matches!(answer.status, 200 | 201 | 204 | 401 | 409)),
+            "{answers:?}"
+        );
+        let good = answers.iter().filter(|answer| matches!(answer.status, 200 | 201)).count();
+        done += good;
+        // The trail is in the order of the commits: nothing of the maker's stands behind its end.
+        let id = maker_path.rsplit('/').next().unwrap();
+        let trail = world.stores.audit.scan(1, u16::MAX).await.unwrap();
+        let of_maker = |entry: &auth_core::audit::Entry| entry.actor == format!("key:{id}");
+        let its: Vec<_> = trail.iter().filter(|found| of_maker(&found.entry)).collect();
+        let writes = its.iter().filter(|found| !found.entry.event.contains("request.refused"));
+        let writes: Vec<_> = writes.map(|found| found.seq).collect();
+        let revoked = |event: &str| event.contains("key.revoked") && event.contains(id);
+        let end = trail.iter().find(|found| revoked(&found.entry.event)).unwrap().seq;
+        assert_eq!(writes.len(), good, "what was answered is what was done");
+        assert!(writes.iter().all(|seq| *seq < end), "{writes:?} behind {end}");
+        assert_eq!(world.hub(Request::post("/api-keys", "{}").bearer(&maker)).await.status, 401);
+    }
+    assert!(done > 0, "nothing came before the revocation in any round");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_minted_beside_its_keys_revocation_is_dead() {
+    let world = World::start().await;
+    let tenant = world.tenant_of(&world.a, Service::Chatbot).await;
+    let mut minted = 0;
+    for _ in 0..5 {
+        let every = Permissions::all_of(Service::Chatbot);
+        let (secret, id) = world.key(Service::Chatbot, tenant, every, None).await;
+        let mint = Request::post("/auth/api/v1/tokens/generate", r#"{"username":"alice"}"#).bearer(&secret);
+        let first = world.chatbot(mint.clone()).await.field("token");
+        let (answers, ()) =
+            tokio::join!(together(world.chatbot, vec![mint; 100]), world.revoke(Service::Chatbot, &id));
+        assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 401 | 409)), "{answers:?}");
+        let won = answers.iter().filter(|answer| answer.status == 200).map(|answer| answer.field("token"));
+        let tokens: Vec<_> = won.chain([first]).collect();
+        minted += tokens.len() - 1;
+        for token in &tokens {
+            let ask = Request::post("/query/", r#"{"question":"Open?"}"#).bearer(token);
+            assert_eq!(world.chatbot(ask).await.status, 401, "of {} tokens", tokens.len());
+        }
+    }
+    println!("{minted} tokens were minted before their key ended");
+    world.end().await;
+}

@@ -1,0 +1,298 @@
+//! Values that no caller should send, in every place that takes one: never a fault of ours, and what was taken
+//! can be read again.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use auth_web::{Row, Service as WebService};
+use chatbot_service::Chatbot;
+use conformance::{
+    caller::{Kind, request},
+    client::{Request, Response, raw},
+    world::World,
+};
+use hub_service::Hub;
+use serde_json::Value;
+use std::{collections::BTreeSet, time::Duration};
+
+/// Values of JSON, as they are sent.
+fn values() -> Vec<String> {
+    let mut values: Vec<_> = [
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "[null]",
+        "[[]]",
+        "[\"\"]",
+        "[\"\\u0000\"]",
+        "\"\"",
+        "\" \"",
+        "\"\\u0000\"",
+        "\"a\\u0000b\"",
+        "\"\\n\"",
+        "\"\\u001b[31m\"",
+        "\"\\u202e\\u2066\"",
+        "\"\\ufeff\"",
+        "\"\\uffff\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud800\"",
+        "\"e\\u0301\"",
+        "\"\u{e9}\"",
+        "\"%00\"",
+        "\"../../etc/passwd\"",
+        "\"' OR 1=1 --\"",
+        "\"<script>\"",
+        "\"${jndi:ldap://x}\"",
+        "0",
+        "-0",
+        "-1",
+        "0.5",
+        "1e400",
+        "-1e400",
+        "1e308",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "18446744073709551615",
+        "18446744073709551616",
+        "4294967295",
+        "4294967296",
+        "100000000000000000000000000000000000000000",
+        "\"0000-01-01T00:00:00Z\"",
+        "\"0000-00-00T00:00:00Z\"",
+        "\"-0001-01-01T00:00:00Z\"",
+        "\"9999-12-31T23:59:59.999999999Z\"",
+        "\"9999-12-31T23:59:59-23:59\"",
+        "\"+10000-01-01T00:00:00Z\"",
+        "\"2026-02-30T00:00:00Z\"",
+        "\"2026-01-01T23:59:60Z\"",
+        "\"1969-12-31T23:59:59Z\"",
+        "[\"0.0.0.0/0\",\"::/0\"]",
+        "[\"::ffff:0:0/96\"]",
+        "[\"10.0.0.1/33\"]",
+    ]
+    .map(str::to_owned)
+    .into();
+    values.push(format!("\"{}\"", "x".repeat(60_000)));
+    values.push(format!("\"{}\"", "\u{1f600}".repeat(15_000)));
+    values.push(format!("[{}\"x\"]", "\"x\",".repeat(12_000)));
+    values.push(format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)));
+    values
+}
+
+/// A value that is larger than any body: the server does not read it to its end.
+fn huge() -> String {
+    format!("\"{}\"", "x".repeat(1_000_000))
+}
+
+/// The same in a path, a query or a form.
+fn texts() -> Vec<String> {
+    let mut texts: Vec<_> = [
+        "",
+        "%00",
+        "a%00b",
+        "%ff",
+        "%c0%af",
+        "%ed%a0%80",
+        "%e2%80%ae",
+        "%f0%9f%98%80",
+        "%0d%0aX:%20y",
+        "%",
+        "%zz",
+        "+",
+        "%2b",
+        "..",
+        "%2e%2e",
+        "-1",
+        "0",
+        "9223372036854775808",
+        "18446744073709551616",
+        "1e400",
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "CA%00",
+        "0000-01-01T00:00:00Z",
+        "-0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999999Z",
+        "9999-12-31T23:59:59-23:59",
+        "%2b10000-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "'%20OR%201=1--",
+    ]
+    .map(str::to_owned)
+    .into();
+    texts.push("x".repeat(5000));
+    texts.push("%00".repeat(2000));
+    texts
+}
+
+struct Prober<'a> {
+    world: &'a World,
+    /// How many answers there were.
+    answered: usize,
+    /// The rows that took something.
+    accepted: BTreeSet<&'static str>,
+    faults: Vec<String>,
+    /// Whether the huge value was sent: once a service, since it takes its time.
+    huge: bool,
+}
+
+impl Prober<'_> {
+    /// Sends a request, and once more in another minute where there were too many.
+    async fn send<S: WebService>(&mut self, row: &Row<S>, what: &str, request: Request) {
+        let mut answer = request.send(self.world.address(S::KIND)).await.unwrap();
+        if answer.status == 429 {
+            self.world.advance(Duration::from_secs(61)).await;
+            answer = request.send(self.world.address(S::KIND)).await.unwrap();
+        }
+        if answer.status == row.status {
+            self.accepted.insert(row.spec.id);
+        }
+        self.judge(row.spec.id, what, &answer);
+    }
+
+    fn judge(&mut self, id: &str, what: &str, answer: &Response) {
+        self.answered += 1;
+        if answer.status >= 500 || answer.status == 429 {
+            let what: String = what.chars().take(120).collect();
+            self.faults.push(format!("{id} {what}: {} {}", answer.status, answer.body));
+        }
+    }
+
+    /// Every member of the body, the path and the query of a row, and its `Idempotency-Key`.
+    async fn probe<S: WebService>(&mut self, row: &Row<S>, document: &Value) {
+        let world = self.world;
+        let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
+        let own = kind.map(|kind| kind.of(&world.a, S::KIND));
+        let sent = request(row, &world.a, own.as_deref());
+        let operation = &document["paths"][row.spec.path][row.spec.method.name().to_lowercase()];
+        for member in members(operation, document) {
+            let mut body: Value = serde_json::from_str(&sent.body).unwrap();
+            body[&member] = Value::from("THE VALUE");
+            let body = body.to_string();
+            for value in values() {
+                let body = body.replace("\"THE VALUE\"", &value);
+                self.send(row, &format!("{member}={value}"), Request { body, ..sent.clone() }).await;
+            }
+            if !std::mem::replace(&mut self.huge, true) {
+                let body = body.replace("\"THE VALUE\"", &huge());
+                self.send(row, &format!("{member} of a megabyte"), Request { body, ..sent.clone() }).await;
+            }
+        }
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        for parameter in parameters {
+            let name = parameter["name"].as_str().unwrap();
+            match parameter["in"].as_str().unwrap() {
+                "query" => {
+                    for text in texts() {
+                        let path = sent.target.split('?').next().unwrap();
+                        let target = format!("{path}?{name}={text}");
+                        self.send(row, &target, Request { target: target.clone(), ..sent.clone() }).await;
+                    }
+                }
+                "path" => {
+                    for text in texts() {
+                        let path = row.spec.path.replace(&format!("{{{name}}}"), &text);
+                        let target = world.a.fill(S::KIND, &path);
+                        self.send(row, &target, Request { target: target.clone(), ..sent.clone() }).await;
+                    }
+                }
+                _ => {}
+            }
+        }
+        for value in
+            ["", " ", "\u{e9}", "\u{1f600}", "a\tb", &"k".repeat(255), &"k".repeat(10_000), "\"", "%00"]
+        {
+            self.send(row, value, sent.clone().header("Idempotency-Key", value)).await;
+        }
+        if sent.body.starts_with("question=") {
+            for text in texts() {
+                let body = format!("question={text}");
+                self.send(row, &body, Request { body: body.clone(), ..sent.clone() }).await;
+            }
+        }
+    }
+
+    /// Heads with bytes that are no text.
+    async fn heads<S: WebService>(&mut self, row: &Row<S>) {
+        // Within the limits of a minute.
+        self.world.advance(Duration::from_secs(61)).await;
+        let path = self.world.a.fill(S::KIND, row.spec.path);
+        for name in
+            ["Authorization: Bearer ", "X-API-Key: ", "Cookie: __Host-chat=", "Origin: ", "Idempotency-Key: "]
+        {
+            for value in [&b"\xff\xfe"[..], b"\xc0\xaf", b"a\x80b", &[b'x'; 8000]] {
+                let start = format!(
+                    "{} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}",
+                    row.spec.method.name()
+                );
+                let bytes = [start.as_bytes(), value, b"\r\n\r\n"].concat();
+                let answer = raw(self.world.address(S::KIND), &bytes).await.unwrap();
+                self.judge(row.spec.id, name, &Response::parse(&answer).unwrap());
+            }
+        }
+    }
+}
+
+/// The names of the members of an operation's JSON body, as the document tells them.
+fn members(operation: &Value, document: &Value) -> Vec<String> {
+    let mut schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    if let Some(path) = schema["$ref"].as_str() {
+        schema = document.pointer(path.trim_start_matches('#')).unwrap();
+    }
+    schema["properties"].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default()
+}
+
+async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
+    let world = World::start().await;
+    let document = Request::get("/openapi.json").send(world.address(S::KIND)).await.unwrap().json();
+    let mut prober =
+        Prober { world: &world, answered: 0, accepted: BTreeSet::new(), faults: Vec::new(), huge: false };
+    let mut seen = Vec::new();
+    for row in S::TABLE.rows() {
+        // Ends what the others ask with.
+        if ["token_revoke", "user_remove", "api_key_revoke"].contains(&row.spec.id) {
+            continue;
+        }
+        let operation = &document["paths"][row.spec.path][row.spec.method.name().to_lowercase()];
+        let members = members(operation, &document);
+        assert_eq!(members.is_empty(), !row.spec.body.starts_with('{'), "{}", row.spec.id);
+        seen.extend(members);
+        prober.probe(row, &document).await;
+        assert!(prober.accepted.contains(row.spec.id), "{} took nothing", row.spec.id);
+        prober.heads(row).await;
+    }
+    let (answered, faults) = (prober.answered, prober.faults);
+    assert!(faults.is_empty(), "{} of {answered}: {faults:#?}", faults.len());
+    assert!(answered > 1500, "{answered}");
+    assert!(wanted.iter().all(|name| seen.iter().any(|seen| seen == name)), "{seen:?}");
+    // What was stored of it can be read.
+    for list in lists {
+        let target = world.a.fill(S::KIND, list);
+        let read = Request::get(&target).bearer(&Kind::Key.of(&world.a, S::KIND));
+        let read = read.send(world.address(S::KIND)).await.unwrap();
+        assert_eq!(read.status, 200, "{list}: {}", read.body);
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_value_is_a_fault_of_the_hub() {
+    let lists = [
+        "/calls?limit=200",
+        "/api-keys?limit=200",
+        "/accounts/{account_id}",
+        "/accounts/{account_id}/users?limit=200",
+        "/accounts/{account_id}/billing/usage",
+        "/accounts/{account_id}/billing/invoices",
+        "/audit/events?limit=200",
+    ];
+    run::<Hub>(&lists, &["scheduled_time", "expires_at", "allowed_cidrs", "rate_limit", "overlap_seconds"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_value_is_a_fault_of_the_chatbot_service() {
+    let lists = ["/auth/api/v1/tokens?limit=200", "/audit/events?limit=200"];
+    run::<Chatbot>(&lists, &["question", "tenant", "origin", "session_id", "expires_in_hours"]).await;
+}
