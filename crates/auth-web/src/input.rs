@@ -4,7 +4,9 @@ use crate::problem::{Kind, Problem};
 use actix_web::{
     HttpRequest,
     dev::Payload,
-    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN},
+    http::header::{
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING,
+    },
 };
 use auth_core::{model::Page, secret::TokenDigest};
 use futures_util::StreamExt as _;
@@ -195,8 +197,13 @@ async fn body(request: &HttpRequest, payload: &mut Payload, media: &str) -> Resu
 /// every body.
 #[inline]
 pub(crate) async fn without_body(request: &HttpRequest, payload: &mut Payload) -> Result<(), Problem> {
+    let announced = || {
+        let headers = request.headers();
+        headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+    };
     match payload {
         Payload::None => Ok(()),
+        _ if !announced() => Ok(()),
         _ => in_time(collect(request, payload)).await.map(drop),
     }
 }

@@ -1,5 +1,5 @@
 //! Lists and their queries: pages, cursors, filters, members that nobody knows.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::service::Service;
 use conformance::{client::Request, world::World};
