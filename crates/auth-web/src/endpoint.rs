@@ -15,6 +15,7 @@ use actix_web::{
 use auth_core::{
     flow::Platform,
     policy::{Proof, Requirement, Rule},
+    principal::Principal,
 };
 use futures_util::future::LocalBoxFuture;
 use schemars::{Schema, SchemaGenerator};
@@ -28,6 +29,10 @@ pub trait Service: Send + Sync + Sized + 'static {
     const TABLE: Table<Self>;
     /// The core that it stands on.
     fn platform(&self) -> &Platform;
+    /// Whether a page of this origin may read a refusal by a route that is [for pages](Spec::for_pages).
+    fn allows_page(&self, _who: Option<Principal>, _origin: &str) -> impl Future<Output = bool> {
+        std::future::ready(false)
+    }
 }
 
 /// One operation of a service.
@@ -48,7 +53,7 @@ pub trait Endpoint<S: Service>: 'static {
     ) -> impl Future<Output = Result<Self::Output, Problem>>;
 }
 
-/// The methods that tables use. A `GET` row answers `HEAD` too (RFC 9110 §9.3.2).
+/// The methods that tables use. A `GET` row that leaves no audit event answers `HEAD` too (RFC 9110 §9.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "RFC 9110 §9.3 says what they are")]
 pub enum Method {
@@ -91,6 +96,8 @@ pub struct Spec {
     pub throttle: Option<NonZeroU32>,
     /// Where it looks for the credential.
     pub place: Place,
+    /// Whether pages of other origins call it.
+    pub for_pages: bool,
     /// A query that it takes, for documents and tests; `{…}` stands for what the caller knows.
     pub query: &'static str,
     /// A body that it takes, likewise.
@@ -105,7 +112,11 @@ impl Spec {
     /// A route.
     pub const fn new(id: &'static str, method: Method, path: &'static str, summary: &'static str) -> Self {
         let (audit, throttle, place) = (None, None, Place::Header);
-        Self { id, method, path, summary, audit, throttle, place, query: "", body: "" }
+        Self { id, method, path, summary, audit, throttle, place, for_pages: false, query: "", body: "" }
+    }
+    /// Whether it answers `HEAD`: a `GET` that changes something does not, since `HEAD` asks without effect.
+    pub(crate) const fn answers_head(&self) -> bool {
+        matches!(self.method, Method::Get) && self.audit.is_none()
     }
     /// Names the audit event that it leaves.
     #[must_use]
@@ -122,6 +133,11 @@ impl Spec {
     pub const fn credential_in(self, place: Place) -> Self {
         Self { place, ..self }
     }
+    /// Lets the pages that the service allows read what it answers, refusals too.
+    #[must_use]
+    pub const fn for_pages(self) -> Self {
+        Self { for_pages: true, ..self }
+    }
     /// Gives an example of its query.
     #[must_use]
     pub const fn query(self, query: &'static str) -> Self {
@@ -137,7 +153,21 @@ impl Spec {
 /// How a request reaches an endpoint.
 pub(crate) type Handler<S> = fn(Data<App<S>>, HttpRequest, Payload) -> LocalBoxFuture<'static, HttpResponse>;
 
-/// One row of a table. Only [`row`] makes one.
+/// One row of a table. Only [`row`] makes one: by hand, or changed from another, none compiles.
+///
+/// ```compile_fail,E0451
+/// # use auth_web::{Row, Service};
+/// fn open<S: Service>() -> Option<Row<S>> {
+///     S::TABLE.rows().first().map(|row| Row {
+///         spec: row.spec,
+///         rule: auth_core::policy::Rule::Public { because: "it was made by hand" },
+///         status: 200,
+///         enter: todo!(),
+///         input: todo!(),
+///         output: todo!(),
+///     })
+/// }
+/// ```
 pub struct Row<S> {
     /// What is said of the route.
     pub spec: Spec,

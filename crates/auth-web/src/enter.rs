@@ -1,10 +1,11 @@
 //! The one path of every request: throttle, authenticate, decide, parse, call, answer.
 
 use crate::{
+    cors,
     credential::{Presented, presented},
     endpoint::{Endpoint, Service},
-    front::App,
-    input::Input as _,
+    front::{App, NO_ADDRESS},
+    input::{Input as _, without_body},
     problem::Problem,
     reply::Reply as _,
 };
@@ -24,8 +25,8 @@ use auth_core::{
     throttle::Subject,
     time::Monotonic,
 };
-use futures_util::future::LocalBoxFuture;
-use std::net::IpAddr;
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
+use std::{net::IpAddr, panic::AssertUnwindSafe};
 
 /// Takes a request of an endpoint from its head to its answer.
 pub(crate) fn enter<S: Service, E: Endpoint<S>>(
@@ -42,9 +43,16 @@ pub(crate) fn enter<S: Service, E: Endpoint<S>>(
         let mut who = None;
         let answer =
             attempt::<S, E>(&app, &request, &mut payload, source, began, &request_id, &mut who).await;
-        let mut response = match answer {
-            Ok(output) => output.respond(),
-            Err(problem) => refuse::<S, E>(&app, &problem, source, who, &request_id),
+        let mut response = match answer.and_then(E::Output::respond) {
+            Ok(response) => response,
+            Err(problem) => {
+                let mut refusal = refuse::<S, E>(&app, &problem, source, who, &request_id);
+                if E::SPEC.for_pages {
+                    let reader = cors::reader(&app, &request, problem.kind(), (source, who), began).await;
+                    cors::allow(refusal.headers_mut(), reader);
+                }
+                refusal
+            }
         };
         protect(&mut response, &request_id);
         tracing::info!(
@@ -70,9 +78,9 @@ async fn attempt<S: Service, E: Endpoint<S>>(
     request_id: &str,
     who: &mut Option<Principal>,
 ) -> Result<E::Output, Problem> {
-    if let (Some(limit), Some(source)) = (E::SPEC.throttle, source) {
+    if let Some(limit) = E::SPEC.throttle {
         let platform = app.platform();
-        let subject = Subject::source(E::SPEC.id, source);
+        let subject = Subject::source(E::SPEC.id, source.unwrap_or(NO_ADDRESS));
         let admitted = platform.validator.throttle().admit(subject, limit, began);
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
     }
@@ -87,8 +95,13 @@ async fn attempt<S: Service, E: Endpoint<S>>(
     }
     let origin = Origin { source, request_id: request_id.to_owned() };
     let proof = decide::<E::Auth>(*who, origin)?;
+    if !E::Input::READS_BODY {
+        without_body(request, payload).await?;
+    }
     let input = E::Input::take(request, payload).await?;
-    E::call(&app.service, proof, input).await
+    // A panic is this request's alone: what it was given goes with it, and locks of the core survive it.
+    let answered = AssertUnwindSafe(async { E::call(&app.service, proof, input).await }).catch_unwind().await;
+    answered.unwrap_or_else(|_| Err(Problem::internal("the handler panicked")))
 }
 
 /// Answers a problem, and counts it if it is a refusal of a guarded route.
@@ -108,13 +121,15 @@ fn refuse<S: Service, E: Endpoint<S>>(
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What every answer carries: it is nobody's to store, to frame, to sniff, or to name in a referrer.
+/// What every answer carries: it is nobody's to store, to frame, to sniff, or, but for pages that say otherwise,
+/// to name in a referrer.
 pub(crate) fn protect(response: &mut HttpResponse, request_id: &str) {
     let headers = response.headers_mut();
-    for (name, value) in
-        [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")]
-    {
+    for (name, value) in [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(REFERRER_POLICY) {
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
     if !headers.contains_key(CONTENT_SECURITY_POLICY) {
         let nothing = "default-src 'none'; frame-ancestors 'none'";

@@ -1,7 +1,13 @@
 //! What endpoints take: path, query, body, headers. Parsed after the decision, never before.
 
 use crate::problem::{Kind, Problem};
-use actix_web::{HttpRequest, dev::Payload, http::header::CONTENT_TYPE};
+use actix_web::{
+    HttpRequest,
+    dev::Payload,
+    http::header::{
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING,
+    },
+};
 use auth_core::{model::Page, secret::TokenDigest};
 use futures_util::StreamExt as _;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -27,6 +33,8 @@ pub struct Shape {
 
 /// Something that an endpoint takes of a request.
 pub trait Input: Sized {
+    /// Whether it reads the body.
+    const READS_BODY: bool = false;
     /// Takes it.
     fn take(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Self, Problem>>;
     /// Says what it looks like.
@@ -43,6 +51,7 @@ impl Input for () {
 macro_rules! both {
     ($($name:ident),*) => {
         impl<$($name: Input),*> Input for ($($name,)*) {
+            const READS_BODY: bool = $($name::READS_BODY)||*;
             async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
                 Ok(($($name::take(request, payload).await?,)*))
             }
@@ -91,11 +100,9 @@ impl<T: DeserializeOwned + JsonSchema> Input for Query<T> {
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema> Input for Json<T> {
+    const READS_BODY: bool = true;
     async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
-        if media_type(request) != "application/json" {
-            return Err(Problem::new(Kind::MediaType, "Send Content-Type: application/json."));
-        }
-        let body = in_time(collect(request, payload)).await?;
+        let body = body(request, payload, "application/json").await?;
         parse(&body).map(Self)
     }
     fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
@@ -109,15 +116,12 @@ impl<T: DeserializeOwned + JsonSchema> Input for Json<T> {
 pub struct OwnForm<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema> Input for OwnForm<T> {
+    const READS_BODY: bool = true;
     async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
         if !from_own_page(request) {
             return Err(Problem::new(Kind::ForeignPage, "This form is sent by its own page alone."));
         }
-        if media_type(request) != "application/x-www-form-urlencoded" {
-            let expected = "Send Content-Type: application/x-www-form-urlencoded.";
-            return Err(Problem::new(Kind::MediaType, expected));
-        }
-        let body = in_time(collect(request, payload)).await?;
+        let body = body(request, payload, "application/x-www-form-urlencoded").await?;
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(&body));
         T::deserialize(pairs).map(Self).map_err(|error| Problem::invalid("", error))
     }
@@ -125,15 +129,36 @@ impl<T: DeserializeOwned + JsonSchema> Input for OwnForm<T> {
 }
 
 /// Whether the browser says that the request comes from a page of this service (Fetch Metadata, and `Origin`
-/// where it is sent). One of them must be there: a caller that sends neither is no page.
+/// where it is sent). One of them must be there: a caller that sends neither is no page. `Origin: null` says
+/// nothing (a page that names no referrer sends it, and so does a sandboxed one), so it takes Fetch Metadata
+/// beside it.
 fn from_own_page(request: &HttpRequest) -> bool {
-    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = header("host").unwrap_or_default();
-    let own_origin =
-        header("origin").map(|origin| origin.split_once("://").is_some_and(|(_, own)| own == host));
-    match (header("sec-fetch-site"), own_origin) {
-        (Some(site), own_origin) => site == "same-origin" && own_origin != Some(false),
-        (None, own_origin) => own_origin == Some(true),
+    let site = Said::of(request, &HeaderName::from_static("sec-fetch-site"));
+    let (origin, host) = (Said::of(request, &ORIGIN), Said::of(request, &HOST));
+    let own = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| host == Said::Once(own));
+    match (site, origin) {
+        (Said::Once("same-origin"), Said::Nothing | Said::Once("null")) => true,
+        (Said::Once("same-origin") | Said::Nothing, Said::Once(origin)) => own(origin),
+        _ => false,
+    }
+}
+
+/// What a header says that may stand once.
+#[derive(Debug, PartialEq, Eq)]
+enum Said<'a> {
+    Nothing,
+    Once(&'a str),
+    Unclear,
+}
+
+impl<'a> Said<'a> {
+    fn of(request: &'a HttpRequest, name: &HeaderName) -> Self {
+        let mut values = request.headers().get_all(name);
+        match (values.next().map(|value| value.to_str()), values.next()) {
+            (None, _) => Self::Nothing,
+            (Some(Ok(value)), None) => Self::Once(value),
+            _ => Self::Unclear,
+        }
     }
 }
 
@@ -143,11 +168,10 @@ pub struct PageOrigin(pub Option<String>);
 
 impl Input for PageOrigin {
     async fn take(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
-        let mut values = request.headers().get_all("origin");
-        match (values.next().map(|value| value.to_str()), values.next()) {
-            (None, _) => Ok(Self(None)),
-            (Some(Ok(origin)), None) => Ok(Self(Some(origin.to_owned()))),
-            _ => Err(Problem::invalid("Origin", "expected one origin")),
+        match Said::of(request, &ORIGIN) {
+            Said::Nothing => Ok(Self(None)),
+            Said::Once(origin) => Ok(Self(Some(origin.to_owned()))),
+            Said::Unclear => Err(Problem::invalid("Origin", "expected one origin")),
         }
     }
     fn describe(_: &mut Shape, _: &mut SchemaGenerator) {}
@@ -158,6 +182,32 @@ fn media_type(request: &HttpRequest) -> String {
     media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// The body, of this media type and as it is: what is compressed is not unpacked.
+async fn body(request: &HttpRequest, payload: &mut Payload, media: &str) -> Result<Vec<u8>, Problem> {
+    if media_type(request) != media {
+        return Err(Problem::new(Kind::MediaType, format!("Send Content-Type: {media}.")));
+    }
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return Err(Problem::new(Kind::MediaType, "Send the body as it is, without Content-Encoding."));
+    }
+    in_time(collect(request, payload)).await
+}
+
+/// Takes a request of a route that reads no body. One that was sent all the same is dropped, within the limits of
+/// every body.
+#[inline]
+pub(crate) async fn without_body(request: &HttpRequest, payload: &mut Payload) -> Result<(), Problem> {
+    let announced = || {
+        let headers = request.headers();
+        headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+    };
+    match payload {
+        Payload::None => Ok(()),
+        _ if !announced() => Ok(()),
+        _ => in_time(collect(request, payload)).await.map(drop),
+    }
+}
+
 async fn in_time(body: impl Future<Output = Result<Vec<u8>, Problem>>) -> Result<Vec<u8>, Problem> {
     let late = || Problem::new(Kind::Timeout, "The body took longer than 10 seconds.");
     tokio::time::timeout(BODY_TIME, body).await.map_err(|_| late())?
@@ -165,7 +215,7 @@ async fn in_time(body: impl Future<Output = Result<Vec<u8>, Problem>>) -> Result
 
 async fn collect(request: &HttpRequest, payload: &mut Payload) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Kind::TooLarge, format!("At most {BODY_LIMIT} bytes are taken."));
-    let length = request.headers().get("content-length").and_then(|value| value.to_str().ok());
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > BODY_LIMIT) {
         return Err(too_large());
     }
@@ -180,7 +230,11 @@ async fn collect(request: &HttpRequest, payload: &mut Payload) -> Result<Vec<u8>
     Ok(body)
 }
 
+/// A JSON object; an array is none, though its items could be read as members in their order.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::invalid("", "expected a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -252,17 +306,18 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
-    /// The page.
+    /// How many items the page holds at the most, and what to read for it: one more, which tells whether there is
+    /// a next page.
     ///
     /// # Errors
     /// A limit out of range, a cursor that no answer gave.
-    pub fn page(&self) -> Result<Page, Problem> {
+    pub fn page(&self) -> Result<(u16, Page), Problem> {
         let limit = limit(self.limit)?;
         let before = match &self.cursor {
             None => None,
             Some(cursor) => Some(from_cursor::<16>(cursor)?),
         };
-        Ok(Page { limit, before })
+        Ok((limit, Page { limit: limit + 1, before }))
     }
 }
 

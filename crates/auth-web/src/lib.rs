@@ -10,6 +10,7 @@
 #![expect(clippy::future_not_send, reason = "a request stays on the thread that accepted it")]
 
 pub mod config;
+mod cors;
 mod credential;
 pub mod endpoint;
 mod enter;
@@ -30,4 +31,3 @@ pub use credential::Place;
 pub use endpoint::{Endpoint, Method, Row, Service, Spec, Table, row};
 pub use front::{App, Front};
 pub use problem::Problem;
-pub use schemars::JsonSchema;

@@ -11,16 +11,29 @@ use auth_core::{
 };
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
 
-/// The document of a service.
-pub fn document<S: Service>() -> Value {
+/// The document of a service, made once.
+pub fn document<S: Service>() -> &'static Value {
+    static HUB: OnceLock<Value> = OnceLock::new();
+    static CHATBOT: OnceLock<Value> = OnceLock::new();
+    let made = match S::KIND {
+        auth_core::service::Service::Hub => &HUB,
+        auth_core::service::Service::Chatbot => &CHATBOT,
+    };
+    made.get_or_init(make::<S>)
+}
+
+fn make<S: Service>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
     let mut schemas = settings.into_generator();
     let mut paths = Map::new();
+    let mut schemes = Map::new();
     for row in S::TABLE.rows() {
+        schemes.extend(schemes_of(row));
         let operation = operation(row, &mut schemas);
         let item = paths.entry(row.spec.path).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
@@ -34,12 +47,7 @@ pub fn document<S: Service>() -> Value {
         "paths": paths,
         "components": {
             "schemas": definitions,
-            "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer" },
-                "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
-                "query": { "type": "apiKey", "in": "query", "name": "token" },
-                "cookie": { "type": "apiKey", "in": "cookie", "name": "__Host-chat" },
-            },
+            "securitySchemes": schemes,
             "responses": {
                 "Problem": {
                     "description": "A problem (RFC 9457).",
@@ -103,20 +111,30 @@ fn parameters<S>(row: &Row<S>, shape: &Shape) -> Vec<Value> {
     parameters
 }
 
-fn security<S>(row: &Row<S>) -> Vec<Value> {
+/// The needs of a row, each with the schemes by which it can be met: their names and what they are.
+fn ways<S>(row: &Row<S>) -> Vec<(&'static Need, Vec<(String, Value)>)> {
     let Rule::AnyOf(needs) = row.rule else { return Vec::new() };
-    let mut schemes = Vec::new();
-    for need in needs {
-        let found: &[&str] = match (row.spec.place, need) {
-            (Place::Query(_), _) => &["query"],
-            (Place::Cookie(_), _) => &["cookie"],
-            (Place::Header, Need::Key(..)) => &["bearer", "apiKey"],
-            (Place::Header, Need::Token(TokenKind::Temp | TokenKind::Widget | TokenKind::Chat)) => {
-                &["bearer"]
-            }
-            (Place::Header, Need::Operator) => &[],
-        };
-        schemes.extend(found.iter().map(|scheme| json!({ *scheme: [need.scope()] })));
-    }
-    schemes
+    let bearer = || ("bearer".to_owned(), json!({ "type": "http", "scheme": "bearer" }));
+    let key = || ("apiKey".to_owned(), json!({ "type": "apiKey", "in": "header", "name": "X-API-Key" }));
+    let other = |place: &str, name: &str| {
+        (format!("{place}.{name}"), json!({ "type": "apiKey", "in": place, "name": name }))
+    };
+    let schemes = |need: &Need| match (row.spec.place, need) {
+        (Place::Query(name), _) => vec![other("query", name)],
+        (Place::Cookie(name), _) => vec![other("cookie", name)],
+        (Place::Header, Need::Key(..)) => vec![bearer(), key()],
+        (Place::Header, Need::Token(TokenKind::Temp | TokenKind::Widget | TokenKind::Chat)) => vec![bearer()],
+        (Place::Header, Need::Operator) => Vec::new(),
+    };
+    needs.iter().map(|need| (need, schemes(need))).collect()
+}
+
+fn schemes_of<S>(row: &Row<S>) -> impl Iterator<Item = (String, Value)> {
+    ways(row).into_iter().flat_map(|(_, schemes)| schemes)
+}
+
+fn security<S>(row: &Row<S>) -> Vec<Value> {
+    let ways = ways(row).into_iter();
+    ways.flat_map(|(need, schemes)| schemes.into_iter().map(|(name, _)| json!({ name: [need.scope()] })))
+        .collect()
 }

@@ -18,12 +18,17 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     /// The field that is wrong, where one is.
-    field: Option<String>,
+    field: Option<Box<str>>,
     challenge: Challenge,
     retry_after: Option<Duration>,
+    /// What went wrong, for the log; the caller is not told.
+    fault: Option<Box<str>>,
     /// What is refused, for the audit trail; the caller is not told.
     pub(crate) cause: &'static str,
 }
+
+/// When to come back where nothing better is known.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a challenge says (RFC 6750 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +89,8 @@ kinds! {
     Conflict = CONFLICT, "conflict", "The request conflicts with what is there";
     /// The body is too large.
     TooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
-    /// The body is not JSON by its own word.
-    MediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json";
+    /// The body is not of the type that is taken, by its own word.
+    MediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not of a type that is taken here";
     /// The body did not arrive in time.
     Timeout = REQUEST_TIMEOUT, "timeout", "The body did not arrive in time";
     /// Too often.
@@ -101,14 +106,25 @@ kinds! {
 impl Problem {
     /// A problem of a kind.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let (detail, cause) = (detail.into(), kind.code());
-        Self { kind, detail, field: None, challenge: Challenge::None, retry_after: None, cause }
+        let (detail, cause, challenge) = (detail.into(), kind.code(), Challenge::None);
+        let retry_after = (kind == Kind::Unavailable).then_some(AGAIN);
+        Self { kind, detail, field: None, challenge, retry_after, fault: None, cause }
+    }
+    /// The same, with what went wrong: it is logged with the request's id, and the caller is not told.
+    #[must_use]
+    pub fn because(self, fault: impl Into<String>) -> Self {
+        Self { fault: Some(fault.into().into()), ..self }
+    }
+    /// A fault of ours.
+    pub fn internal(fault: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, "The fault was logged under this request's id.").because(fault)
     }
     /// A value that cannot be taken; `field` names it.
     pub fn invalid(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         let field = field.into();
         let detail = if field.is_empty() { reason.to_string() } else { format!("{field}: {reason}") };
-        Self { field: Some(field).filter(|field| !field.is_empty()), ..Self::new(Kind::Invalid, detail) }
+        let field = (!field.is_empty()).then(|| field.into());
+        Self { field, ..Self::new(Kind::Invalid, detail) }
     }
     /// Not there, or not the caller's: one body for both.
     pub fn absent() -> Self {
@@ -118,18 +134,17 @@ impl Problem {
     pub const fn kind(&self) -> Kind {
         self.kind
     }
-    /// What the caller reads.
-    pub fn detail(&self) -> &str {
-        &self.detail
-    }
     /// Whether it is a refusal, which the audit trail counts.
     pub(crate) const fn is_refusal(&self) -> bool {
         use Kind::{Absent, Excess, Forbidden, ForeignPage, Network, Throttled, Unauthenticated};
         matches!(self.kind, Unauthenticated | Forbidden | ForeignPage | Network | Excess | Absent | Throttled)
     }
 
-    /// The answer to send.
+    /// The answer to send. What went wrong is logged.
     pub(crate) fn respond(&self, realm: &str, request_id: &str) -> HttpResponse {
+        if let Some(fault) = &self.fault {
+            tracing::error!(request_id, code = self.kind.code(), fault = &**fault, "a request failed");
+        }
         let mut answer = HttpResponseBuilder::new(self.kind.status_code());
         answer.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
         if let Some(challenge) = self.challenge.text(realm) {
@@ -148,7 +163,7 @@ impl Problem {
             "request_id": request_id,
         });
         if let (Some(field), Some(members)) = (&self.field, body.as_object_mut()) {
-            members.insert("field".to_owned(), field.as_str().into());
+            members.insert("field".to_owned(), (&**field).into());
         }
         answer.body(body.to_string())
     }
@@ -201,14 +216,10 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(why) => {
-                tracing::error!(%why, "the store did not answer");
-                let retry_after = Some(Duration::from_secs(1));
-                Self { retry_after, ..Self::new(Kind::Unavailable, "The store cannot answer. Try again.") }
+                let why = format!("the store did not answer: {why}");
+                Self::new(Kind::Unavailable, "The store cannot answer. Try again.").because(why)
             }
-            StoreError::Damaged(what) => {
-                tracing::error!(%what, "the store holds what cannot be");
-                Self::new(Kind::Internal, "The fault was logged under this request's id.")
-            }
+            StoreError::Damaged(what) => Self::internal(format!("the store holds what cannot be: {what}")),
         }
     }
 }
@@ -220,6 +231,63 @@ impl From<FlowError> for Problem {
             FlowError::Invalid { field, reason } => Self::invalid(field, reason),
             FlowError::Conflict(what) => Self::new(Kind::Conflict, what),
             FlowError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    /// What is logged while `work` runs.
+    fn logged(work: impl FnOnce()) -> String {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+        impl std::io::Write for Lines {
+            fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).write(text)
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = Lines::default();
+        let kept = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || lines.clone()).finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let text = kept.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_went_wrong_is_logged_with_the_requests_id_and_told_to_nobody() {
+        for problem in [
+            Problem::from(StoreError::Unavailable("canary".to_owned())),
+            Problem::from(StoreError::Damaged("canary".to_owned())),
+            Problem::new(Kind::Upstream, "It did not answer.").because("canary"),
+        ] {
+            let mut answer = None;
+            let line = logged(|| answer = Some(problem.respond("hub", "the-request")));
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(line["request_id"], "the-request");
+            assert!(line["fault"].as_str().unwrap().contains("canary"), "{line}");
+            let body = answer.unwrap().into_body();
+            assert!(!format!("{body:?}").contains("canary"), "{body:?}");
+        }
+        let silent = logged(|| drop(Problem::absent().respond("hub", "the-request")));
+        assert_eq!(silent, "");
+    }
+
+    #[test]
+    fn every_503_says_when_to_come_back() {
+        for problem in [
+            Problem::new(Kind::Unavailable, "not now"),
+            Problem::from(StoreError::Unavailable("locked".to_owned())),
+        ] {
+            let answer = problem.respond("hub", "x");
+            assert_eq!(answer.headers().get(RETRY_AFTER).unwrap(), "1");
         }
     }
 }

@@ -39,12 +39,15 @@ impl Refusals {
         source: Option<IpAddr>,
         who: Option<Principal>,
     ) {
+        self.add(What { route, cause, source, who }, 1);
+    }
+
+    fn add(&self, mut what: What, count: u64) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut what = What { route, cause, source, who };
         if counts.len() >= TOLD_APART && !counts.contains_key(&what) {
             what = What { source: None, who: None, ..what };
         }
-        *counts.entry(what).or_insert(0) += 1;
+        *counts.entry(what).or_insert(0) += count;
     }
 
     /// Writes what was counted, one entry a route, cause and source. What was counted since the last write is
@@ -71,11 +74,38 @@ impl Refusals {
         let entries = counts.iter().map(entry).collect();
         let written = platform.stores.audit.append(entries).await;
         if written.is_err() {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for (what, count) in counts {
-                *kept.entry(what).or_insert(0) += count;
-            }
+            self.keep(counts);
         }
         written
+    }
+
+    /// Counts again what could not be written, within the limit.
+    fn keep(&self, counts: HashMap<What, u64>) {
+        for (what, count) in counts {
+            self.add(what, count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_written_is_kept_within_the_limit() {
+        let refusals = Refusals::default();
+        let flood = |from: u32| {
+            for n in from..from + 1000 {
+                refusals.count("call_list", "no_credential", Some(n.to_be_bytes().into()), None);
+            }
+        };
+        flood(0);
+        let failed = std::mem::take(&mut *refusals.0.lock().unwrap());
+        flood(5000);
+        refusals.keep(failed);
+        let counts = refusals.0.lock().unwrap();
+        // One more for those that are not told apart.
+        assert!(counts.len() <= TOLD_APART + 1, "{}", counts.len());
+        assert_eq!(counts.values().sum::<u64>(), 2000, "none is lost");
     }
 }

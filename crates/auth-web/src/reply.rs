@@ -1,13 +1,12 @@
 //! What endpoints give.
 
+use crate::{cors, problem::Problem};
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
+    body::MessageBody,
     http::{
         StatusCode,
-        header::{
-            ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
-            SET_COOKIE, VARY,
-        },
+        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE},
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -18,7 +17,10 @@ pub trait Reply {
     /// Its status.
     const STATUS: u16;
     /// The answer.
-    fn respond(self) -> HttpResponse;
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn respond(self) -> Result<HttpResponse, Problem>;
     /// What its body looks like; `None` where it has none, or one that is no JSON.
     fn schema(schemas: &mut SchemaGenerator) -> Option<Schema>;
 }
@@ -27,16 +29,16 @@ fn start(status: u16) -> HttpResponseBuilder {
     HttpResponseBuilder::new(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
 }
 
-fn json<T: Serialize>(status: u16, body: &T) -> HttpResponse {
+fn json<T: Serialize>(status: u16, body: &T) -> Result<HttpResponse, Problem> {
     match serde_json::to_vec(body) {
-        Ok(body) => start(status)
-            .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
-            .body(body),
-        Err(error) => {
-            tracing::error!(%error, "an answer could not be written");
-            HttpResponse::InternalServerError().finish()
-        }
+        Ok(body) => Ok(written(status, body)),
+        Err(error) => Err(Problem::internal(format!("an answer could not be written: {error}"))),
     }
+}
+
+fn written(status: u16, body: impl MessageBody + 'static) -> HttpResponse {
+    let json = HeaderValue::from_static("application/json");
+    start(status).insert_header((CONTENT_TYPE, json)).body(body)
 }
 
 /// `200` with JSON.
@@ -45,7 +47,7 @@ pub struct Shown<T>(pub T);
 
 impl<T: Serialize + JsonSchema> Reply for Shown<T> {
     const STATUS: u16 = 200;
-    fn respond(self) -> HttpResponse {
+    fn respond(self) -> Result<HttpResponse, Problem> {
         json(Self::STATUS, &self.0)
     }
     fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
@@ -59,7 +61,7 @@ pub struct Created<T>(pub T);
 
 impl<T: Serialize + JsonSchema> Reply for Created<T> {
     const STATUS: u16 = 201;
-    fn respond(self) -> HttpResponse {
+    fn respond(self) -> Result<HttpResponse, Problem> {
         json(Self::STATUS, &self.0)
     }
     fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
@@ -78,12 +80,10 @@ pub enum Once<T, const STATUS: u16> {
 
 impl<T: Serialize + JsonSchema, const STATUS: u16> Reply for Once<T, STATUS> {
     const STATUS: u16 = STATUS;
-    fn respond(self) -> HttpResponse {
+    fn respond(self) -> Result<HttpResponse, Problem> {
         match self {
             Self::Now(body) => json(Self::STATUS, &body),
-            Self::Before(body) => start(Self::STATUS)
-                .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
-                .body(body),
+            Self::Before(body) => Ok(written(Self::STATUS, body)),
         }
     }
     fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
@@ -97,8 +97,8 @@ pub struct Done;
 
 impl Reply for Done {
     const STATUS: u16 = 204;
-    fn respond(self) -> HttpResponse {
-        HttpResponse::NoContent().finish()
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        Ok(HttpResponse::NoContent().finish())
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
         None
@@ -116,13 +116,13 @@ pub struct SeeOther {
 
 impl Reply for SeeOther {
     const STATUS: u16 = 303;
-    fn respond(self) -> HttpResponse {
+    fn respond(self) -> Result<HttpResponse, Problem> {
         let mut answer = start(Self::STATUS);
         answer.insert_header((LOCATION, self.location));
         if let Some(cookie) = self.cookie {
             answer.insert_header((SET_COOKIE, cookie));
         }
-        answer.finish()
+        Ok(answer.finish())
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
         None
@@ -143,11 +143,28 @@ pub struct Html(pub String);
 
 impl Reply for Html {
     const STATUS: u16 = 200;
-    fn respond(self) -> HttpResponse {
-        start(Self::STATUS)
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        Ok(start(Self::STATUS)
             .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")))
             .insert_header((CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY)))
-            .body(self.0)
+            .body(self.0))
+    }
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// `200` with a page that holds a form. A browser that may name no referrer sends `Origin: null` with a form,
+/// so such a page names one to this service (Fetch, "append a request `Origin` header").
+#[derive(Debug)]
+pub struct FormPage(pub String);
+
+impl Reply for FormPage {
+    const STATUS: u16 = 200;
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        let mut answer = Html(self.0).respond()?;
+        answer.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        Ok(answer)
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
         None
@@ -165,14 +182,11 @@ pub struct ForPage<T> {
 
 impl<T: Reply> Reply for ForPage<T> {
     const STATUS: u16 = T::STATUS;
-    fn respond(self) -> HttpResponse {
-        let mut answer = self.reply.respond();
-        let headers = answer.headers_mut();
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
-        if let Some(origin) = self.origin.and_then(|origin| HeaderValue::from_str(&origin).ok()) {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        }
-        answer
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        let mut answer = self.reply.respond()?;
+        let origin = self.origin.and_then(|origin| HeaderValue::from_str(&origin).ok());
+        cors::allow(answer.headers_mut(), origin);
+        Ok(answer)
     }
     fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
         T::schema(schemas)
@@ -185,12 +199,12 @@ pub struct Preflight;
 
 impl Reply for Preflight {
     const STATUS: u16 = 204;
-    fn respond(self) -> HttpResponse {
-        HttpResponse::NoContent()
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        Ok(HttpResponse::NoContent()
             .insert_header(("access-control-allow-methods", "POST"))
             .insert_header(("access-control-allow-headers", "authorization, content-type"))
             .insert_header(("access-control-max-age", "600"))
-            .finish()
+            .finish())
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
         None
@@ -207,15 +221,55 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// A page of items that were read with this limit; `place` tells the place of the last one.
+    /// A page of at most `limit` items. One more than that was asked for, which tells whether there is a next
+    /// page; `place` tells the place of the last item.
     pub fn new<Item>(
-        found: Vec<Item>,
+        mut found: Vec<Item>,
         limit: u16,
         place: impl Fn(&Item) -> Vec<u8>,
         view: impl FnMut(Item) -> T,
     ) -> Self {
-        let full = found.len() >= usize::from(limit);
-        let next_cursor = found.last().filter(|_| full).map(|last| crate::input::to_cursor(&place(last)));
+        let more = found.len() > usize::from(limit);
+        found.truncate(limit.into());
+        let next_cursor = found.last().filter(|_| more).map(|last| crate::input::to_cursor(&place(last)));
         Self { items: found.into_iter().map(view).collect(), next_cursor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Kind;
+
+    struct Broken;
+
+    impl Serialize for Broken {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("canary"))
+        }
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_written_is_a_problem() {
+        let problem = json(200, &Broken).map(drop).unwrap_err();
+        assert_eq!(problem.kind(), Kind::Internal);
+        let answer = problem.respond("hub", "x");
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers().get(CONTENT_TYPE).unwrap(), "application/problem+json");
+        assert!(!format!("{:?}", answer.body()).contains("canary"));
+    }
+
+    #[test]
+    fn a_list_ends_where_nothing_follows() {
+        let listed = |found: &[u8]| Listed::new(found.to_vec(), 2, |item| vec![*item], |item| item);
+        for (found, items, more) in [
+            (&[][..], &[][..], false),
+            (&[9], &[9], false),
+            (&[9, 8], &[9, 8], false),
+            (&[9, 8, 7], &[9, 8], true),
+        ] {
+            let page = listed(found);
+            assert_eq!((page.items.as_slice(), page.next_cursor.is_some()), (items, more));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Listening: mounting a table, the work in the background, and a stop that answers what was accepted.
 
 use crate::{
+    cors,
     endpoint::{Method, Row, Service, Spec},
     enter::protect,
     front::App,
@@ -14,7 +15,9 @@ use actix_web::{
     },
     web::{self, Data, ServiceConfig},
 };
-use auth_core::error::FlowError;
+use auth_core::{error::FlowError, flow::Platform, time::Timestamp};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
     collections::BTreeMap,
     net::{SocketAddr, TcpListener},
@@ -35,7 +38,7 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 const GRACE_SECONDS: u64 = 20;
 
 /// How requests come in: the section `[server]` of a configuration.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address and port; each service has its default.
@@ -43,7 +46,17 @@ pub struct Settings {
     /// Threads that serve requests; 0 is one a core.
     pub workers: usize,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    #[serde(deserialize_with = "proxies")]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Networks of proxies. A network of all addresses would believe every caller.
+fn proxies<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let networks = Vec::<IpNet>::deserialize(from)?;
+    match networks.iter().find(|network| network.prefix_len() == 0) {
+        Some(all) => Err(D::Error::custom(format!("trusted_proxies: {all} would believe every caller"))),
+        None => Ok(networks),
+    }
 }
 
 /// A bound listener, so that a taken port is known before anything starts.
@@ -57,11 +70,12 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves with so many threads (0: one a core) until `stop` says `true` (or its sender is gone), then answers what was accepted and writes what
-/// waits.
+/// Serves with so many threads (0: one a core) until `stop` says `true` (or its sender is gone), then answers
+/// what was accepted and writes what waits.
 ///
 /// # Errors
 /// The server cannot start.
+#[expect(clippy::disallowed_methods, reason = "this serves a table, and nothing beside it")]
 pub async fn serve<S: Service>(
     app: Arc<App<S>>,
     listener: TcpListener,
@@ -85,11 +99,16 @@ pub async fn serve<S: Service>(
     .run();
     let handle = server.handle();
     let running = tokio::spawn(server);
-    let background = tokio::spawn(keep_current(Arc::clone(&app), stop.clone()));
+    let (drained, until) = watch::channel(false);
+    let renewal = tokio::spawn(keep_current(Arc::clone(&app), until.clone()));
+    let chores = tokio::spawn(do_chores(Arc::clone(&app), until));
     stopped(stop).await;
     handle.stop(true).await;
     let ended = running.await.map_err(std::io::Error::other)?;
-    background.await.map_err(std::io::Error::other)?;
+    // What was accepted is answered: until here it was served from memory.
+    drop(drained);
+    renewal.await.map_err(std::io::Error::other)?;
+    chores.await.map_err(std::io::Error::other)?;
     write_what_waits(&app).await;
     if let Err(error) = app.platform().validator.retire().await {
         tracing::warn!(?error, "the store did not hear that this process stops");
@@ -118,13 +137,11 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Keeps the validator current, and writes what waits once in a while.
-async fn keep_current<S: Service>(app: Arc<App<S>>, stop: watch::Receiver<bool>) {
+/// Keeps the validator current. Nothing else is done here: what takes long would let the lease run out.
+async fn keep_current<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
     let mut renew = tokio::time::interval(RENEW_EVERY);
-    let mut write = tokio::time::interval(WRITE_EVERY);
-    let mut purge = tokio::time::interval(PURGE_EVERY);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let ended = stopped(stop);
+    let ended = stopped(until);
     tokio::pin!(ended);
     let mut healthy = true;
     loop {
@@ -134,17 +151,31 @@ async fn keep_current<S: Service>(app: Arc<App<S>>, stop: watch::Receiver<bool>)
                 let renewed = app.platform().validator.renew().await;
                 note_change(&mut healthy, &renewed);
             }
-            _ = write.tick() => write_what_waits(&app).await,
-            _ = purge.tick() => {
-                let platform = app.platform();
-                let now = platform.now().millis();
-                let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
-                let before = auth_core::time::Timestamp::from_millis(now.saturating_sub(kept));
-                if let Err(error) = platform.stores.tokens.purge(before).await {
-                    tracing::warn!(%error, "tokens that are over could not be forgotten");
-                }
-            }
         }
+    }
+}
+
+/// Writes what waits, and forgets what is over, once in a while.
+async fn do_chores<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
+    let mut write = tokio::time::interval(WRITE_EVERY);
+    let mut purge = tokio::time::interval(PURGE_EVERY);
+    let ended = stopped(until);
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            () = &mut ended => return,
+            _ = write.tick() => write_what_waits(&app).await,
+            _ = purge.tick() => purge_tokens(app.platform()).await,
+        }
+    }
+}
+
+async fn purge_tokens(platform: &Platform) {
+    let now = platform.now().millis();
+    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_millis(now.saturating_sub(kept));
+    if let Err(error) = platform.stores.tokens.purge(before).await {
+        tracing::warn!(%error, "tokens that are over could not be forgotten");
     }
 }
 
@@ -171,6 +202,7 @@ async fn write_what_waits<S: Service>(app: &App<S>) {
 
 /// Mounts a service. The rows of one path go together, so that another method is a 405 that names those it
 /// has; every other path is a 404.
+#[expect(clippy::disallowed_methods, reason = "this mounts the rows of a table, and nothing else does")]
 pub(crate) fn mount<S: Service>(app: Arc<App<S>>, config: &mut ServiceConfig) {
     config.app_data(Data::from(app)).default_service(web::to(unmatched::<S>));
     let mut paths: BTreeMap<&str, Vec<&'static Row<S>>> = BTreeMap::new();
@@ -182,10 +214,14 @@ pub(crate) fn mount<S: Service>(app: Arc<App<S>>, config: &mut ServiceConfig) {
     paths.sort_by_key(|(path, _)| path.matches('{').count());
     for (path, rows) in paths {
         let allowed = allowed(rows.iter().map(|row| &row.spec));
+        let for_pages = rows.iter().any(|row| row.spec.for_pages);
         let mut resource: Resource = web::resource(path);
         for row in rows {
             let method = match row.spec.method {
-                Method::Get => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+                Method::Get if row.spec.answers_head() => {
+                    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+                }
+                Method::Get => web::get(),
                 Method::Post => web::post(),
                 Method::Put => web::put(),
                 Method::Patch => web::patch(),
@@ -200,6 +236,9 @@ pub(crate) fn mount<S: Service>(app: Arc<App<S>>, config: &mut ServiceConfig) {
             if let Ok(allowed) = HeaderValue::from_str(&allowed) {
                 response.headers_mut().insert(ALLOW, allowed);
             }
+            if for_pages {
+                cors::allow(response.headers_mut(), None);
+            }
             async move { response }
         };
         config.service(resource.default_service(web::to(wrong_method)));
@@ -207,8 +246,10 @@ pub(crate) fn mount<S: Service>(app: Arc<App<S>>, config: &mut ServiceConfig) {
 }
 
 fn allowed<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
-    let mut methods: Vec<_> = specs.map(|spec| spec.method.name()).collect();
-    if methods.contains(&"GET") {
+    let specs: Vec<_> = specs.collect();
+    let head = specs.iter().any(|spec| spec.answers_head());
+    let mut methods: Vec<_> = specs.iter().map(|spec| spec.method.name()).collect();
+    if head {
         methods.push("HEAD");
     }
     methods.join(", ")
@@ -231,4 +272,19 @@ fn pass_by<S: Service>(app: &App<S>, request: &HttpRequest, problem: &Problem) -
         source = app.front.caller(request).map(tracing::field::display),
     );
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_all_addresses_is_no_proxy() {
+        let read = |text: &str| toml::from_str::<Settings>(text).map(|settings| settings.trusted_proxies);
+        assert_eq!(read("trusted_proxies = ['10.0.0.0/8', '::1/128']").unwrap().len(), 2);
+        for all in ["0.0.0.0/0", "::/0", "10.0.0.0/0"] {
+            let error = read(&format!("trusted_proxies = ['10.0.0.0/8', '{all}']")).unwrap_err();
+            assert!(error.message().contains("believe every caller"), "{error}");
+        }
+    }
 }

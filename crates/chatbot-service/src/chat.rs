@@ -16,7 +16,7 @@ use auth_core::{
 use auth_web::{
     Endpoint, Method, Place, Problem, Service as _, Spec,
     input::{self, OwnForm},
-    reply::{Html, SeeOther, escape},
+    reply::{FormPage, SeeOther, escape},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,6 +27,10 @@ use std::time::Duration;
 const COOKIE: &str = "__Host-chat";
 /// How long a browser chat lasts, if its token does not end before.
 const LIFE: Duration = Duration::from_secs(8 * 3600);
+
+/// Browser chats that one address may open a minute: a whole office behind one address, all at once. Each is a
+/// write, so there is an end.
+const OPENED_PER_MINUTE: u32 = 120;
 
 /// In which language to answer. The token beside it is read as the credential.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,6 +49,7 @@ impl Endpoint<Chatbot> for AutoConnect {
     const SPEC: Spec =
         Spec::get("autoconnect", "/autoconnect", "Opens a browser chat with a temporary token.")
             .audited("session.opened")
+            .throttled(OPENED_PER_MINUTE)
             .credential_in(Place::Query("token"))
             .query("token={temp_token}&lang=en");
 
@@ -90,11 +95,11 @@ pub struct Page;
 impl Endpoint<Chatbot> for Page {
     type Auth = Browser;
     type Input = ();
-    type Output = Html;
+    type Output = FormPage;
     const SPEC: Spec =
         Spec::get("chat_page", "/chat", "The chat's page.").credential_in(Place::Cookie(COOKIE));
 
-    async fn call(chatbot: &Chatbot, who: Proof<Browser>, (): ()) -> Result<Html, Problem> {
+    async fn call(chatbot: &Chatbot, who: Proof<Browser>, (): ()) -> Result<FormPage, Problem> {
         let domain = domain_of(chatbot, &who, who.subject()).await?;
         Ok(page(&domain, ""))
     }
@@ -113,7 +118,7 @@ pub struct Ask;
 impl Endpoint<Chatbot> for Ask {
     type Auth = Browser;
     type Input = OwnForm<AskForm>;
-    type Output = Html;
+    type Output = FormPage;
     const SPEC: Spec = Spec::new("chat_ask", Method::Post, "/chat", "Answers a question of the chat's page.")
         .credential_in(Place::Cookie(COOKIE))
         .throttled(60)
@@ -123,7 +128,7 @@ impl Endpoint<Chatbot> for Ask {
         chatbot: &Chatbot,
         who: Proof<Browser>,
         OwnForm(form): Self::Input,
-    ) -> Result<Html, Problem> {
+    ) -> Result<FormPage, Problem> {
         let domain = domain_of(chatbot, &who, who.subject()).await?;
         let token = token_of(chatbot, &who, who.subject()).await?;
         let question =
@@ -134,9 +139,9 @@ impl Endpoint<Chatbot> for Ask {
     }
 }
 
-fn page(domain: &Domain, said: &str) -> Html {
+fn page(domain: &Domain, said: &str) -> FormPage {
     let name = escape(domain.name.as_str());
-    Html(format!(
+    FormPage(format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Chat with {name}</title>\n\
          <h1>Chat with {name}</h1>\n{said}<form method=\"post\" action=\"/chat\">\n\
          <label>Your question <input name=\"question\" required maxlength=\"8000\" autofocus></label>\n\

@@ -10,7 +10,7 @@ pub mod settings;
 pub mod tokens;
 pub mod widget;
 
-use auth_core::{flow::Platform, service::Service as Kind};
+use auth_core::{flow::Platform, principal::Principal, service::Service as Kind};
 use auth_web::{Service, Table, own, row};
 use responder::Responder;
 
@@ -53,5 +53,15 @@ impl Service for Chatbot {
 
     fn platform(&self) -> &Platform {
         &self.platform
+    }
+
+    async fn allows_page(&self, who: Option<Principal>, origin: &str) -> bool {
+        match widget::may_read(&self.platform, who, origin).await {
+            Ok(may) => may,
+            Err(error) => {
+                tracing::warn!(%error, "whether a page may read an answer is not known");
+                false
+            }
+        }
     }
 }

@@ -11,6 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Questions that one address may ask a minute: ten a second, for a customer's server that asks for all of its
+/// visitors. Each costs an answer of the language model, so there is an end.
+const ASKED_PER_MINUTE: u32 = 600;
+
 /// A question. What deployed clients send beside it is taken and not used.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct QueryBody {
@@ -54,6 +58,7 @@ impl Endpoint<Chatbot> for Query {
     type Input = Json<QueryBody>;
     type Output = Shown<Answer>;
     const SPEC: Spec = Spec::new("query", Method::Post, "/query/", "Asks the domain's chatbot.")
+        .throttled(ASKED_PER_MINUTE)
         .body(r#"{"question":"When are you open?","domain":"{domain}","language":"en"}"#);
 
     async fn call(

@@ -76,8 +76,15 @@ impl Upstream {
     /// A service at a base URL. Redirects are not followed; `key` is sent as its bearer credential.
     ///
     /// # Errors
-    /// The HTTP client cannot be made.
+    /// The URL is none of HTTP, or a key would go over the network in the clear; the HTTP client cannot be made.
     pub fn new(url: &str, model: &str, key: Option<String>) -> Result<Self, String> {
+        let parsed = reqwest::Url::parse(url).map_err(|error| format!("responder.url: {error}"))?;
+        match parsed.scheme() {
+            "https" => {}
+            "http" if key.is_none() || is_loopback(&parsed) => {}
+            "http" => return Err(format!("responder.url: {url} would send the key in the clear: say https")),
+            _ => return Err(format!("responder.url: {url} is neither https nor http")),
+        }
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
@@ -117,6 +124,13 @@ impl Upstream {
     }
 }
 
+/// Whether a URL stays on this machine.
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 impl Responder {
     /// Answers a question.
     ///
@@ -129,9 +143,32 @@ impl Responder {
                 question.domain, question.text
             )),
             Self::Upstream(upstream) => upstream.ask(question).await.map_err(|why| {
-                tracing::error!(why, "the language model did not answer");
-                Problem::new(Kind::Upstream, "The language model did not answer.")
+                Problem::new(Kind::Upstream, "The language model did not answer.").because(why)
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_over_tls_or_stays_on_this_machine() {
+        let new = |url: &str, key: Option<&str>| Upstream::new(url, "m", key.map(str::to_owned)).map(drop);
+        for url in
+            ["https://llm.example", "http://localhost:8000", "http://127.0.0.1:1/", "http://[::1]:8000"]
+        {
+            assert_eq!(new(url, Some("key")), Ok(()), "{url}");
+        }
+        assert_eq!(new("http://llm.example", None), Ok(()));
+        for url in
+            ["http://llm.example", "http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example"]
+        {
+            assert!(new(url, Some("key")).unwrap_err().contains("https"), "{url}");
+        }
+        for url in ["", "llm.example", "ftp://llm.example", "https://", "unix:/run/llm"] {
+            assert!(new(url, None).unwrap_err().starts_with("responder.url"), "{url}");
         }
     }
 }

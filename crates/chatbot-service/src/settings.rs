@@ -55,14 +55,25 @@ impl Model {
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path)
                 .map(|key| key.trim().to_owned())
-                .map_err(|error| format!("{}: {error}", path.display()))
+                .map_err(|error| format!("responder.key_file: {}: {error}", path.display()))
         };
         let key = self.key_file.as_ref().map(read).transpose()?;
+        if key.as_ref().is_some_and(String::is_empty) {
+            return Err("responder.key_file: the file is empty".to_owned());
+        }
         Ok(Responder::Upstream(Upstream::new(url, &self.model, key)?))
     }
 }
 
 impl Settings {
+    /// Checks what reading alone does not.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.responder.responder().map(drop)
+    }
+
     /// Opens the store and serves until told to stop.
     ///
     /// # Errors

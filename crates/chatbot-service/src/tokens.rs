@@ -104,6 +104,7 @@ async fn own_domain(chatbot: &Chatbot, who: &Proof<Tokens>) -> Result<Domain, Pr
 
 /// A token to be checked.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ValidateBody {
     /// The token.
     token: String,
@@ -213,9 +214,9 @@ impl Endpoint<Chatbot> for List {
         who: Proof<Tokens>,
         Query(query): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        let page = query.page()?;
+        let (limit, page) = query.page()?;
         let found = chatbot.platform().stores.tokens.list(TokenKind::Temp, who.scope(), page).await?;
-        Ok(Shown(Listed::new(found, page.limit, |token| token.id.as_bytes().to_vec(), TokenView::of)))
+        Ok(Shown(Listed::new(found, limit, |token| token.id.as_bytes().to_vec(), TokenView::of)))
     }
 }
 

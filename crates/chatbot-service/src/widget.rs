@@ -8,10 +8,12 @@ use crate::{
 use auth_core::{
     credential::SessionKind,
     error::Denial,
-    flow::open_session,
+    flow::{Platform, open_session},
     id::{MessageId, TokenId},
-    model::{DomainName, Name, Prose, WebOrigin},
-    policy::{Proof, grant_to_page},
+    model::{Domain, DomainName, Name, Prose, WebOrigin},
+    policy::{Proof, decide, grant_to_page},
+    port::Answer as Answered,
+    principal::{Origin, Principal},
     throttle::Subject,
 };
 use auth_web::{
@@ -70,6 +72,7 @@ impl Endpoint<Chatbot> for Open {
     )
     .audited("session.opened")
     .throttled(OPENED_PER_MINUTE)
+    .for_pages()
     .body(r#"{"tenant":"{domain}","origin":"{origin}"}"#);
 
     async fn call(
@@ -122,6 +125,7 @@ impl Endpoint<Chatbot> for Message {
     type Output = ForPage<Shown<Answer>>;
     const SPEC: Spec =
         Spec::new("widget_message", Method::Post, "/v1/widget/message", "Answers a visitor of the widget.")
+            .for_pages()
             .body(r#"{"session_id":"{session_id}","text":"Hello"}"#);
 
     async fn call(
@@ -143,16 +147,36 @@ impl Endpoint<Chatbot> for Message {
         let question = Question { text: &body.text, domain: &domain.name, language: None };
         let message = chatbot.responder.answer(&question).await?;
         let message_id = MessageId::draw(platform.now(), platform.entropy.as_ref());
-        let origin = sent.filter(|sent| domain.origins.iter().any(|listed| listed.as_str() == sent));
+        let origin = sent.filter(|sent| lists(&domain, sent));
         Ok(ForPage { reply: Shown(Answer { message, message_id }), origin })
     }
 }
 
+/// Whether any domain in use lists a page.
+async fn is_listed(platform: &Platform, sent: &str) -> Answered<bool> {
+    match WebOrigin::parse(sent) {
+        Ok(page) => platform.stores.domains.lists_page(&page).await,
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether a page may read a refusal: the domain of the session lists its origin, or, where there is no session,
+/// any domain does.
+pub(crate) async fn may_read(platform: &Platform, who: Option<Principal>, sent: &str) -> Answered<bool> {
+    let origin = Origin { source: None, request_id: String::new() };
+    let Ok(visitor) = decide::<Visitor>(who, origin) else { return is_listed(platform, sent).await };
+    let domain = platform.stores.domains.read(visitor.scope(), visitor.subject().domain).await?;
+    Ok(domain.is_some_and(|domain| lists(&domain, sent)))
+}
+
+fn lists(domain: &Domain, sent: &str) -> bool {
+    domain.origins.iter().any(|listed| listed.as_str() == sent)
+}
+
 /// What a browser is told of a page: its origin, if any domain lists it.
 async fn preflight(chatbot: &Chatbot, sent: Option<String>) -> Result<ForPage<Preflight>, Problem> {
-    let page = sent.as_deref().and_then(|sent| WebOrigin::parse(sent).ok());
-    let listed = match &page {
-        Some(page) => chatbot.platform().stores.domains.lists_page(page).await?,
+    let listed = match &sent {
+        Some(sent) => is_listed(chatbot.platform(), sent).await?,
         None => false,
     };
     Ok(ForPage { reply: Preflight, origin: sent.filter(|_| listed) })
@@ -168,7 +192,8 @@ macro_rules! preflight_of {
             type Input = PageOrigin;
             type Output = ForPage<Preflight>;
             const SPEC: Spec = Spec::new($id, Method::Options, $path, "What a page may send (CORS preflight).")
-                .throttled(300);
+                .throttled(300)
+                .for_pages();
 
             async fn call(
                 chatbot: &Chatbot,

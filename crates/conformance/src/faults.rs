@@ -25,7 +25,7 @@ use auth_core::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -33,24 +33,34 @@ use std::{
 
 /// Says when the store fails.
 #[derive(Clone, Default)]
-pub struct Faults(Arc<AtomicI64>);
+pub struct Faults(Arc<AtomicI64>, Arc<Mutex<&'static [&'static str]>>);
 
 const HEALTHY: i64 = 0;
 const DOWN: i64 = -1;
+const PANIC: i64 = -2;
 
 impl Faults {
     /// Every call fails from now on.
     pub fn go_down(&self) {
         self.0.store(DOWN, Ordering::SeqCst);
     }
-    /// No call fails from now on.
+    /// No call fails from now on, and every one answers.
     pub fn recover(&self) {
+        self.stall(&[]);
         self.0.store(HEALTHY, Ordering::SeqCst);
     }
     /// Of the calls from now on, this one fails: 1 is the next. Those of the background (the revocation stream,
     /// refusals, uses) are neither counted nor failed.
     pub fn fail_once(&self, call: u32) {
         self.0.store(call.into(), Ordering::SeqCst);
+    }
+    /// The next call that is not one of the background panics.
+    pub fn panic_once(&self) {
+        self.0.store(PANIC, Ordering::SeqCst);
+    }
+    /// Calls of these methods do not answer from now on.
+    pub fn stall(&self, methods: &'static [&'static str]) {
+        *self.1.lock().unwrap() = methods;
     }
     /// Whether the call of [`fail_once`](Self::fail_once) was not reached.
     pub fn is_due(&self) -> bool {
@@ -73,15 +83,28 @@ impl Faults {
         }
     }
 
-    fn check(&self, port: &str, method: &str) -> Answer<()> {
+    async fn check(&self, port: &str, method: &str) -> Answer<()> {
+        while self.stalls(method) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         let background =
             port == "revocations" || matches!((port, method), ("audit", "append") | ("key_index", "touch"));
         let fails = match self.0.load(Ordering::SeqCst) {
             DOWN => true,
+            PANIC if !background => {
+                self.recover();
+                panic!("canary: a panic at {port}.{method}");
+            }
             left if left > HEALTHY && !background => self.0.fetch_sub(1, Ordering::SeqCst) == 1,
             _ => false,
         };
         if fails { Err(StoreError::Unavailable(format!("a fault at {port}.{method}"))) } else { Ok(()) }
+    }
+}
+
+impl Faults {
+    fn stalls(&self, method: &str) -> bool {
+        self.1.lock().unwrap().contains(&method)
     }
 }
 
@@ -95,7 +118,7 @@ macro_rules! port {
         #[async_trait::async_trait]
         impl $trait for Faulty {
             $(async fn $method(&self, $($name: $kind),*) -> $answer {
-                self.faults.check(stringify!($field), stringify!($method))?;
+                self.faults.check(stringify!($field), stringify!($method)).await?;
                 self.stores.$field.$method($($name),*).await
             })*
         }

@@ -20,6 +20,12 @@ use std::{
     net::SocketAddr,
     process::{Child, Command, Stdio},
     sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
 };
 
 /// A running service. One that a failed test leaves behind is ended.
@@ -27,6 +33,7 @@ pub struct Process {
     /// Where it listens.
     pub address: SocketAddr,
     child: Child,
+    log: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Process {
@@ -39,8 +46,8 @@ impl Process {
             address.split(|c: char| c == '"' || c.is_whitespace()).next()?.parse().ok()
         });
         // The rest is read, so that the service can go on writing.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { address: address.unwrap(), child }
+        let log = std::thread::spawn(move || log.collect());
+        Self { address: address.unwrap(), child, log: Some(log) }
     }
 
     /// Sends it a request.
@@ -48,11 +55,22 @@ impl Process {
         request.send(self.address).await.unwrap()
     }
 
-    /// Asks it to stop (`SIGTERM`) and waits for its end; the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    /// Asks it to stop (`SIGTERM`).
+    pub fn terminate(&self) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
+    }
+
+    /// Asks it to stop (`SIGTERM`) and waits for its end; the exit code.
+    pub fn stop(self) -> Option<i32> {
+        self.terminate();
+        self.wait().0
+    }
+
+    /// Waits for its end: the exit code, and what it logged since it listens.
+    pub fn wait(mut self) -> (Option<i32>, Vec<String>) {
+        let code = self.child.wait().unwrap().code();
+        (code, self.log.take().unwrap().join().unwrap())
     }
 }
 
@@ -104,4 +122,45 @@ pub async fn shares_its_store(command: &mut Command, service: Service, list: &st
         assert_eq!(ask().await, 401, "refused once the revocation has answered");
     }
     assert_eq!(process.stop(), Some(0));
+}
+
+/// Stops a service while requests are under way: every one that it accepted is answered, and logged in a line of
+/// JSON under the id that its caller was told.
+pub async fn stops_gracefully(command: &mut Command, service: Service) {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", dir.path().join("auth.db").display());
+    let prefix = service.name().to_uppercase();
+    command.env(format!("{prefix}_STORE__URL"), &url).env(format!("{prefix}_SERVER__LISTEN"), "127.0.0.1:0");
+    let process = Process::start(command);
+    let head = "GET /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345";
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(process.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    // They are accepted once a request that came after them is answered.
+    for _ in 0..20 {
+        assert_eq!(process.send(Request::get("/health/live")).await.status, 200);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    process.terminate();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut told = Vec::new();
+    for mut stream in open {
+        stream.write_all(b"67890").await.unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).await.unwrap();
+        let answer = Response::parse(&heard).unwrap();
+        assert_eq!(answer.status, 200);
+        told.push(answer.header("x-request-id").unwrap().to_owned());
+    }
+    assert!(TcpStream::connect(process.address).await.is_err(), "no more are accepted");
+    let (code, log) = process.wait();
+    assert_eq!(code, Some(0));
+    let lines: Vec<serde_json::Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let access: Vec<_> = lines.iter().filter(|line| line["target"] == "access").collect();
+    assert_eq!(access.len(), 40);
+    let logged = |id: &String| access.iter().filter(|line| line["request_id"] == id.as_str()).count();
+    assert!(told.iter().all(|id| logged(id) == 1), "{told:?}: {access:?}");
 }

@@ -19,6 +19,7 @@ use auth_store::Location;
 use auth_web::{App, serve};
 use chatbot_service::{Chatbot, responder::Responder};
 use hub_service::{Hub, settings::Billing};
+use ipnet::IpNet;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -122,6 +123,19 @@ impl World {
 
     /// The same, with what `around` makes of the store under the services, and this responder behind the chat.
     pub async fn start_with(around: impl FnOnce(Stores) -> Stores, responder: Responder) -> Self {
+        Self::start_as(around, responder, Vec::new()).await
+    }
+
+    /// The same, behind proxies of these networks.
+    pub async fn start_behind(proxies: Vec<IpNet>) -> Self {
+        Self::start_as(|stores| stores, Responder::BuiltIn, proxies).await
+    }
+
+    async fn start_as(
+        around: impl FnOnce(Stores) -> Stores,
+        responder: Responder,
+        proxies: Vec<IpNet>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let location = Location::at(&format!("sqlite://{}", dir.path().join("auth.db").display()));
         let seed = seed_of(dir.path());
@@ -139,8 +153,8 @@ impl World {
         let (hub_listener, chatbot_listener) = (listen(), listen());
         let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
         let billing = Billing { sms_cents: 5, phone_cents: 20, ..Billing::default() };
-        let hub_app = App::new(Hub::new(hub_platform.clone(), billing.tariff()), Vec::new());
-        let chatbot_app = App::new(Chatbot::new(chatbot_platform.clone(), responder), Vec::new());
+        let hub_app = App::new(Hub::new(hub_platform.clone(), billing.tariff()), proxies.clone());
+        let chatbot_app = App::new(Chatbot::new(chatbot_platform.clone(), responder), proxies);
         let running = vec![
             tokio::spawn(serve::serve(Arc::new(hub_app), hub_listener, 1, stopped.clone())),
             tokio::spawn(serve::serve(Arc::new(chatbot_app), chatbot_listener, 1, stopped)),

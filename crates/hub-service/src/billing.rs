@@ -13,7 +13,7 @@ use auth_core::{
 };
 use auth_web::{
     Endpoint, Problem, Service as _, Spec,
-    input::{Path, Query},
+    input::{Path, Query, from_cursor, limit},
     reply::{Listed, Shown},
 };
 use schemars::JsonSchema;
@@ -95,6 +95,30 @@ fn just_after(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(now.millis() + 1)
 }
 
+/// Which page of the invoices is asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvoicesQuery {
+    /// At most this many invoices: 1 to 200, by default 50.
+    limit: Option<u16>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl InvoicesQuery {
+    /// The month before which the page begins; a cursor is the last month of the page before.
+    fn before(&self) -> Result<Option<String>, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let month = from_cursor::<7>(cursor)?;
+        let shape = month.iter().zip(b"0000-00").all(|(byte, like)| match like {
+            b'0' => byte.is_ascii_digit(),
+            other => byte == other,
+        });
+        let month = String::from_utf8(month.to_vec()).ok().filter(|_| shape);
+        month.map(Some).ok_or_else(|| Problem::invalid("cursor", "not a cursor of this list"))
+    }
+}
+
 /// The invoice of one month.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InvoiceView {
@@ -126,7 +150,7 @@ pub struct Invoices;
 
 impl Endpoint<Hub> for Invoices {
     type Auth = Billing;
-    type Input = Path<AccountId>;
+    type Input = (Path<AccountId>, Query<InvoicesQuery>);
     type Output = Shown<Listed<InvoiceView>>;
     const SPEC: Spec = Spec::get(
         "billing_invoices",
@@ -137,9 +161,10 @@ impl Endpoint<Hub> for Invoices {
     async fn call(
         hub: &Hub,
         who: Proof<Billing>,
-        Path(account): Self::Input,
+        (Path(account), Query(query)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, account)?;
+        let (limit, before) = (limit(query.limit)?, query.before()?);
         let platform = hub.platform();
         let now = platform.now();
         let found = platform.stores.calls.usage(who.scope(), Timestamp::EPOCH, just_after(now)).await?;
@@ -161,7 +186,8 @@ impl Endpoint<Hub> for Invoices {
             total_cents: invoice.total_cents,
             month: invoice.month,
         };
-        let items = invoices(&found, &hub.tariff).into_iter().map(view).collect();
-        Ok(Shown(Listed { items, next_cursor: None }))
+        let mut invoices = invoices(&found, &hub.tariff);
+        invoices.retain(|invoice| before.as_ref().is_none_or(|before| invoice.month < *before));
+        Ok(Shown(Listed::new(invoices, limit, |last| last.month.clone().into_bytes(), view)))
     }
 }

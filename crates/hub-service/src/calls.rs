@@ -15,6 +15,7 @@ use auth_core::{
 use auth_web::{
     Endpoint, Method, Problem, Service as _, Spec,
     input::{Idempotency, Json, PageQuery, Path, Query},
+    problem::Kind,
     reply::{Listed, Once, Shown},
 };
 use schemars::JsonSchema;
@@ -118,7 +119,10 @@ impl Endpoint<Hub> for Start {
         match platform.stores.calls.start(&grant, new, once).await? {
             Creation::Repeated(answer) => Ok(Once::Before(answer)),
             Creation::Mismatched => Err(mismatched().into()),
-            Creation::Done(()) | Creation::Taken | Creation::Stale => Ok(Once::Now(started)),
+            Creation::Done(()) => Ok(Once::Now(started)),
+            Creation::Taken | Creation::Stale => {
+                Err(Problem::new(Kind::Conflict, "The call was not stored. Try again."))
+            }
         }
     }
 }
@@ -171,9 +175,9 @@ impl Endpoint<Hub> for List {
     const SPEC: Spec = Spec::get("call_list", "/calls", "The account's calls, newest first.");
 
     async fn call(hub: &Hub, who: Proof<Calls>, Query(query): Self::Input) -> Result<Self::Output, Problem> {
-        let page = query.page()?;
+        let (limit, page) = query.page()?;
         let found = hub.platform().stores.calls.list(who.scope(), page).await?;
-        Ok(Shown(Listed::new(found, page.limit, |call| call.id.as_bytes().to_vec(), CallView::of)))
+        Ok(Shown(Listed::new(found, limit, |call| call.id.as_bytes().to_vec(), CallView::of)))
     }
 }
 

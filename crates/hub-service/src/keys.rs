@@ -96,6 +96,16 @@ pub struct CreateBody {
     rate_limit: Option<NonZeroU32>,
 }
 
+/// Networks that a key may list: more than anybody holds, few enough to be looked through with each request.
+const MOST_NETWORKS: usize = 64;
+
+fn networks(list: &[IpNet]) -> Result<Networks, Problem> {
+    if list.len() > MOST_NETWORKS {
+        return Err(Problem::invalid("allowed_cidrs", format!("expected at most {MOST_NETWORKS} networks")));
+    }
+    Ok(Networks::new(list.iter().copied()))
+}
+
 /// `POST /api-keys`.
 pub struct Create;
 
@@ -118,7 +128,7 @@ impl Endpoint<Hub> for Create {
         let rights = Rights {
             permissions: body.permissions.iter().copied().collect(),
             expires_at: body.expires_at,
-            networks: Networks::new(body.allowed_cidrs.iter().copied()),
+            networks: networks(&body.allowed_cidrs)?,
             rate_limit: body.rate_limit,
         };
         let order = KeyOrder { service: Service::Hub, name: body.name.clone(), rights: rights.clone() };
@@ -153,9 +163,9 @@ impl Endpoint<Hub> for List {
     const SPEC: Spec = Spec::get("api_key_list", "/api-keys", "The account's keys, newest first.");
 
     async fn call(hub: &Hub, who: Proof<Keys>, Query(query): Self::Input) -> Result<Self::Output, Problem> {
-        let page = query.page()?;
+        let (limit, page) = query.page()?;
         let found = hub.platform().stores.keys.list(Service::Hub, who.scope(), page).await?;
-        Ok(Shown(Listed::new(found, page.limit, |key| key.id.as_bytes().to_vec(), KeyView::of)))
+        Ok(Shown(Listed::new(found, limit, |key| key.id.as_bytes().to_vec(), KeyView::of)))
     }
 }
 
@@ -212,11 +222,15 @@ impl Endpoint<Hub> for Change {
         who: Proof<Keys>,
         (Path(id), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
+        let networks = match body.allowed_cidrs {
+            Set::Keep => Set::Keep,
+            Set::To(list) => Set::To(networks(&list)?),
+        };
         let patch = KeyPatch {
             name: body.name,
             permissions: body.permissions.map(|list| list.into_iter().collect::<Permissions>()),
             expires_at: body.expires_at,
-            networks: body.allowed_cidrs.map(Networks::new),
+            networks,
             rate_limit: body.rate_limit,
         };
         Ok(Shown(KeyView::of(change_key(hub.platform(), &who, Service::Hub, id, &patch).await?)))

@@ -98,7 +98,8 @@ impl Endpoint<Hub> for Create {
             Creation::Done(()) => Ok(Once::Now(view)),
             Creation::Repeated(answer) => Ok(Once::Before(answer)),
             Creation::Mismatched => Err(mismatched().into()),
-            Creation::Taken | Creation::Stale => Err(taken()),
+            Creation::Taken => Err(taken()),
+            Creation::Stale => Err(Problem::new(Kind::Conflict, "The user was not stored. Try again.")),
         }
     }
 }
@@ -118,9 +119,9 @@ impl Endpoint<Hub> for List {
         (Path(account), Query(query)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, account)?;
-        let page = query.page()?;
+        let (limit, page) = query.page()?;
         let found = hub.platform().stores.users.list(who.scope(), page).await?;
-        Ok(Shown(Listed::new(found, page.limit, |user| user.id.as_bytes().to_vec(), UserView::of)))
+        Ok(Shown(Listed::new(found, limit, |user| user.id.as_bytes().to_vec(), UserView::of)))
     }
 }
 

@@ -5,7 +5,13 @@ use crate::{
     problem::Problem,
     reply::Listed,
 };
-use auth_core::{audit::Chained, flow::Platform, policy::Scope, port::AuditFilter, time::Timestamp};
+use auth_core::{
+    audit::{Chained, Event},
+    flow::Platform,
+    policy::Scope,
+    port::AuditFilter,
+    time::Timestamp,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,15 +26,80 @@ pub struct AuditQuery {
     #[schemars(with = "Option<String>")]
     pub to: Option<Timestamp>,
     /// Exactly this actor, such as `key:<id>`.
-    pub actor: Option<String>,
-    /// Exactly this action, such as `key.created`.
-    pub action: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub actor: Option<Word>,
+    /// Exactly this action.
+    pub action: Option<Action>,
     /// Events that name this identifier.
-    pub target: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub target: Option<Word>,
     /// At most this many: 1 to 200, by default 50.
     pub limit: Option<u16>,
     /// The `next_cursor` of the page before.
     pub cursor: Option<String>,
+}
+
+/// What an event may name: 1 to 253 visible characters of ASCII, as many as a domain's name may have.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Word(String);
+
+impl TryFrom<String> for Word {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if visible && (1..=253).contains(&text.len()) {
+            Ok(Self(text))
+        } else {
+            Err("expected 1 to 253 visible characters of ASCII")
+        }
+    }
+}
+
+macro_rules! actions {
+    ($($action:ident = $name:literal,)*) => {
+        /// The actions of the trail: one for each of its events.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+        #[expect(missing_docs, reason = "`auth_core::audit::Event` says what they are")]
+        pub enum Action { $(#[serde(rename = $name)] $action,)* }
+
+        impl Action {
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$action => $name,)* }
+            }
+            /// The action of an event.
+            pub const fn of(event: &Event) -> Self {
+                match event { $(Event::$action { .. } => Self::$action,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    AccountCreated = "account.created",
+    AccountChanged = "account.changed",
+    AccountSuspended = "account.suspended",
+    AccountRevived = "account.revived",
+    DomainCreated = "domain.created",
+    DomainChanged = "domain.changed",
+    DomainSuspended = "domain.suspended",
+    DomainRevived = "domain.revived",
+    KeyCreated = "key.created",
+    KeyImported = "key.imported",
+    KeyChanged = "key.changed",
+    KeyRotated = "key.rotated",
+    KeyRevoked = "key.revoked",
+    UserCreated = "user.created",
+    UserChanged = "user.changed",
+    UserRemoved = "user.removed",
+    CallStarted = "call.started",
+    CallCancelled = "call.cancelled",
+    TokenMinted = "token.minted",
+    SessionOpened = "session.opened",
+    TokenRevoked = "token.revoked",
+    RequestRefused = "request.refused",
 }
 
 /// One event.
@@ -77,7 +148,36 @@ pub async fn list(
     let limit = limit(query.limit)?;
     let before = query.cursor.map(|cursor| from_cursor(&cursor)).transpose()?.map(i64::from_be_bytes);
     let AuditQuery { from, to, actor, action, target, .. } = query;
-    let filter = AuditFilter { from, to, actor, action, target };
-    let found = platform.stores.audit.list(scope, &filter, before, limit).await?;
+    let text = |word: Word| word.0;
+    let action = action.map(|action| action.name().to_owned());
+    let filter = AuditFilter { from, to, actor: actor.map(text), action, target: target.map(text) };
+    let found = platform.stores.audit.list(scope, &filter, before, limit + 1).await?;
     Ok(Listed::new(found, limit, |last| last.seq.to_be_bytes().to_vec(), EventView::of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_have_the_names_of_their_events() {
+        let id = "0190c0de-0000-7000-8000-000000000001";
+        let event = Event::KeyRevoked { key: id.parse().unwrap() };
+        assert!(event.to_json().contains(&format!("\"action\":\"{}\"", Action::of(&event).name())));
+        let (route, cause) = (String::new(), String::new());
+        let event = Event::RequestRefused { service: "hub", route, cause, count: 1 };
+        assert!(event.to_json().contains(&format!("\"action\":\"{}\"", Action::of(&event).name())));
+        assert_eq!(serde_json::from_str::<Action>("\"key.created\"").unwrap(), Action::KeyCreated);
+        assert!(serde_json::from_str::<Action>("\"key.%\"").is_err());
+    }
+
+    #[test]
+    fn a_filter_is_visible_ascii() {
+        for good in ["key:0190", "anonymous", "example.com", "%"] {
+            assert!(Word::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a\0", "\n", "\u{7f}", "\u{e9}", &"a".repeat(254)] {
+            assert!(Word::try_from(bad.to_owned()).is_err(), "{bad:?}");
+        }
+    }
 }

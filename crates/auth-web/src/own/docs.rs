@@ -17,7 +17,7 @@ pub struct OpenApi;
 impl<S: Service> Endpoint<S> for OpenApi {
     type Auth = Reader;
     type Input = ();
-    type Output = Shown<serde_json::Value>;
+    type Output = Shown<&'static serde_json::Value>;
     const SPEC: Spec =
         Spec::get("openapi", "/openapi.json", "The OpenAPI 3.1 document, from the route table.");
     async fn call(_: &S, _: Proof<Reader>, (): ()) -> Result<Self::Output, Problem> {
@@ -39,7 +39,7 @@ impl<S: Service> Endpoint<S> for Docs {
         for row in S::TABLE.rows() {
             let view = RouteView::of(row);
             let requirement = view.because.map_or(view.requirement, |because| format!("public: {because}"));
-            line(&mut rows, &[view.method, view.path, &requirement, view.summary]);
+            line(&mut rows, view.id, &[view.method, view.path, &requirement, view.summary]);
         }
         let head = ["method", "path", "requires", "what it does"];
         Ok(page(&format!("{} routes", S::KIND), &head, &rows))
@@ -59,16 +59,17 @@ impl<S: Service> Endpoint<S> for Problems {
     async fn call(_: &S, _: Proof<Reader>, (): ()) -> Result<Html, Problem> {
         let mut rows = String::new();
         for kind in Kind::ALL {
-            line(&mut rows, &[&kind.status().to_string(), kind.code(), kind.title()]);
+            line(&mut rows, kind.code(), &[&kind.status().to_string(), kind.code(), kind.title()]);
         }
         Ok(page("Problems", &["status", "code", "what it says"], &rows))
     }
 }
 
-fn line(rows: &mut String, cells: &[&str]) {
-    rows.push_str("<tr>");
+/// Adds a row, which a fragment of this name leads to.
+fn line(rows: &mut String, id: &str, cells: &[&str]) {
+    // Writing to a string does not fail.
+    let _ = write!(rows, "<tr id=\"{}\">", escape(id));
     for cell in cells {
-        // Writing to a string does not fail.
         let _ = write!(rows, "<td>{}</td>", escape(cell));
     }
     rows.push_str("</tr>\n");
