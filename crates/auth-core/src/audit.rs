@@ -81,7 +81,7 @@ pub enum Event {
     /// A widget or chat session was opened.
     #[serde(rename = "session.opened")]
     SessionOpened { token: TokenId, kind: &'static str },
-    /// A temporary token or session was ended.
+    /// A temporary token was ended, and the sessions that it opened; or a session was.
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId },
     /// Requests were refused: counted over a while, one event per route, cause and source.

@@ -72,6 +72,9 @@ type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// after the commit.
 type Job = Box<dyn FnOnce(Result<&mut Conn, StoreError>) -> (bool, Deliver) + Send>;
 
+/// At most this many rows are deleted or updated in one transaction by commands without an end of their own.
+pub(crate) const BATCH: u16 = 500;
+
 /// At most this many commands commit together.
 const GROUP: usize = 256;
 

@@ -26,7 +26,7 @@ diesel::table! {
 diesel::table! {
     tokens (id) {
         id -> Binary, digest -> Binary, kind -> Text, domain_id -> Binary, parent -> Nullable<Binary>,
-        username -> Text, language -> Nullable<Text>, created_at -> BigInt, expires_at -> BigInt,
+        opened_by -> Nullable<Binary>, username -> Text, language -> Nullable<Text>, created_at -> BigInt, expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
     }
 }
