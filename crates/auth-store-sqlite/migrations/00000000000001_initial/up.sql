@@ -93,7 +93,8 @@ CREATE TABLE calls (
     domain_name TEXT NOT NULL,
     language TEXT NOT NULL,
     scheduled_time INTEGER,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    cancelled_at INTEGER
 ) STRICT;
 CREATE INDEX calls_of_account ON calls (account_id, created_at);
 
