@@ -130,8 +130,8 @@ impl<'a> Run<'a> {
     async fn known(&self, digest: &TokenDigest, wanted: &Wanted) -> Result<Option<Reason>, String> {
         for service in Service::ALL {
             let found = self.desk.stores().key_index.find(service, digest).await.map_err(failed)?;
-            let Some(FoundKey { principal, ended, .. }) = found else { continue };
-            let over = ended || principal.expires_at.is_some_and(|end| end <= self.desk.any().now());
+            let Some(found) = found else { continue };
+            let (over, FoundKey { principal, .. }) = (!found.is_live(self.desk.any().now()), found);
             let stored = Wanted {
                 line: wanted.line,
                 service,
