@@ -5,14 +5,14 @@
 
 use crate::{
     id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
-    policy::{Action, Granted, Permissions},
+    policy::{Action, Granted, Rights},
     principal::{Origin, Tenant, TokenKind},
     service::Service,
     time::Timestamp,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::fmt;
+use std::{fmt, num::NonZeroU32};
 use zeroize::Zeroizing;
 
 /// What happened. Closed: an operation without its event does not compile, since its store command asks for
@@ -47,13 +47,27 @@ pub enum Event {
     DomainRevived { domain: DomainId },
     /// A key was made.
     #[serde(rename = "key.created")]
-    KeyCreated { key: KeyId, service: &'static str, permissions: Vec<&'static str> },
+    KeyCreated {
+        key: KeyId,
+        service: &'static str,
+        #[serde(flatten)]
+        rights: KeyRights,
+    },
     /// A key of the earlier system was taken over.
     #[serde(rename = "key.imported")]
-    KeyImported { key: KeyId, service: &'static str, permissions: Vec<&'static str> },
+    KeyImported {
+        key: KeyId,
+        service: &'static str,
+        #[serde(flatten)]
+        rights: KeyRights,
+    },
     /// A key's name or rights changed.
     #[serde(rename = "key.changed")]
-    KeyChanged { key: KeyId, permissions: Vec<&'static str> },
+    KeyChanged {
+        key: KeyId,
+        #[serde(flatten)]
+        rights: KeyRights,
+    },
     /// A key got a new secret; the old one works until then.
     #[serde(rename = "key.rotated")]
     KeyRotated { key: KeyId, old_until: Timestamp },
@@ -81,7 +95,7 @@ pub enum Event {
     /// A widget or chat session was opened.
     #[serde(rename = "session.opened")]
     SessionOpened { token: TokenId, kind: &'static str },
-    /// A temporary token or session was ended.
+    /// A temporary token was ended, and the sessions that it opened; or a session was.
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId },
     /// Requests were refused: counted over a while, one event per route, cause and source.
@@ -89,15 +103,41 @@ pub enum Event {
     RequestRefused { service: &'static str, route: String, cause: String, count: u64 },
 }
 
+/// What a key may do from then on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct KeyRights {
+    permissions: Vec<&'static str>,
+    expires_at: Option<Timestamp>,
+    /// From where; empty is from anywhere.
+    networks: Vec<String>,
+    /// Requests a minute.
+    rate_limit: Option<NonZeroU32>,
+}
+
+impl KeyRights {
+    fn of(rights: &Rights) -> Self {
+        Self {
+            permissions: rights.permissions.names(),
+            expires_at: rights.expires_at,
+            networks: rights.networks.texts(),
+            rate_limit: rights.rate_limit,
+        }
+    }
+}
+
 impl Event {
     /// A key was made, or taken over from the earlier system.
-    pub fn key_made(key: KeyId, service: Service, permissions: Permissions, imported: bool) -> Self {
-        let (service, permissions) = (service.name(), permissions.names());
+    pub fn key_made(key: KeyId, service: Service, rights: &Rights, imported: bool) -> Self {
+        let (service, rights) = (service.name(), KeyRights::of(rights));
         if imported {
-            Self::KeyImported { key, service, permissions }
+            Self::KeyImported { key, service, rights }
         } else {
-            Self::KeyCreated { key, service, permissions }
+            Self::KeyCreated { key, service, rights }
         }
+    }
+    /// A key's name or rights changed, to these rights.
+    pub fn key_changed(key: KeyId, rights: &Rights) -> Self {
+        Self::KeyChanged { key, rights: KeyRights::of(rights) }
     }
     /// A token or session of this kind was made.
     pub const fn token_made(token: TokenId, kind: TokenKind) -> Self {
@@ -206,11 +246,12 @@ impl Head {
     pub fn to_anchor(&self) -> String {
         format!("{} {}", self.seq, self.link)
     }
-    /// Reads an anchor's line.
+    /// Reads an anchor's line; the head of an empty chain is one, too.
     pub fn from_anchor(line: &str) -> Option<Self> {
         let (seq, link) = line.split_once(' ')?;
         let link = data_encoding::HEXLOWER.decode(link.as_bytes()).ok()?.try_into().ok()?;
-        Some(Self { seq: seq.parse().ok().filter(|seq| *seq > 0)?, link: Link(link) })
+        let head = Self { seq: seq.parse().ok().filter(|seq| *seq >= 0)?, link: Link(link) };
+        (head.seq > 0 || head == Self::START).then_some(head)
     }
 }
 
@@ -313,7 +354,7 @@ impl<'a> Verifier<'a> {
     /// [`Broken::Anchor`] where two anchors contradict each other.
     pub fn new(key: &'a ChainKey, anchors: impl IntoIterator<Item = Head>) -> Result<Self, Broken> {
         let mut known = std::collections::HashMap::new();
-        for Head { seq, link } in anchors {
+        for Head { seq, link } in anchors.into_iter().filter(|head| *head != Head::START) {
             if *known.entry(seq).or_insert(link) != link {
                 return Err(Broken::Anchor { seq });
             }

@@ -32,26 +32,36 @@ impl Refusal {
 }
 
 /// Why a caller may not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// No good credential.
+    #[error("the credential is not accepted: {}", .0.name())]
     Unauthenticated(Refusal),
     /// A good credential that meets none of these.
+    #[error("the credential meets none of: {}", names(missing))]
     Forbidden {
         /// What would have admitted the caller.
         missing: &'static [Need],
     },
     /// A good key, from an address outside its networks.
+    #[error("the key may not be used from this address")]
     Network,
     /// More than the caller itself may.
+    #[error(transparent)]
     Excess(Excess),
     /// Too often.
+    #[error("too many requests; again in {} seconds", retry_after.as_secs().max(1))]
     Throttled {
         /// When to come back.
         retry_after: Duration,
     },
     /// Not there, or not the caller's.
+    #[error("there is no such object")]
     Absent,
+}
+
+fn names(needs: &[Need]) -> String {
+    needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A store could not answer, or its content cannot be trusted. Never an allow.
@@ -66,11 +76,13 @@ pub enum StoreError {
 }
 
 /// What a flow may answer instead of its result.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FlowError {
     /// The caller may not.
-    Denied(Denial),
+    #[error(transparent)]
+    Denied(#[from] Denial),
     /// A value that the flow cannot take.
+    #[error("{field}: {reason}")]
     Invalid {
         /// Which field.
         field: &'static str,
@@ -78,23 +90,15 @@ pub enum FlowError {
         reason: String,
     },
     /// The object is in a state that forbids it, or the name is taken.
+    #[error("{0}")]
     Conflict(String),
     /// The store failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
-impl From<Denial> for FlowError {
-    fn from(denial: Denial) -> Self {
-        Self::Denied(denial)
-    }
-}
 impl From<Excess> for FlowError {
     fn from(excess: Excess) -> Self {
         Self::Denied(Denial::Excess(excess))
-    }
-}
-impl From<StoreError> for FlowError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }

@@ -6,6 +6,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
@@ -14,9 +15,12 @@ use std::{
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// At most this many subjects are counted at once; when there are more, those whose window is over go, and if
-/// none is, newcomers are refused until one is: a flood closes itself out and forgets nobody.
+/// At most this many subjects of one kind are counted at once; when there are more, those whose window is over go,
+/// and if none is, newcomers are refused until one is: a flood closes itself out and forgets nobody.
 const MOST_SUBJECTS: usize = 100_000;
+
+/// How often those whose window is over are looked for at the most: a look goes through all of them.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Who is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,24 +52,64 @@ struct Window {
     count: u32,
 }
 
-/// The counters of one process.
+/// The counters of one process, apart by kind: a flood of sources takes no room from keys and sessions.
 #[derive(Debug, Default)]
-pub struct Throttle(Mutex<HashMap<Subject, Window>>);
+pub struct Throttle {
+    keys: Windows<KeyId>,
+    sessions: Windows<TokenId>,
+    sources: Windows<(&'static str, IpAddr)>,
+}
 
 impl Throttle {
     /// Counts one request of a subject.
     ///
     /// # Errors
-    /// How long to wait, where the subject has used up `limit` requests of this minute.
+    /// How long to wait, where the subject has used up `limit` requests of this minute, or too many others are
+    /// counted.
     pub fn admit(&self, subject: Subject, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= MOST_SUBJECTS && !windows.contains_key(&subject) {
-            windows.retain(|_, window| window.until > now);
-            if windows.len() >= MOST_SUBJECTS {
-                return Err(WINDOW);
-            }
+        match subject {
+            Subject::Key(key) => self.keys.admit(key, limit, now),
+            Subject::Session(session) => self.sessions.admit(session, limit, now),
+            Subject::Source(purpose, address) => self.sources.admit((purpose, address), limit, now),
         }
-        let window = windows.entry(subject).or_insert(Window { until: now + WINDOW, count: 0 });
+    }
+
+    /// Whether a subject has used up `limit`, without counting: for what is counted only when it failed. One that
+    /// could not be counted is refused now.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn check(&self, subject: Subject, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
+        match subject {
+            Subject::Key(key) => self.keys.check(&key, limit, now),
+            Subject::Session(session) => self.sessions.check(&session, limit, now),
+            Subject::Source(purpose, address) => self.sources.check(&(purpose, address), limit, now),
+        }
+    }
+}
+
+/// The counters of one kind.
+#[derive(Debug)]
+struct Windows<K>(Mutex<Counted<K>>);
+
+#[derive(Debug)]
+struct Counted<K> {
+    windows: HashMap<K, Window>,
+    /// When windows that are over were last looked for.
+    swept: Option<Monotonic>,
+}
+
+impl<K> Default for Windows<K> {
+    fn default() -> Self {
+        Self(Mutex::new(Counted { windows: HashMap::new(), swept: None }))
+    }
+}
+
+impl<K: Eq + Hash> Windows<K> {
+    fn admit(&self, subject: K, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.make_room(&subject, now)?;
+        let window = counted.windows.entry(subject).or_insert(Window { until: now + WINDOW, count: 0 });
         if window.until <= now {
             *window = Window { until: now + WINDOW, count: 0 };
         }
@@ -76,18 +120,29 @@ impl Throttle {
         Ok(())
     }
 
-    /// Whether a subject has used up `limit`, without counting: for what is counted only when it failed.
-    ///
-    /// # Errors
-    /// How long to wait.
-    pub fn check(&self, subject: Subject, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
-        let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match windows.get(&subject) {
+    fn check(&self, subject: &K, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.make_room(subject, now)?;
+        match counted.windows.get(subject) {
             Some(window) if window.until > now && window.count >= limit.get() => {
                 Err(Duration::from_nanos(window.until.nanos() - now.nanos()))
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl<K: Eq + Hash> Counted<K> {
+    /// Sees to it that a subject is counted already, or can be.
+    fn make_room(&mut self, subject: &K, now: Monotonic) -> Result<(), Duration> {
+        if self.windows.len() < MOST_SUBJECTS || self.windows.contains_key(subject) {
+            return Ok(());
+        }
+        if self.swept.is_none_or(|swept| swept + SWEEP_EVERY <= now) {
+            self.swept = Some(now);
+            self.windows.retain(|_, window| window.until > now);
+        }
+        if self.windows.len() < MOST_SUBJECTS { Ok(()) } else { Err(SWEEP_EVERY) }
     }
 }
 
@@ -131,6 +186,21 @@ mod tests {
             let _ = throttle.admit(Subject::source("test", IpAddr::from(n.to_be_bytes())), THREE, now);
         }
         assert!(throttle.admit(victim, THREE, now).is_err());
-        assert!(throttle.0.lock().unwrap().len() <= MOST_SUBJECTS);
+        let counted = || throttle.sources.0.lock().unwrap().windows.len();
+        assert_eq!(counted(), MOST_SUBJECTS);
+
+        let newcomer = Subject::source("test", "2001:db8::1".parse().unwrap());
+        assert!(throttle.check(newcomer, THREE, now).is_err(), "what cannot be counted is refused");
+        for id in 0..100 {
+            let id = [id; 16];
+            assert_eq!(throttle.admit(Subject::Key(KeyId::from_bytes(id)), THREE, now), Ok(()));
+            assert_eq!(throttle.admit(Subject::Session(TokenId::from_bytes(id)), THREE, now), Ok(()));
+        }
+        // Looked for a moment ago, and not again until a second has passed.
+        let over = now + WINDOW;
+        throttle.sources.0.lock().unwrap().swept = Some(over);
+        assert!(throttle.admit(newcomer, THREE, over).is_err());
+        assert_eq!(throttle.admit(newcomer, THREE, over + SWEEP_EVERY), Ok(()));
+        assert_eq!(counted(), 1);
     }
 }

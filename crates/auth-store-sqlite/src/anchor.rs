@@ -1,5 +1,6 @@
 //! The anchor of the audit trail: a file that only grows, one line a head, and the log.
 
+use crate::file;
 use auth_core::audit::Head;
 use std::{
     fs::{File, OpenOptions},
@@ -7,55 +8,115 @@ use std::{
     path::Path,
 };
 
-/// How many entries lie at the most between two heads in the log.
-const LOG_EVERY: i64 = 100;
-
 /// Where heads are anchored.
 pub(crate) struct Anchor {
     file: File,
-    noted: i64,
-    logged: i64,
+    /// The last head that stands in the file.
+    noted: Option<i64>,
+    /// The last head that was told to the log.
+    told: Option<i64>,
 }
 
 impl Anchor {
-    /// Opens the file for appending; makes it, readable by its owner alone, where there is none.
+    /// Opens the file for appending, and notes the head that the trail was found with, so that there is no
+    /// moment at which a trail has an entry and its anchor has nothing. Makes the file, readable by its owner
+    /// alone, where there is none. What it holds then is durable.
     ///
     /// # Errors
-    /// The file cannot be opened.
-    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+    /// The file cannot be opened or written.
+    pub(crate) fn open(path: &Path, head: Head) -> std::io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path)?;
-        end_last_line(&mut file)?;
-        Ok(Self { file, noted: 0, logged: 0 })
+        if file.metadata()?.len() == 0 && head.seq > 0 {
+            tracing::error!(seq = head.seq, "the trail has entries, but its anchor is new: was it removed?");
+        }
+        append(&mut file, head)?;
+        file.sync_all()?;
+        file::sync_folder_of(path)?;
+        let mut anchor = Self { file, noted: Some(head.seq), told: None };
+        anchor.tell(head);
+        Ok(anchor)
     }
 
-    /// Notes a head that was committed. One short write to a file opened for appending: whole lines, also when
-    /// several processes write. A failure is logged; the commit stands.
+    /// Notes a head that was committed. A failure is logged and the commit stands: what could not be noted is
+    /// covered by the next head that can, since each head holds all before it.
     pub(crate) fn note(&mut self, head: Head) {
-        if head.seq <= self.noted {
+        self.tell(head);
+        if self.noted >= Some(head.seq) {
             return;
         }
-        self.noted = head.seq;
-        if let Err(error) = self.file.write_all(format!("{}\n", head.to_anchor()).as_bytes()) {
-            tracing::error!(%error, "the audit anchor could not be written");
+        match append(&mut self.file, head) {
+            Ok(()) => self.noted = Some(head.seq),
+            Err(error) => tracing::error!(%error, seq = head.seq, "the audit anchor could not be written"),
         }
-        if head.seq >= self.logged + LOG_EVERY || self.logged == 0 {
-            self.logged = head.seq;
+    }
+
+    /// Tells a head to the log, which is kept elsewhere.
+    fn tell(&mut self, head: Head) {
+        if self.told < Some(head.seq) {
+            self.told = Some(head.seq);
             tracing::info!(target: "audit_anchor", seq = head.seq, link = %head.link, "audit head");
         }
     }
 }
 
-/// Ends a line that a full disk or a loss of power cut off, so that the next one stands on its own.
-fn end_last_line(file: &mut File) -> std::io::Result<()> {
+/// Appends a line in one write: whole lines, also when several processes write. Where the last line was cut off,
+/// by a full disk or a loss of power, the new one begins on a line of its own.
+fn append(file: &mut File, head: Head) -> std::io::Result<()> {
+    let begin = if ends_with_a_line(file)? { "" } else { "\n" };
+    file.write_all(format!("{begin}{}\n", head.to_anchor()).as_bytes())
+}
+
+fn ends_with_a_line(file: &mut File) -> std::io::Result<bool> {
     if file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(());
+        return Ok(true);
     }
     file.seek(SeekFrom::End(-1))?;
     let mut last = [0];
     file.read_exact(&mut last)?;
-    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
+    Ok(last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auth_core::audit::Link;
+
+    fn head(seq: i64) -> Head {
+        Head { seq, link: Link::from_bytes([u8::try_from(seq).unwrap(); 32]) }
+    }
+
+    fn text(path: &Path) -> String {
+        let mut text = String::new();
+        File::open(path).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_does_not_swallow_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.anchor");
+        let mut anchor = Anchor::open(&path, Head::START).unwrap();
+        // Another process, or this one, could write only a part.
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"1 01").unwrap();
+        anchor.note(head(2));
+        anchor.note(head(2));
+        let expected = [Head::START.to_anchor(), "1 01".to_owned(), head(2).to_anchor()];
+        assert_eq!(text(&path).lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_head_that_could_not_be_written_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.anchor");
+        let mut anchor = Anchor::open(&path, Head::START).unwrap();
+        let good = std::mem::replace(&mut anchor.file, File::open(&path).unwrap());
+        anchor.note(head(1));
+        anchor.file = good;
+        anchor.note(head(1));
+        assert_eq!(text(&path), format!("{}\n{}\n", Head::START.to_anchor(), head(1).to_anchor()));
+    }
 }

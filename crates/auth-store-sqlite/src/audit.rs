@@ -2,7 +2,7 @@
 
 use crate::{
     Sqlite,
-    lane::{Conn, Done},
+    lane::{Conn, Done, Failure, Readers},
     row::{self, scoped},
     schema::{audit_events, audit_head},
 };
@@ -12,8 +12,11 @@ use auth_core::{
     port::{Answer, AuditFilter, AuditTrail},
     time::Timestamp,
 };
-use diesel::{ExpressionMethods as _, Insertable, QueryDsl as _, Queryable, sql_types::Text};
+use diesel::{
+    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable, sql_types::Text,
+};
 use diesel_async::RunQueryDsl;
+use std::sync::Arc;
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = audit_events)]
@@ -35,7 +38,7 @@ impl EventRow {
         let tenant = match &self.account_id {
             Some(account) => Some(row::tenant(account, self.domain_id.as_deref())?),
             None if self.domain_id.is_none() => None,
-            None => return Err(crate::lane::Failure::Damaged("a domain without an account".to_owned())),
+            None => return Err(Failure::Damaged("a domain without an account".to_owned())),
         };
         Ok(Chained {
             seq: self.seq,
@@ -74,6 +77,29 @@ pub(crate) async fn head(conn: &mut Conn) -> Done<Head> {
     let query = audit_head::table.select((audit_head::seq, audit_head::link));
     let (seq, link): (i64, Vec<u8>) = query.first(conn).await?;
     Ok(Head { seq, link: Link::from_bytes(row::bytes(&link)?) })
+}
+
+async fn scan(conn: &mut Conn, from: i64, limit: u16) -> Done<Vec<Chained>> {
+    use audit_events::dsl;
+    let query = dsl::audit_events.filter(dsl::seq.ge(from)).order(dsl::seq.asc()).limit(limit.into());
+    let rows: Vec<EventRow> = query.load(conn).await?;
+    rows.into_iter().map(EventRow::read).collect()
+}
+
+/// Checks that the key made the last entry of the trail, and answers the head that was proven so.
+pub(crate) async fn prove(conn: &mut Conn, chain: &ChainKey) -> Done<Head> {
+    let head = head(conn).await?;
+    if head == Head::START {
+        return Ok(head);
+    }
+    let last: Option<EventRow> = audit_events::table.find(head.seq).first(conn).await.optional()?;
+    match last.map(EventRow::read).transpose()? {
+        Some(last) if last.link == head.link && chain.made(&last) => Ok(head),
+        _ => Err(Failure::Damaged(
+            "the audit key is not the one that this store's trail was made with, or the trail was altered"
+                .to_owned(),
+        )),
+    }
 }
 
 /// Appends entries. The head is read and written in the transaction that is under way.
@@ -144,13 +170,7 @@ impl AuditTrail for Sqlite {
     }
 
     async fn scan(&self, from: i64, limit: u16) -> Answer<Vec<Chained>> {
-        self.read(async move |conn| {
-            use audit_events::dsl;
-            let query = dsl::audit_events.filter(dsl::seq.ge(from)).order(dsl::seq.asc()).limit(limit.into());
-            let rows: Vec<EventRow> = query.load(conn).await?;
-            rows.into_iter().map(EventRow::read).collect()
-        })
-        .await
+        self.read(async move |conn| scan(conn, from, limit).await).await
     }
 
     async fn head(&self) -> Answer<Head> {
@@ -160,5 +180,30 @@ impl AuditTrail for Sqlite {
     async fn append(&self, entries: Vec<Entry>) -> Answer<()> {
         let chain = self.chain();
         self.write(async move |conn| append(conn, &chain, entries).await).await
+    }
+}
+
+/// The trail of a store, for who checks it: nothing can be written through it.
+pub struct Trail(Arc<Readers>);
+
+impl Trail {
+    pub(crate) fn new(conn: Conn) -> Self {
+        Self(Arc::new(Readers::new(vec![conn])))
+    }
+
+    /// Entries from a number on, oldest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn scan(&self, from: i64, limit: u16) -> Answer<Vec<Chained>> {
+        self.0.run(async move |conn| scan(conn, from, limit).await).await
+    }
+
+    /// The head that the store keeps.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn head(&self) -> Answer<Head> {
+        self.0.run(async |conn| head(conn).await).await
     }
 }

@@ -15,7 +15,9 @@ use auth_core::{
     port::{Answer, Calls, CancelCall, Change, Creation, Once, StartCall},
     time::Timestamp,
 };
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+};
 use diesel_async::RunQueryDsl;
 use std::collections::BTreeMap;
 
@@ -34,6 +36,7 @@ struct CallRow {
     language: String,
     scheduled_time: Option<i64>,
     created_at: i64,
+    cancelled_at: Option<i64>,
 }
 
 impl CallRow {
@@ -42,6 +45,7 @@ impl CallRow {
             id: row::call_id(&self.id)?,
             account: row::account_id(&self.account_id)?,
             status: row::word(CallStatus::parse(&self.status), &self.status)?,
+            cancelled_at: row::maybe_time(self.cancelled_at),
             order: NewCall {
                 id: row::call_id(&self.id)?,
                 call_type: row::text(&self.call_type)?,
@@ -118,7 +122,7 @@ impl Calls for Sqlite {
             let open = calls::table
                 .filter(dsl::id.eq(call.as_bytes().to_vec()))
                 .filter(dsl::status.ne(CallStatus::Cancelled.name()));
-            let cancelled = dsl::status.eq(CallStatus::Cancelled.name());
+            let cancelled = (dsl::status.eq(CallStatus::Cancelled.name()), dsl::cancelled_at.eq(at.millis()));
             if diesel::update(open).set(cancelled).execute(conn).await? == 0 {
                 return Ok(Change::Stale);
             }
@@ -130,17 +134,22 @@ impl Calls for Sqlite {
 
     async fn usage(&self, scope: Scope, from: Timestamp, to: Timestamp) -> Answer<Vec<Usage>> {
         self.read(async move |conn| {
+            let (from, to) = (from.millis(), to.millis());
+            let at_once =
+                dsl::scheduled_time.is_null().and(dsl::created_at.ge(from)).and(dsl::created_at.lt(to));
+            let at_its_time = dsl::scheduled_time.ge(from).and(dsl::scheduled_time.lt(to));
+            let made = dsl::cancelled_at.is_null().or(dsl::cancelled_at.ge(dsl::scheduled_time));
+            // A comparison with a time that is not set is neither true nor false: a call to be made at once was.
+            let billed = at_once.or(at_its_time.and(made));
             let query = calls::table
-                .filter(dsl::created_at.ge(from.millis()))
-                .filter(dsl::created_at.lt(to.millis()))
-                .filter(dsl::status.ne(CallStatus::Cancelled.name()))
-                .select((dsl::created_at, dsl::channel))
+                .filter(billed)
+                .select((dsl::created_at, dsl::scheduled_time, dsl::channel))
                 .into_boxed();
             let query = scoped!(query, scope, account: dsl::account_id, domain: none);
-            let rows: Vec<(i64, String)> = query.load(conn).await?;
+            let rows: Vec<(i64, Option<i64>, String)> = query.load(conn).await?;
             let mut counts: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
-            for (at, channel) in rows {
-                let month: String = row::time(at).to_string().chars().take(7).collect();
+            for (at, scheduled, channel) in rows {
+                let month: String = row::time(scheduled.unwrap_or(at)).to_string().chars().take(7).collect();
                 let channel = row::word(Channel::parse(&channel), &channel)?;
                 *counts.entry((month, channel.name())).or_default() += 1;
             }

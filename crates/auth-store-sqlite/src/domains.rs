@@ -2,10 +2,13 @@
 
 use crate::{
     Sqlite, audit,
-    lane::{Conn, Done},
+    lane::Done,
     notices,
     row::{self, scoped},
-    schema::domains::{self, dsl},
+    schema::{
+        accounts,
+        domains::{self, dsl},
+    },
 };
 use auth_core::{
     audit::Event,
@@ -50,13 +53,15 @@ fn stored(origins: &[WebOrigin]) -> String {
     origins.iter().map(WebOrigin::as_str).collect::<Vec<_>>().join(" ")
 }
 
-async fn named(conn: &mut Conn, scope: Option<Scope>, name: &DomainName) -> Done<Option<Domain>> {
-    let mut query = domains::table.filter(dsl::name.eq(name.as_str().to_owned())).into_boxed();
-    if let Some(scope) = scope {
-        query = scoped!(query, scope, account: dsl::account_id, domain: dsl::id);
-    }
-    let found: Option<DomainRow> = query.first(conn).await.optional()?;
-    found.map(DomainRow::read).transpose()
+/// Domains in use, of accounts in use.
+macro_rules! in_use {
+    () => {
+        domains::table
+            .inner_join(accounts::table)
+            .filter(dsl::status.eq(Status::Active.name()))
+            .filter(accounts::status.eq(Status::Active.name()))
+            .select(domains::all_columns)
+    };
 }
 
 #[async_trait::async_trait]
@@ -73,20 +78,29 @@ impl Domains for Sqlite {
 
     async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>> {
         let name = name.clone();
-        self.read(async move |conn| named(conn, Some(scope), &name).await).await
+        self.read(async move |conn| {
+            let query = domains::table.filter(dsl::name.eq(name.as_str().to_owned())).into_boxed();
+            let query = scoped!(query, scope, account: dsl::account_id, domain: dsl::id);
+            let found: Option<DomainRow> = query.first(conn).await.optional()?;
+            found.map(DomainRow::read).transpose()
+        })
+        .await
     }
 
     async fn widget_home(&self, name: &DomainName) -> Answer<Option<Domain>> {
         let name = name.clone();
-        self.read(async move |conn| named(conn, None, &name).await).await
+        self.read(async move |conn| {
+            let query = in_use!().filter(dsl::name.eq(name.as_str().to_owned()));
+            let found: Option<DomainRow> = query.first(conn).await.optional()?;
+            found.map(DomainRow::read).transpose()
+        })
+        .await
     }
 
     async fn lists_page(&self, page: &WebOrigin) -> Answer<bool> {
         let page = page.clone();
         self.read(async move |conn| {
-            let near = domains::table
-                .filter(dsl::status.eq(Status::Active.name()))
-                .filter(dsl::origins.like(format!("%{page}%")));
+            let near = in_use!().filter(dsl::origins.like(format!("%{page}%")));
             let rows: Vec<DomainRow> = near.load(conn).await?;
             let found = rows.into_iter().map(DomainRow::read).collect::<Done<Vec<_>>>()?;
             Ok(found.iter().any(|domain| domain.origins.contains(&page)))

@@ -10,7 +10,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 use std::{
     fs::{File, OpenOptions},
     io::Read as _,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -21,13 +21,75 @@ const APPLICATION_ID: i32 = 0x6175_7468;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const APPLICATION_ID_AT: usize = 68;
 
-/// How long a start waits for the locks of others.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a start, a write or a read waits for the locks of other processes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is said where that was not enough.
+pub(crate) const LOCKED: &str = "the file is locked by another process";
+
+/// Whether an error of SQLite says that another process holds a lock.
+pub(crate) fn is_locked(error: &str) -> bool {
+    error.contains("locked") || error.contains("busy")
+}
 
 /// What the file is, by its first bytes.
 enum Found {
     Nothing,
     Ours,
+}
+
+/// The one name of a file, whatever symbolic links or repeated slashes lead to it: what lies beside it is found
+/// beside the file itself.
+///
+/// # Errors
+/// What is no file on disk, or a folder that is not there.
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    let failed = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    if path.as_os_str() == ":memory:" || path.to_string_lossy().starts_with("file:") {
+        return Err(refuse(
+            path,
+            "a path of a file is expected: a store is a file that outlives its process",
+        ));
+    }
+    if path.is_symlink() || path.exists() {
+        return path.canonicalize().map_err(failed);
+    }
+    let name = path.file_name().ok_or_else(|| refuse(path, "names no file"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(folder.canonicalize().map_err(failed)?.join(name))
+}
+
+/// Takes from a file what others than its owner may do with it.
+///
+/// # Errors
+/// It belongs to somebody else.
+pub(crate) fn keep_private(path: &Path) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    {
+        use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+        let failed = |error: std::io::Error| {
+            StoreError::Unavailable(format!("{}: others may read it: {error}", path.display()))
+        };
+        let mode = match path.metadata() {
+            Ok(found) => found.permissions().mode(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        if mode & 0o077 != 0 {
+            std::fs::set_permissions(path, Permissions::from_mode(mode & 0o700)).map_err(failed)?;
+            tracing::warn!(file = %path.display(), "others could read the file; now only its owner can");
+        }
+    }
+    Ok(())
+}
+
+/// Makes what was done to the names in a file's folder outlast a loss of power.
+///
+/// # Errors
+/// The folder cannot be opened or written.
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 /// Makes the file or checks it, and brings it to this version's tables.
@@ -36,6 +98,7 @@ enum Found {
 /// One line that says what is wrong; a file that is not ours, or is damaged, was not touched.
 pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
     if matches!(look(path)?, Found::Ours) {
+        keep_private(path)?;
         check(path)?;
     }
     // Also where the check rolled back what a killed process had begun to make.
@@ -85,8 +148,10 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let failed =
         |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {error}", path.display()));
     options.open(path).map_err(|error| failed(&error))?;
-    let mut conn = establish(path, &path.display().to_string())?;
-    let mark = format!("PRAGMA busy_timeout = 10000; PRAGMA application_id = {APPLICATION_ID};");
+    keep_private(path)?;
+    sync_folder_of(path).map_err(|error| failed(&error))?;
+    let mut conn = establish(&path.display().to_string()).map_err(|error| refuse(path, error))?;
+    let mark = format!("PRAGMA application_id = {APPLICATION_ID};");
     insist(|| conn.batch_execute(&mark)).map_err(|error| failed(&error))
 }
 
@@ -97,7 +162,7 @@ fn insist(mut run: impl FnMut() -> diesel::QueryResult<()>) -> diesel::QueryResu
     let begun = Instant::now();
     loop {
         match run() {
-            Err(error) if error.to_string().contains("locked") && begun.elapsed() < PATIENCE => {
+            Err(error) if is_locked(&error.to_string()) && begun.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(10));
             }
             done => return done,
@@ -105,8 +170,46 @@ fn insist(mut run: impl FnMut() -> diesel::QueryResult<()>) -> diesel::QueryResu
     }
 }
 
-fn establish(path: &Path, url: &str) -> Result<SqliteConnection, StoreError> {
-    SqliteConnection::establish(url).map_err(|error| refuse(path, error))
+/// A connection that waits for the locks of others as long as any does here.
+pub(crate) fn establish(url: &str) -> Result<SqliteConnection, String> {
+    let mut conn = SqliteConnection::establish(url).map_err(|error| error.to_string())?;
+    let patience = format!("PRAGMA busy_timeout = {};", PATIENCE.as_millis());
+    conn.batch_execute(&patience).map_err(|error| error.to_string())?;
+    Ok(conn)
+}
+
+/// A connection that cannot write, to a file that is there. Where nobody has the file open and its folder cannot
+/// be written either, it is read as one that nobody changes.
+///
+/// # Errors
+/// One line that says what is wrong.
+pub(crate) fn open_to_read(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let open = |how| -> Result<(i32, SqliteConnection), String> {
+        let mut conn = establish(&read_only(path, how))?;
+        let id = diesel::sql_query("PRAGMA application_id").get_result::<Mark>(&mut conn);
+        Ok((id.map_err(|error| error.to_string())?.application_id, conn))
+    };
+    let opened = match open("mode=ro") {
+        Err(error) if needs_to_write(&error) => open("mode=ro&immutable=1"),
+        opened => opened,
+    };
+    match opened {
+        Ok((APPLICATION_ID, conn)) => Ok(conn),
+        Ok(_) => Err(refuse(path, "an SQLite database of something else")),
+        Err(error) if error.contains("not a database") => Err(refuse(path, "not an SQLite database")),
+        Err(error) if is_locked(&error) => Err(locked(path)),
+        Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Mark {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    application_id: i32,
+}
+
+fn locked(path: &Path) -> StoreError {
+    StoreError::Unavailable(format!("{}: {LOCKED}", path.display()))
 }
 
 /// Whether there is no such file, or an empty one.
@@ -132,7 +235,10 @@ fn check(path: &Path) -> Result<(), StoreError> {
             found => found,
         },
     };
-    found.map_err(|error| refuse(path, format!("damaged: {error}")))
+    found.map_err(|error| match is_locked(&error) {
+        true => locked(path),
+        false => refuse(path, format!("damaged: {error}")),
+    })
 }
 
 fn needs_to_write(error: &str) -> bool {
@@ -145,8 +251,7 @@ fn quick_check(url: &str) -> Result<(), String> {
         #[diesel(sql_type = diesel::sql_types::Text)]
         quick_check: String,
     }
-    let mut conn = SqliteConnection::establish(url).map_err(|error| error.to_string())?;
-    conn.batch_execute("PRAGMA busy_timeout = 10000;").map_err(|error| error.to_string())?;
+    let mut conn = establish(url)?;
     let line = diesel::sql_query("PRAGMA quick_check(1)").get_result::<Line>(&mut conn);
     match line.map_err(|error| error.to_string())?.quick_check {
         fine if fine == "ok" => Ok(()),
@@ -161,24 +266,55 @@ fn read_only(path: &Path, how: &str) -> String {
     format!("file:{escaped}?{how}")
 }
 
-/// Brings the tables to this version, behind the file's own write lock: of several processes one does it.
+/// Brings the tables to this version, behind the file's own write lock: of several processes one does it. Where
+/// they are of this version, nothing is locked.
 fn migrate(path: &Path) -> Result<(), StoreError> {
-    let mut conn = establish(path, &path.display().to_string())?;
-    let failed =
-        |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {error}", path.display()));
-    conn.batch_execute("PRAGMA busy_timeout = 10000;").map_err(|error| failed(&error))?;
-    insist(|| lane::settle_in(&mut conn)).map_err(|error| failed(&error))?;
-    conn.exclusive_transaction(|conn| {
-        let known = conn.applied_migrations()?;
-        let ours = diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)?;
-        let newer = known.iter().any(|applied| !ours.iter().any(|own| own.name().version() == *applied));
-        if newer {
-            return Err("made by a newer version of this program".into());
+    let mut conn = establish(&path.display().to_string()).map_err(|error| refuse(path, error))?;
+    insist(|| lane::settle_in(&mut conn)).map_err(|error| match is_locked(&error.to_string()) {
+        true => locked(path),
+        false => StoreError::Unavailable(format!("{}: {error}", path.display())),
+    })?;
+    let migrated = is_current(&mut conn).map_err(Migration).and_then(|current| {
+        if current {
+            return Ok(());
         }
-        conn.run_pending_migrations(MIGRATIONS)?;
-        Ok(())
+        conn.exclusive_transaction(|conn| {
+            if !is_current(conn)? {
+                conn.run_pending_migrations(MIGRATIONS)?;
+            }
+            Ok(())
+        })
+    });
+    migrated.map_err(|error: Migration| match is_locked(&error.0.to_string()) {
+        true => locked(path),
+        false => refuse(path, error.0),
     })
-    .map_err(|error: Migration| refuse(path, error.0))
+}
+
+/// Whether the tables are of this version.
+fn is_current(conn: &mut SqliteConnection) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
+    }
+    #[derive(QueryableByName)]
+    struct Tables {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        tables: i64,
+    }
+    let table = "SELECT count(*) AS tables FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
+    if diesel::sql_query(table).get_result::<Tables>(conn)?.tables == 0 {
+        return Ok(false);
+    }
+    let known = diesel::sql_query("SELECT version FROM __diesel_schema_migrations");
+    let known: Vec<String> = known.load::<Applied>(conn)?.into_iter().map(|one| one.version).collect();
+    let ours = diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)?;
+    let ours: Vec<String> = ours.iter().map(|own| own.name().version().to_string()).collect();
+    if known.iter().any(|applied| !ours.contains(applied)) {
+        return Err("made by a newer version of this program".into());
+    }
+    Ok(ours.iter().all(|own| known.contains(own)))
 }
 
 /// An error of a migration, with the conversions that a transaction asks for.

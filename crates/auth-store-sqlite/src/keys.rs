@@ -2,7 +2,7 @@
 
 use crate::{
     Sqlite, audit,
-    lane::{Conn, Done, Failure},
+    lane::{self, Conn, Done, Failure},
     notices,
     once::{self, answer_if_seen},
     row::{self, scoped},
@@ -207,7 +207,7 @@ impl Keys for Sqlite {
                 return Ok(Creation::Taken);
             }
             once::remember(conn, once, new.at).await?;
-            let event = Event::key_made(new.id, new.service, new.rights.rights().permissions, false);
+            let event = Event::key_made(new.id, new.service, new.rights.rights(), false);
             audit::write(conn, &chain, &grant, new.at, event).await?;
             Ok(Creation::Done(notices::announce(conn, About::NewSecrets, false).await?))
         })
@@ -226,7 +226,7 @@ impl Keys for Sqlite {
             for (tenant, key) in new {
                 let done = insert(conn, tenant, &key, announced).await?;
                 if done {
-                    let event = Event::key_made(key.id, key.service, key.rights.rights().permissions, true);
+                    let event = Event::key_made(key.id, key.service, key.rights.rights(), true);
                     let mut entry = auth_core::audit::Entry::granted(key.at, &grant, &event);
                     entry.tenant = Some(tenant);
                     audit::append(conn, &chain, vec![entry]).await?;
@@ -267,9 +267,8 @@ impl Keys for Sqlite {
                 keys::version.eq(changed.version.number()),
             );
             diesel::update(keys::table.find(changed.id.as_bytes().to_vec())).set(row).execute(conn).await?;
-            let permissions = changed.rights.permissions.names();
-            audit::write(conn, &chain, &grant, at, Event::KeyChanged { key: changed.id, permissions })
-                .await?;
+            let event = Event::key_changed(changed.id, &changed.rights);
+            audit::write(conn, &chain, &grant, at, event).await?;
             let seq = notices::announce(conn, About::Key(changed.id), false).await?;
             Ok(Change::Done((changed, seq)))
         })
@@ -292,9 +291,10 @@ impl Keys for Sqlite {
                 return Ok(Change::Stale);
             }
             let id = now.id.as_bytes().to_vec();
-            let later = key_secrets::ends_at.is_null().or(key_secrets::ends_at.gt(old_until.millis()));
+            let ends = if old_until > at { old_until } else { Timestamp::EPOCH };
+            let later = key_secrets::ends_at.is_null().or(key_secrets::ends_at.gt(ends.millis()));
             let old = key_secrets::table.filter(key_secrets::key_id.eq(id.clone())).filter(later);
-            diesel::update(old).set(key_secrets::ends_at.eq(old_until.millis())).execute(conn).await?;
+            diesel::update(old).set(key_secrets::ends_at.eq(ends.millis())).execute(conn).await?;
             // Two notices, one command: what is known of the key is read again, and its new secret is known.
             notices::announce(conn, About::Key(now.id), false).await?;
             let announced = notices::next(conn).await?;
@@ -366,15 +366,18 @@ impl KeyIndex for Sqlite {
     }
 
     async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()> {
-        let uses = uses.to_vec();
-        self.write(async move |conn| {
-            for (key, at) in uses {
-                let older = keys::last_used_at.is_null().or(keys::last_used_at.lt(at.millis()));
-                let key = keys::table.filter(keys::id.eq(key.as_bytes().to_vec())).filter(older);
-                diesel::update(key).set(keys::last_used_at.eq(at.millis())).execute(conn).await?;
-            }
-            Ok(())
-        })
-        .await
+        for some in uses.chunks(lane::BATCH.into()) {
+            let some = some.to_vec();
+            self.write(async move |conn| {
+                for (key, at) in some {
+                    let older = keys::last_used_at.is_null().or(keys::last_used_at.lt(at.millis()));
+                    let key = keys::table.filter(keys::id.eq(key.as_bytes().to_vec())).filter(older);
+                    diesel::update(key).set(keys::last_used_at.eq(at.millis())).execute(conn).await?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
     }
 }

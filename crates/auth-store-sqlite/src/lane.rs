@@ -2,11 +2,16 @@
 //!
 //! SQLite knows one writer at a time. All commands of a process go to one thread, which runs those that wait
 //! in one transaction, each in a savepoint of its own, and answers them after the commit: durable when
-//! answered, and one `fsync` for many.
+//! answered, and one `fsync` for many. Whatever happens, every command is answered: where the file stays locked,
+//! all that wait are refused together, and a command that panics fails alone.
 
-use crate::{anchor::Anchor, audit};
+use crate::{anchor::Anchor, audit, file};
 use auth_core::error::StoreError;
-use diesel::{connection::SimpleConnection as _, sqlite::SqliteConnection};
+use diesel::{
+    connection::SimpleConnection as _,
+    result::{DatabaseErrorKind, Error as SqlError},
+    sqlite::SqliteConnection,
+};
 use diesel_async::{
     SimpleAsyncConnection as _,
     sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper},
@@ -14,10 +19,11 @@ use diesel_async::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use std::{
     error::Error,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// A connection whose queries run on the thread that polls them: the lanes own the threads.
 pub(crate) type Conn = SyncConnectionWrapper<SqliteConnection, Inline>;
@@ -45,7 +51,7 @@ impl SpawnBlocking for Inline {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Sql(#[from] diesel::result::Error),
+    Sql(#[from] SqlError),
     #[error("{0}")]
     Damaged(String),
 }
@@ -53,9 +59,32 @@ pub(crate) enum Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Sql(error) => Self::Unavailable(error.to_string()),
+            Failure::Sql(error) => of_sql(&error),
             Failure::Damaged(what) => Self::Damaged(what),
         }
+    }
+}
+
+/// What an error of SQLite means: that it must be tried again later, or that something is wrong which no later
+/// try will mend.
+fn of_sql(error: &SqlError) -> StoreError {
+    use DatabaseErrorKind::{
+        CheckViolation, ExclusionViolation, ForeignKeyViolation, NotNullViolation, RestrictViolation,
+        UniqueViolation,
+    };
+    let text = error.to_string();
+    match error {
+        SqlError::DatabaseError(
+            CheckViolation | ExclusionViolation | ForeignKeyViolation | NotNullViolation | RestrictViolation
+            | UniqueViolation,
+            _,
+        ) => StoreError::Damaged(format!("a constraint does not hold: {text}")),
+        SqlError::NotFound | SqlError::DeserializationError(_) | SqlError::SerializationError(_) => {
+            StoreError::Damaged(text)
+        }
+        _ if text.contains("malformed") || text.contains("not a database") => StoreError::Damaged(text),
+        _ if file::is_locked(&text) => StoreError::Unavailable(file::LOCKED.to_owned()),
+        _ => StoreError::Unavailable(text),
     }
 }
 
@@ -72,11 +101,17 @@ type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// after the commit.
 type Job = Box<dyn FnOnce(Result<&mut Conn, StoreError>) -> (bool, Deliver) + Send>;
 
+/// At most this many rows are deleted or updated in one transaction by commands without an end of their own.
+pub(crate) const BATCH: u16 = 500;
+
 /// At most this many commands commit together.
 const GROUP: usize = 256;
+/// At most this many commands wait for the writer; more are refused at once.
+const WAITING: usize = 8192;
 
-/// The writer's lane. Dropping it ends the thread after what was submitted.
-pub(crate) struct Writer(mpsc::Sender<Job>);
+/// The writer's lane. Dropping the last clone ends the thread after what was submitted.
+#[derive(Clone)]
+pub(crate) struct Writer(mpsc::SyncSender<Job>);
 
 impl Writer {
     /// Starts the writer's thread.
@@ -84,7 +119,7 @@ impl Writer {
     /// # Errors
     /// No thread could be started.
     pub(crate) fn start(conn: Conn, anchor: Anchor) -> std::io::Result<Self> {
-        let (sender, jobs) = mpsc::channel();
+        let (sender, jobs) = mpsc::sync_channel(WAITING);
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || run(conn, anchor, &jobs))?;
@@ -99,7 +134,7 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            let done = conn.and_then(|conn| Ok(now(command(conn))?));
+            let done = conn.and_then(|conn| caught(|| now(command(conn))));
             let keep = done.is_ok();
             // Whoever asked may have gone; the commit stands all the same.
             let deliver: Deliver = Box::new(move |committed| {
@@ -107,13 +142,31 @@ impl Writer {
             });
             (keep, deliver)
         });
-        self.0.send(job).map_err(|_| unavailable("the writer has stopped"))?;
+        self.0.try_send(job).map_err(|refused| match refused {
+            mpsc::TrySendError::Full(_) => unavailable("too many writes wait"),
+            mpsc::TrySendError::Disconnected(_) => unavailable("the writer has stopped"),
+        })?;
         answered.await.map_err(|_| unavailable("the writer has stopped"))?
+    }
+}
+
+/// Runs what a lane was given. A panic in it is its own failure: the lane lives.
+fn caught<T>(run: impl FnOnce() -> Done<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(StoreError::Damaged("a command of the store panicked".to_owned())),
     }
 }
 
 fn run(mut conn: Conn, mut anchor: Anchor, jobs: &mpsc::Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
+        if let Err(error) = now(conn.batch_execute("BEGIN IMMEDIATE")).map_err(StoreError::from) {
+            // Who came meanwhile has waited for the same lock: none waits for it again.
+            for job in std::iter::once(first).chain(jobs.try_iter()).take(WAITING + 1) {
+                job(Err(error.clone())).1(Err(error.clone()));
+            }
+            continue;
+        }
         let mut delivers = Vec::new();
         let committed = commit(&mut conn, &mut anchor, first, jobs, &mut delivers);
         if let Err(error) = &committed {
@@ -127,7 +180,7 @@ fn run(mut conn: Conn, mut anchor: Anchor, jobs: &mpsc::Receiver<Job>) {
     }
 }
 
-/// Runs a group of commands in one transaction, and anchors the head of the audit trail once it stands.
+/// Runs a group of commands in the transaction that was begun, and anchors the head of the audit trail once it stands.
 fn commit(
     conn: &mut Conn,
     anchor: &mut Anchor,
@@ -135,21 +188,18 @@ fn commit(
     jobs: &mpsc::Receiver<Job>,
     delivers: &mut Vec<Deliver>,
 ) -> Result<(), StoreError> {
-    let begun = now(conn.batch_execute("BEGIN IMMEDIATE")).map_err(StoreError::from);
     let mut next = Some(first);
     while let Some(job) = next {
-        if let Err(error) = &begun {
+        if let Err(error) = now(conn.batch_execute("SAVEPOINT command")).map_err(StoreError::from) {
             delivers.push(job(Err(error.clone())).1);
-        } else {
-            now(conn.batch_execute("SAVEPOINT command"))?;
-            let (keep, deliver) = job(Ok(&mut *conn));
-            delivers.push(deliver);
-            let end = if keep { "RELEASE command" } else { "ROLLBACK TO command; RELEASE command" };
-            now(conn.batch_execute(end))?;
+            return Err(error);
         }
+        let (keep, deliver) = job(Ok(&mut *conn));
+        delivers.push(deliver);
+        let end = if keep { "RELEASE command" } else { "ROLLBACK TO command; RELEASE command" };
+        now(conn.batch_execute(end))?;
         next = if delivers.len() < GROUP { jobs.try_recv().ok() } else { None };
     }
-    begun?;
     let head = now(audit::head(conn))?;
     now(conn.batch_execute("COMMIT"))?;
     anchor.note(head);
@@ -167,47 +217,75 @@ pub(crate) fn now<T, E: Into<Failure>>(query: impl Future<Output = Result<T, E>>
 /// The readers' lane: connections that see committed states only.
 pub(crate) struct Readers {
     idle: Mutex<Vec<Conn>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection that is lent: it comes back when this is dropped, whatever ends its use, and only then may
+/// another reader begin.
+struct Lent<'a> {
+    conn: Option<Conn>,
+    readers: &'a Readers,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut idle = self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.extend(self.conn.take());
+    }
 }
 
 impl Readers {
     /// A lane of these connections.
     pub(crate) fn new(conns: Vec<Conn>) -> Self {
-        Self { permits: Semaphore::new(conns.len()), idle: Mutex::new(conns) }
+        Self { permits: Arc::new(Semaphore::new(conns.len())), idle: Mutex::new(conns) }
     }
 
-    /// Runs one query, away from the threads that serve requests.
-    pub(crate) async fn run<T, F>(self: &std::sync::Arc<Self>, query: F) -> Result<T, StoreError>
+    fn lend(&self, permit: OwnedSemaphorePermit) -> Lent<'_> {
+        let conn = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Lent { conn, readers: self, _permit: permit }
+    }
+
+    /// Runs one query, away from the threads that serve requests. It runs to its end where nobody waits for it
+    /// any more, and holds its connection until then.
+    pub(crate) async fn run<T, F>(self: &Arc<Self>, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: AsyncFnOnce(&mut Conn) -> Done<T> + Send + 'static,
     {
-        let _permit = self.permits.acquire().await.map_err(unavailable)?;
-        let conn = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut conn = conn.ok_or_else(|| unavailable("no connection"))?;
-        let lane = std::sync::Arc::clone(self);
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(unavailable)?;
+        let readers = Arc::clone(self);
         let work = move || {
-            let done = now(query(&mut conn));
-            lane.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-            done
+            let mut lent = readers.lend(permit);
+            let conn = lent.conn.as_mut().ok_or_else(|| unavailable("no connection"))?;
+            caught(|| now(query(conn)))
         };
-        Ok(tokio::task::spawn_blocking(work).await.map_err(unavailable)??)
+        tokio::task::spawn_blocking(work).await.map_err(unavailable)?
     }
 }
 
 /// Opens a connection with the settings of every lane.
 pub(crate) fn connect(path: &Path) -> Result<Conn, StoreError> {
     let path = path.to_str().ok_or_else(|| unavailable("the path is not UTF-8"))?;
-    let mut conn = diesel::Connection::establish(path).map_err(unavailable)?;
+    let mut conn = file::establish(path).map_err(unavailable)?;
     settle_in(&mut conn).map_err(unavailable)?;
-    Ok(SyncConnectionWrapper::with_runtime(conn, Inline))
+    Ok(wrapped(conn))
+}
+
+/// A connection as the lanes use it.
+pub(crate) fn wrapped(conn: SqliteConnection) -> Conn {
+    SyncConnectionWrapper::with_runtime(conn, Inline)
 }
 
 /// WAL with `synchronous=FULL`: a commit survives a power cut; readers and the writer do not wait for each
 /// other.
 pub(crate) fn settle_in(conn: &mut SqliteConnection) -> diesel::QueryResult<()> {
     conn.batch_execute(
-        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
          PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
     )
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

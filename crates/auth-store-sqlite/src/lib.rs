@@ -20,6 +20,7 @@ mod tokens;
 mod users;
 
 use anchor::Anchor;
+pub use audit::Trail;
 use auth_core::{audit::ChainKey, error::StoreError, port::Stores};
 use lane::{Conn, Done, Readers, Writer};
 use notices::Watch;
@@ -42,7 +43,11 @@ pub struct Options {
     pub anchor: PathBuf,
 }
 
+/// Connections for the stream of revocations: tenants that read slowly do not hold it up.
+const STREAM_READERS: usize = 2;
+
 /// A store on one file.
+#[derive(Clone)]
 pub(crate) struct Sqlite {
     writer: Writer,
     readers: Arc<Readers>,
@@ -55,7 +60,32 @@ pub(crate) struct Sqlite {
 /// # Errors
 /// One line that says what is there instead of a store.
 pub fn is_new(path: &Path) -> Result<bool, StoreError> {
-    file::is_new(path)
+    file::is_new(&file::resolve(path)?)
+}
+
+/// Takes from a file of ours what others than its owner may do with it; a file that is not there is left alone.
+///
+/// # Errors
+/// It is readable by others, and belongs to somebody else.
+pub fn keep_private(path: &Path) -> Result<(), StoreError> {
+    file::keep_private(path)
+}
+
+/// Makes what was done to the names in a file's folder outlast a loss of power.
+///
+/// # Errors
+/// The folder cannot be opened or written.
+pub fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    file::sync_folder_of(path)
+}
+
+/// The audit trail of a store that is there, to be checked: nothing is written, and nothing is made.
+///
+/// # Errors
+/// One line that says what is wrong.
+pub fn open_trail(path: &Path) -> Result<Trail, StoreError> {
+    let conn = file::open_to_read(&file::resolve(path)?)?;
+    Ok(Trail::new(lane::wrapped(conn)))
 }
 
 /// Opens a store, making the file or bringing it to this version where needed. A process opens a file once, at
@@ -64,19 +94,26 @@ pub fn is_new(path: &Path) -> Result<bool, StoreError> {
 /// # Errors
 /// One line that says what is wrong. A file that is foreign, damaged, or of a newer version was not touched.
 pub fn open(options: &Options) -> Result<Stores, StoreError> {
-    file::prepare(&options.path)?;
+    let path = file::resolve(&options.path)?;
+    file::prepare(&path)?;
     let failed =
         |path: &Path, error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-    let anchor = Anchor::open(&options.anchor).map_err(|error| failed(&options.anchor, error))?;
-    let writer =
-        Writer::start(lane::connect(&options.path)?, anchor).map_err(|error| failed(&options.path, error))?;
-    let readers = (0..READERS).map(|_| lane::connect(&options.path)).collect::<Result<_, _>>()?;
+    let mut conn = lane::connect(&path)?;
+    let head = lane::now(audit::prove(&mut conn, &options.chain))?;
+    file::keep_private(&options.anchor)?;
+    let anchor = Anchor::open(&options.anchor, head).map_err(|error| failed(&options.anchor, error))?;
+    let writer = Writer::start(conn, anchor).map_err(|error| failed(&path, error))?;
+    let readers = |count| -> Result<_, StoreError> {
+        let conns = (0..count).map(|_| lane::connect(&path)).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Readers::new(conns)))
+    };
     let store = Arc::new(Sqlite {
         writer,
-        readers: Arc::new(Readers::new(readers)),
-        watch: Arc::new(Mutex::new(Watch::new(lane::connect(&options.path)?))),
+        readers: readers(READERS)?,
+        watch: Arc::new(Mutex::new(Watch::new(lane::connect(&path)?))),
         chain: Arc::new(options.chain.clone()),
     });
+    let stream = Sqlite { readers: readers(STREAM_READERS)?, ..Sqlite::clone(&store) };
     Ok(Stores {
         accounts: Arc::clone(&store) as _,
         users: Arc::clone(&store) as _,
@@ -85,8 +122,8 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
         key_index: Arc::clone(&store) as _,
         tokens: Arc::clone(&store) as _,
         calls: Arc::clone(&store) as _,
-        audit: Arc::clone(&store) as _,
-        revocations: store,
+        audit: store,
+        revocations: Arc::new(stream),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Requests that may be sent twice.
 
 use crate::{
-    lane::{Conn, Done},
+    lane::{self, Conn, Done},
     schema::requests_once::dsl,
 };
 use auth_core::{port::Once, time::Timestamp};
@@ -39,8 +39,15 @@ pub(crate) async fn seen(conn: &mut Conn, once: Option<&Once>, at: Timestamp) ->
 /// Remembers a request, in the transaction of what it made; forgets a few that are over.
 pub(crate) async fn remember(conn: &mut Conn, once: Option<Once>, at: Timestamp) -> Done<()> {
     let Some(once) = once else { return Ok(()) };
-    let over = dsl::requests_once.filter(dsl::created_at.le(at.millis() - KEPT_MS));
-    diesel::delete(over).execute(conn).await?;
+    let over = dsl::requests_once
+        .filter(dsl::created_at.le(at.millis() - KEPT_MS))
+        .filter(dsl::key.ne(once.key.as_bytes().to_vec()))
+        .limit(lane::BATCH.into())
+        .select(dsl::key);
+    let mut over: Vec<Vec<u8>> = over.load(conn).await?;
+    // Its own key, if that is over.
+    over.push(once.key.as_bytes().to_vec());
+    diesel::delete(dsl::requests_once.filter(dsl::key.eq_any(over))).execute(conn).await?;
     let row = (
         dsl::key.eq(once.key.as_bytes().to_vec()),
         dsl::body.eq(once.body.as_bytes().to_vec()),

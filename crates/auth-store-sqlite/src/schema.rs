@@ -26,7 +26,7 @@ diesel::table! {
 diesel::table! {
     tokens (id) {
         id -> Binary, digest -> Binary, kind -> Text, domain_id -> Binary, parent -> Nullable<Binary>,
-        username -> Text, language -> Nullable<Text>, created_at -> BigInt, expires_at -> BigInt,
+        opened_by -> Nullable<Binary>, username -> Text, language -> Nullable<Text>, created_at -> BigInt, expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
     }
 }
@@ -35,6 +35,7 @@ diesel::table! {
         id -> Binary, account_id -> Binary, status -> Text, call_type -> Text, channel -> Text,
         phone_number -> Text, client_name -> Text, client_email -> Text, instruction -> Text,
         domain_name -> Text, language -> Text, scheduled_time -> Nullable<BigInt>, created_at -> BigInt,
+        cancelled_at -> Nullable<BigInt>,
     }
 }
 diesel::table! {

@@ -2,7 +2,7 @@
 
 use crate::{
     Sqlite, audit,
-    lane::{Conn, Done},
+    lane::{self, Conn, Done},
     notices,
     once::{self, answer_if_seen},
     row::{self, scoped},
@@ -19,8 +19,8 @@ use auth_core::{
     time::Timestamp,
 };
 use diesel::{
-    ExpressionMethods as _, NullableExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    Selectable, SelectableHelper as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, NullableExpressionMethods as _,
+    OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
 };
 use diesel_async::RunQueryDsl;
 
@@ -31,6 +31,7 @@ struct TokenRow {
     kind: String,
     domain_id: Vec<u8>,
     parent: Option<Vec<u8>>,
+    opened_by: Option<Vec<u8>>,
     username: String,
     language: Option<String>,
     created_at: i64,
@@ -38,10 +39,11 @@ struct TokenRow {
     revoked_at: Option<i64>,
 }
 
-/// A token with the account that owns its domain, and the domain's name.
-type Joined = (TokenRow, Vec<u8>, String);
+/// A token with the account that owns its domain, the domain's name, and the end of its key.
+type Joined = (TokenRow, Vec<u8>, String, Option<i64>);
 
-fn read((token, account, domain_name): Joined) -> Done<Token> {
+fn read((token, account, domain_name, key_ends): Joined) -> Done<Token> {
+    let end = key_ends.map_or(token.expires_at, |end| token.expires_at.min(end));
     Ok(Token {
         id: row::token_id(&token.id)?,
         kind: row::word(TokenKind::parse(&token.kind), &token.kind)?,
@@ -49,10 +51,11 @@ fn read((token, account, domain_name): Joined) -> Done<Token> {
         domain: row::domain_id(&token.domain_id)?,
         domain_name: row::text(&domain_name)?,
         parent: token.parent.as_deref().map(row::key_id).transpose()?,
+        opened_by: token.opened_by.as_deref().map(row::token_id).transpose()?,
         username: row::text(&token.username)?,
         language: token.language.as_deref().map(row::text).transpose()?,
         created_at: row::time(token.created_at),
-        expires_at: row::time(token.expires_at),
+        expires_at: row::time(end),
         revoked_at: row::maybe_time(token.revoked_at),
     })
 }
@@ -62,20 +65,51 @@ macro_rules! joined {
     ($scope:expr) => {{
         let query = tokens::table
             .inner_join(domains::table)
-            .select((TokenRow::as_select(), domains::account_id, domains::name))
+            .left_join(keys::table)
+            .select((
+                TokenRow::as_select(),
+                domains::account_id,
+                domains::name,
+                keys::expires_at.nullable(),
+            ))
             .into_boxed();
         scoped!(query, $scope, account: domains::account_id, domain: tokens::domain_id)
     }};
 }
 
-/// Inserts a token; *stale* where its parent was ended.
-async fn insert(conn: &mut Conn, domain: DomainId, new: &NewToken) -> Done<Creation> {
+/// Whether what a new token hangs on is live: its domain and account, its key, and the token that opens it.
+async fn origin_is_live(conn: &mut Conn, domain: DomainId, new: &NewToken) -> Done<bool> {
+    let at = new.at.millis();
+    let owner = domains::table
+        .inner_join(accounts::table)
+        .filter(domains::id.eq(domain.as_bytes().to_vec()))
+        .filter(domains::status.eq(Status::Active.name()))
+        .filter(accounts::status.eq(Status::Active.name()));
+    let mut live = owner.count().get_result::<i64>(conn).await? > 0;
     if let Some(parent) = new.parent {
-        let live =
-            keys::table.filter(keys::id.eq(parent.as_bytes().to_vec())).filter(keys::revoked_at.is_null());
-        if live.count().get_result::<i64>(conn).await? == 0 {
-            return Ok(Creation::Stale);
-        }
+        let key = keys::table
+            .filter(keys::id.eq(parent.as_bytes().to_vec()))
+            .filter(keys::revoked_at.is_null())
+            .filter(keys::expires_at.is_null().or(keys::expires_at.gt(at)));
+        live &= key.count().get_result::<i64>(conn).await? > 0;
+    }
+    if let Some(opener) = new.opened_by {
+        // Only a temporary token opens sessions, so what a token opened opened nothing itself.
+        let token = tokens::table
+            .filter(tokens::id.eq(opener.as_bytes().to_vec()))
+            .filter(tokens::kind.eq(TokenKind::Temp.name()))
+            .filter(tokens::domain_id.eq(domain.as_bytes().to_vec()))
+            .filter(tokens::revoked_at.is_null())
+            .filter(tokens::expires_at.gt(at));
+        live &= token.count().get_result::<i64>(conn).await? > 0;
+    }
+    Ok(live)
+}
+
+/// Inserts a token; *stale* where what it hangs on was ended.
+async fn insert(conn: &mut Conn, domain: DomainId, new: &NewToken) -> Done<Creation> {
+    if !origin_is_live(conn, domain, new).await? {
+        return Ok(Creation::Stale);
     }
     let row = (
         tokens::id.eq(new.id.as_bytes().to_vec()),
@@ -83,6 +117,7 @@ async fn insert(conn: &mut Conn, domain: DomainId, new: &NewToken) -> Done<Creat
         tokens::kind.eq(new.kind.name()),
         tokens::domain_id.eq(domain.as_bytes().to_vec()),
         tokens::parent.eq(new.parent.map(|parent| parent.as_bytes().to_vec())),
+        tokens::opened_by.eq(new.opened_by.map(|opener| opener.as_bytes().to_vec())),
         tokens::username.eq(new.username.as_str()),
         tokens::language.eq(new.language.as_ref().map(|language| language.as_str())),
         tokens::created_at.eq(new.at.millis()),
@@ -108,11 +143,14 @@ impl Tokens for Sqlite {
                     domains::status,
                     accounts::status,
                     keys::revoked_at.nullable(),
+                    keys::expires_at.nullable(),
                 ));
-            type Found = (TokenRow, Vec<u8>, String, String, String, Option<i64>);
+            type Found = (TokenRow, Vec<u8>, String, String, String, Option<i64>, Option<i64>);
             let found: Option<Found> = query.first(conn).await.optional()?;
-            let Some((token, owner, name, domain, account, parent_revoked)) = found else { return Ok(None) };
-            let token = read((token, owner, name))?;
+            let Some((token, owner, name, domain, account, parent_revoked, parent_ends)) = found else {
+                return Ok(None);
+            };
+            let token = read((token, owner, name, parent_ends))?;
             let active = |status: &str| Status::parse(status) == Some(Status::Active);
             let ended = token.revoked_at.is_some()
                 || parent_revoked.is_some()
@@ -194,16 +232,46 @@ impl Tokens for Sqlite {
                 return Ok(None);
             }
             audit::write(conn, &chain, &grant, at, Event::TokenRevoked { token }).await?;
-            Ok(Some(notices::announce(conn, About::Token(token), true).await?))
+            let mut last = notices::announce(conn, About::Token(token), true).await?;
+            for session in end_opened_by(conn, token, at).await? {
+                last = notices::announce(conn, About::Token(session), true).await?;
+            }
+            Ok(Some(last))
         })
         .await
     }
 
     async fn purge(&self, before: Timestamp) -> Answer<usize> {
-        self.write(async move |conn| {
-            let over = tokens::table.filter(tokens::expires_at.lt(before.millis()));
-            Ok(diesel::delete(over).execute(conn).await?)
-        })
-        .await
+        let mut forgotten = 0;
+        loop {
+            let some = self.write(async move |conn| forget_some(conn, before).await).await?;
+            forgotten += some;
+            if some < usize::from(lane::BATCH) {
+                return Ok(forgotten);
+            }
+        }
     }
+}
+
+/// Ends the live sessions that a token opened, and answers which they were.
+async fn end_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<Vec<TokenId>> {
+    let live = tokens::table
+        .filter(tokens::opened_by.eq(token.as_bytes().to_vec()))
+        .filter(tokens::revoked_at.is_null());
+    let sessions: Vec<Vec<u8>> = live.clone().select(tokens::id).load(conn).await?;
+    diesel::update(live).set(tokens::revoked_at.eq(at.millis())).execute(conn).await?;
+    sessions.iter().map(|session| row::token_id(session)).collect()
+}
+
+/// Forgets a batch of tokens, sessions before what opened them.
+async fn forget_some(conn: &mut Conn, before: Timestamp) -> Done<usize> {
+    let over = tokens::table
+        .filter(tokens::expires_at.lt(before.millis()))
+        .order((tokens::opened_by.is_null().asc(), tokens::expires_at.asc()))
+        .limit(lane::BATCH.into())
+        .select(tokens::id);
+    let over: Vec<Vec<u8>> = over.load(conn).await?;
+    diesel::delete(tokens::table.filter(tokens::id.eq_any(&over))).execute(conn).await?;
+    // Not what the deletion counts: sessions may go with what opened them.
+    Ok(over.len())
 }

@@ -1,11 +1,6 @@
 //! The key of the audit chain: a file of its own, made once, proved at each start.
 
-use auth_core::{
-    audit::{ChainKey, Head},
-    entropy::Entropy,
-    error::StoreError,
-    port::Stores,
-};
+use auth_core::{audit::ChainKey, entropy::Entropy, error::StoreError};
 use std::{
     fs::OpenOptions,
     io::{ErrorKind, Write as _},
@@ -17,11 +12,12 @@ fn failed(path: &Path, what: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(format!("{}: {what}", path.display()))
 }
 
-/// Reads the key; draws one where there is none and the store is new.
+/// Reads the key, and keeps it its owner's alone; draws one where there is none and the store is new.
 ///
 /// # Errors
 /// A file that is not a key; a missing one where the store is not new.
 pub(crate) fn load(path: &Path, fresh: bool, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
+    auth_store_sqlite::keep_private(path)?;
     if fresh && !path.exists() { make(path, entropy) } else { read(path) }
 }
 
@@ -67,30 +63,11 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
     // The draft has done its work either way.
     let _ = std::fs::remove_file(&draft);
     match linked {
-        Ok(()) => {}
+        Ok(()) => auth_store_sqlite::sync_folder_of(path).map_err(|error| failed(path, error))?,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(path, error)),
     }
     read(path)
-}
-
-/// Checks that the key made the last entry of the trail.
-///
-/// # Errors
-/// Another key did, or the entry was altered.
-pub(crate) async fn prove(chain: &ChainKey, stores: &Stores) -> Result<(), StoreError> {
-    let head = stores.audit.head().await?;
-    if head == Head::START {
-        return Ok(());
-    }
-    let last = stores.audit.scan(head.seq, 1).await?;
-    match last.first() {
-        Some(last) if last.seq == head.seq && last.link == head.link && chain.made(last) => Ok(()),
-        _ => Err(StoreError::Damaged(
-            "the audit key is not the one that this store's trail was made with, or the trail was altered"
-                .to_owned(),
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 mod chain_key;
 mod trail;
 
-pub use trail::{Unverified, verify_trail};
+pub use auth_store_sqlite::{keep_private, sync_folder_of};
+pub use trail::{Unverified, Verified, verify_trail};
 
 use auth_core::{entropy::Entropy, error::StoreError, port::Stores};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ impl Location {
         let wrong = |what: &str| StoreError::Unavailable(format!("{}: {what}", masked(&self.url)));
         match self.url.split_once("://") {
             Some(("sqlite", "")) => Err(wrong("names no file")),
+            Some(("sqlite", path)) if path == ":memory:" || path.starts_with("file:") => {
+                Err(wrong("expected a path of a file: a store outlives its process"))
+            }
             Some(("sqlite", path)) if path.contains(['?', '#']) => {
                 Err(wrong("a path without ? and # is expected"))
             }
@@ -83,8 +87,5 @@ pub async fn open(location: &Location, entropy: &dyn Entropy) -> Result<Stores, 
     let path = location.file()?;
     let fresh = auth_store_sqlite::is_new(&path)?;
     let chain = chain_key::load(&location.key()?, fresh, entropy)?;
-    let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor: location.anchor()? };
-    let stores = auth_store_sqlite::open(&options)?;
-    chain_key::prove(&chain, &stores).await?;
-    Ok(stores)
+    auth_store_sqlite::open(&auth_store_sqlite::Options { path, chain, anchor: location.anchor()? })
 }

@@ -14,10 +14,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 pub(crate) async fn run(place: &Place, command: Audit, json: bool) -> Result<(), String> {
-    let desk = place.operate().await?;
     match command {
-        Audit::List(wanted) => print(json, &list(&desk, wanted).await?),
-        Audit::Verify { heads } => print(json, &verify(&desk, heads).await?),
+        Audit::List(wanted) => print(json, &list(&place.operate().await?, wanted).await?),
+        // The store is not opened: whoever checks it need not be able to write it.
+        Audit::Verify { heads } => print(json, &verify(place, heads).await?),
     }
 }
 
@@ -80,30 +80,37 @@ impl Report for Listed {
     }
 }
 
-async fn verify(desk: &Desk, heads: Vec<Head>) -> Result<Verified, String> {
-    let total = desk.stores().audit.head().await.map_err(failed)?.seq;
+async fn verify(place: &Place, heads: Vec<Head>) -> Result<Verified, String> {
+    let location = place.existing()?;
     // Shown only where standard error is a terminal.
-    let bar = ProgressBar::new(total.unsigned_abs());
+    let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {eta} left") {
         bar.set_style(style);
     }
-    let found = auth_store::verify_trail(&desk.location, desk.stores(), heads, |seq| {
+    let found = auth_store::verify_trail(&location, heads, |seq, total| {
+        bar.set_length(total.unsigned_abs());
         bar.set_position(seq.unsigned_abs());
     })
     .await;
     bar.finish_and_clear();
-    let Head { seq, link } = found.map_err(|error| format!("audit trail: {error}"))?;
-    Ok(Verified { entries: seq, head: link.to_string() })
+    let auth_store::Verified { head, torn } = found.map_err(|error| format!("audit trail: {error}"))?;
+    Ok(Verified { entries: head.seq, head: head.link.to_string(), torn_anchor_lines: torn })
 }
 
 #[derive(Serialize)]
 struct Verified {
     entries: i64,
     head: String,
+    /// Lines of the anchor that were cut off while they were written, and were skipped.
+    torn_anchor_lines: u64,
 }
 
 impl Report for Verified {
     fn text(&self) -> String {
-        format!("the trail stands: {} entries, head {}", self.entries, self.head)
+        let torn = match self.torn_anchor_lines {
+            0 => String::new(),
+            torn => format!("; torn lines of the anchor that were skipped: {torn}"),
+        };
+        format!("the trail stands: {} entries, head {}{torn}", self.entries, self.head)
     }
 }

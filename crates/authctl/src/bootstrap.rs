@@ -111,6 +111,9 @@ pub(crate) async fn ensure(
     // Held until the folder is closed, by whatever ends the program too.
     folder.lock().map_err(|error| named(&place.data_dir, &error))?;
     let proof = operator()?;
+    for path in [&file, &draft] {
+        auth_store::keep_private(path).map_err(|error| error.to_string())?;
+    }
     if let Some(done) = read(&file)? {
         if stores.accounts.read(proof.scope(), done.account_id).await.map_err(failed)?.is_none() {
             let store = place.location().url;
@@ -130,7 +133,7 @@ pub(crate) async fn ensure(
         }
     };
     settle_in(stores, &proof, &bootstrap).await?;
-    let written = std::fs::rename(&draft, &file).and_then(|()| folder.sync_all());
+    let written = std::fs::rename(&draft, &file).and_then(|()| auth_store::sync_folder_of(&file));
     written.map_err(|error| named(&file, &error))?;
     Ok(Found::File { fresh: true })
 }
@@ -242,14 +245,20 @@ fn read(path: &Path) -> Result<Option<Bootstrap>, String> {
     Ok(Some(found))
 }
 
-/// Durable when it answers.
+/// Durable when it answers, and a new file of its owner's alone: a draft that does not read is put away first, so
+/// that nothing is written to what somebody else laid there.
 fn write_draft(path: &Path, bootstrap: &Bootstrap) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     file.write_all(serde_json::to_string_pretty(bootstrap)?.as_bytes())?;
     file.write_all(b"\n")?;
-    file.sync_all()
+    file.sync_all()?;
+    auth_store::sync_folder_of(path)
 }

@@ -11,7 +11,7 @@ use auth_core::{
     principal::Principal,
     service::Service,
 };
-use auth_web::{Service as _, Table, endpoint::Method};
+use auth_web::{Problem, Service as _, Table, endpoint::Method, problem::Kind};
 use chatbot_service::Chatbot;
 use hub_service::Hub;
 use serde::Serialize;
@@ -36,15 +36,16 @@ pub(crate) async fn run(place: &Place, Policy::Explain(asked): Policy, json: boo
                 (Some(route), answer)
             }
             Found::OtherMethods(methods) => {
-                (None, Answer::new(405, format!("the path has {}", methods.join(", "))))
+                (None, Answer::refused(Kind::Method, format!("the path has {}", methods.join(", "))))
             }
-            Found::Nothing => (None, Answer::new(404, "no route has this path".to_owned())),
+            Found::Nothing => (None, Answer::refused(Kind::Absent, "no route has this path".to_owned())),
         };
         explained.push(Explained { service: service.name(), route, answer });
     }
     // A path of one service alone is explained for that one alone.
-    if explained.iter().any(|one| one.answer.status != 404) {
-        explained.retain(|one| one.answer.status != 404);
+    let absent = Kind::Absent.status();
+    if explained.iter().any(|one| one.answer.status != absent) {
+        explained.retain(|one| one.answer.status != absent);
     }
     print(json, &Explanation { request: format!("{} {}", asked.method, asked.path), explained })
 }
@@ -76,6 +77,9 @@ struct Route {
     requirement: String,
     #[serde(skip)]
     rule: Rule,
+    /// The status of its good answer.
+    #[serde(skip)]
+    status: u16,
 }
 
 /// The row that a request reaches: as the router does it, paths without parameters come first.
@@ -95,6 +99,7 @@ fn find<S>(table: &Table<S>, method: &str, path: &str) -> Found {
             path: row.spec.path,
             requirement: row.rule.to_string(),
             rule: row.rule,
+            status: row.status,
         }),
         None => Found::OtherMethods(rows().map(|row| row.spec.method.name()).collect()),
     }
@@ -115,8 +120,10 @@ fn matches(template: &str, path: &str) -> bool {
 /// What the caller would get from the guard, and why.
 #[derive(Serialize)]
 struct Answer {
-    /// The status; `None` where the guard admits the request and its handler answers.
+    /// The status: that of the route's good answer, where the guard admits the request.
     status: u16,
+    #[serde(skip)]
+    admitted: bool,
     why: String,
     /// Whose the credential is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,13 +131,13 @@ struct Answer {
 }
 
 impl Answer {
-    const fn new(status: u16, why: String) -> Self {
-        Self { status, why, principal: None }
+    fn refused(kind: Kind, why: String) -> Self {
+        Self { status: kind.status(), admitted: false, why, principal: None }
+    }
+    const fn admitted(route: &Route, why: String) -> Self {
+        Self { status: route.status, admitted: true, why, principal: None }
     }
 }
-
-/// The status of a request that reaches its handler, as far as the guard knows.
-const ADMITTED: u16 = 200;
 
 async fn answer(
     desk: Option<&Desk>,
@@ -140,38 +147,43 @@ async fn answer(
     asked: &Explain,
 ) -> Answer {
     let (Rule::AnyOf(_), Some(desk), Some(key)) = (route.rule, desk, key) else {
-        return of_verdict(route.rule, None);
+        return of_verdict(route, None);
     };
     let validator = &desk.platform(service).validator;
     match validator.authenticate(key.as_bytes(), asked.source, validator.reading()).await {
-        Ok(who) => Answer { principal: Some(describe(&who)), ..of_verdict(route.rule, Some(&who)) },
-        Err(FlowError::Denied(Denial::Unauthenticated(refusal))) => {
-            Answer::new(401, of_refusal(refusal, service))
+        Ok(who) => Answer { principal: Some(describe(&who)), ..of_verdict(route, Some(&who)) },
+        Err(error) => {
+            let why = match &error {
+                FlowError::Denied(Denial::Unauthenticated(refusal)) => of_refusal(*refusal, service),
+                FlowError::Denied(Denial::Network) => {
+                    let unnamed = || "an address that --source names".to_owned();
+                    let from = asked.source.map_or_else(unnamed, |ip| ip.to_string());
+                    format!("the key may not be used from {from}: its networks do not hold it")
+                }
+                error => error.to_string(),
+            };
+            Answer::refused(Problem::from(error).kind(), why)
         }
-        Err(FlowError::Denied(Denial::Network)) => {
-            let from =
-                asked.source.map_or_else(|| "an address that --source names".to_owned(), |ip| ip.to_string());
-            Answer::new(403, format!("the key may not be used from {from}: its networks do not hold it"))
-        }
-        Err(FlowError::Denied(denial)) => Answer::new(403, format!("{denial:?}")),
-        Err(error) => Answer::new(503, crate::place::failed(error)),
     }
 }
 
-fn of_verdict(rule: Rule, who: Option<&Principal>) -> Answer {
-    match judge(rule, who) {
+fn of_verdict(route: &Route, who: Option<&Principal>) -> Answer {
+    match judge(route.rule, who) {
         Verdict::Public => {
-            let because = match rule {
+            let because = match route.rule {
                 Rule::Public { because } => because,
                 Rule::AnyOf(_) => "",
             };
-            Answer::new(ADMITTED, format!("anybody may: {because}"))
+            Answer::admitted(route, format!("anybody may: {because}"))
         }
-        Verdict::Met(need) => Answer::new(ADMITTED, format!("the credential meets {need}")),
-        Verdict::NoCredential => Answer::new(401, "no credential was given, and one is required".to_owned()),
+        Verdict::Met(need) => Answer::admitted(route, format!("the credential meets {need}")),
+        Verdict::NoCredential => {
+            let why = "no credential was given, and one is required".to_owned();
+            Answer::refused(Kind::Unauthenticated, why)
+        }
         Verdict::Lacking(needs) => {
             let needs: Vec<_> = needs.iter().map(ToString::to_string).collect();
-            Answer::new(403, format!("the credential meets none of: {}", needs.join(", ")))
+            Answer::refused(Kind::Forbidden, format!("the credential meets none of: {}", needs.join(", ")))
         }
     }
 }
@@ -231,11 +243,8 @@ impl Report for Explanation {
             if let Some(principal) = &answer.principal {
                 lines.push(format!("  credential  {principal}"));
             }
-            let status = match answer.status {
-                ADMITTED => "admitted".to_owned(),
-                status => status.to_string(),
-            };
-            lines.push(format!("  answer      {status}: {}", answer.why));
+            let admitted = if answer.admitted { "admitted, " } else { "" };
+            lines.push(format!("  answer      {admitted}{}: {}", answer.status, answer.why));
         }
         lines.join("\n")
     }

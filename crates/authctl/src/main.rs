@@ -27,16 +27,26 @@ async fn main() -> ExitCode {
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => return fail(&in_one_line(&error)),
+        Err(error) => {
+            // What cannot be parsed says only in its words that it wants JSON.
+            let json = std::env::args_os().any(|argument| argument == "--json");
+            return fail(json, &in_one_line(&error));
+        }
     };
+    let json = arguments.json;
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => fail(json, &error),
     }
 }
 
-fn fail(error: &str) -> ExitCode {
-    eprintln!("authctl: {error}");
+/// One line for people, or one JSON object for programs.
+fn fail(json: bool, error: &str) -> ExitCode {
+    if json {
+        eprintln!("{}", serde_json::json!({ "error": error }));
+    } else {
+        eprintln!("authctl: {error}");
+    }
     ExitCode::FAILURE
 }
 

@@ -37,5 +37,5 @@ allow!(
 #[expect(clippy::disallowed_methods, reason = "this is the program that acts as the operator")]
 pub(crate) fn operator() -> Result<Proof<Operates>, String> {
     let origin = Origin { source: None, request_id: "authctl".to_owned() };
-    decide(Some(Principal::operator()), origin).map_err(|denial| format!("{denial:?}"))
+    decide(Some(Principal::operator()), origin).map_err(|denial| denial.to_string())
 }

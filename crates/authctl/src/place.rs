@@ -5,7 +5,7 @@ use crate::{
     operator::{Operates, operator},
 };
 use auth_core::{
-    error::{Denial, FlowError, StoreError},
+    error::{FlowError, StoreError},
     flow::Platform,
     id::AccountId,
     model::{Account, Domain, DomainName, Page},
@@ -35,19 +35,21 @@ impl Place {
         auth_store::open(&self.location(), &OsEntropy).await.map_err(|error| error.to_string())
     }
 
-    /// Opens the store that is there, as its operator.
-    pub(crate) async fn operate(&self) -> Result<Desk, String> {
+    /// Where the store is, if it is there.
+    pub(crate) fn existing(&self) -> Result<Location, String> {
         let location = self.location();
         let file = location.file().map_err(|error| error.to_string())?;
         if !file.exists() {
             return Err(format!("{}: there is no store; `authctl init` makes one", file.display()));
         }
+        Ok(location)
+    }
+
+    /// Opens the store that is there, as its operator.
+    pub(crate) async fn operate(&self) -> Result<Desk, String> {
+        let location = self.existing()?;
         let stores = auth_store::open(&location, &OsEntropy).await.map_err(|error| error.to_string())?;
-        Ok(Desk {
-            location,
-            platforms: Service::ALL.map(|service| platform(service, &stores)),
-            proof: operator()?,
-        })
+        Ok(Desk { platforms: Service::ALL.map(|service| platform(service, &stores)), proof: operator()? })
     }
 }
 
@@ -58,7 +60,6 @@ pub(crate) fn platform(service: Service, stores: &Stores) -> Platform {
 
 /// An open store, and the operator's proof.
 pub(crate) struct Desk {
-    pub(crate) location: Location,
     platforms: [Platform; Service::ALL.len()],
     pub(crate) proof: Proof<Operates>,
 }
@@ -112,11 +113,5 @@ pub(crate) async fn all<T>(
 
 /// A failure of a store, or of a use case, in one line.
 pub(crate) fn failed(error: impl Into<FlowError>) -> String {
-    match error.into() {
-        FlowError::Store(error) => error.to_string(),
-        FlowError::Invalid { field, reason } => format!("{field}: {reason}"),
-        FlowError::Conflict(reason) => reason,
-        FlowError::Denied(Denial::Absent) => "there is no such object".to_owned(),
-        FlowError::Denied(denial) => format!("{denial:?}"),
-    }
+    error.into().to_string()
 }

@@ -52,7 +52,7 @@ impl Trail {
     }
 
     async fn check(&self) -> Result<Head, String> {
-        check(self.dir.path(), &self.stores).await
+        check(self.dir.path()).await
     }
 
     /// Whether every entry and the head are what they were, bit for bit.
@@ -86,9 +86,9 @@ async fn open(dir: &Path) -> Stores {
 }
 
 /// The check that the operator's command makes: the whole trail, its key and its anchor.
-async fn check(dir: &Path, stores: &Stores) -> Result<Head, String> {
-    let found = auth_store::verify_trail(&location(dir), stores, Vec::new(), |_| ()).await;
-    found.map_err(|broken| broken.to_string())
+async fn check(dir: &Path) -> Result<Head, String> {
+    let found = auth_store::verify_trail(&location(dir), Vec::new(), |_, _| ()).await;
+    found.map(|verified| verified.head).map_err(|broken| broken.to_string())
 }
 
 /// A few hundred entries of many kinds.
@@ -457,12 +457,12 @@ async fn an_older_copy_put_back_is_found_by_the_anchor() {
     }
     let older = open(back.path()).await;
     let remembered = |seq| Err(Broken::Anchor { seq }.to_string());
-    assert_eq!(check(back.path(), &older).await, remembered(newest.seq));
+    assert_eq!(check(back.path()).await, remembered(newest.seq));
     // It goes on, past what the anchor remembers: the anchor does not forget.
     for number in 10..20 {
         older.audit.append(vec![event(number)]).await.unwrap();
     }
-    assert_eq!(check(back.path(), &older).await, remembered(trail.truth.last().unwrap().seq + 1));
+    assert_eq!(check(back.path()).await, remembered(trail.truth.last().unwrap().seq + 1));
     assert!(verify(older.audit.as_ref(), &trail.chain).await.is_ok(), "by the anchor alone");
 }
 
@@ -479,4 +479,87 @@ async fn another_key_of_the_chain_is_refused() {
     assert_eq!(trail.check().await, Err(Broken::Altered { seq: 1 }.to_string()));
     let opened = auth_store::open(&location(trail.dir.path()), &SeededEntropy::new(0)).await;
     assert!(opened.map(|_| ()).unwrap_err().to_string().contains("the audit key is not the one"));
+}
+
+/// Writes to the anchor as a process that was cut off.
+fn write_to_anchor(dir: &Path, text: &str) {
+    let file = std::fs::OpenOptions::new().append(true).open(dir.join("audit.anchor"));
+    file.unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn entry() -> Entry {
+    Entry {
+        at: StepClock::default().now(),
+        actor: "operator".to_owned(),
+        tenant: None,
+        source: String::new(),
+        request_id: String::new(),
+        event: "{}".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn lines_of_the_anchor_that_were_cut_off_are_skipped_and_counted() {
+    let trail = Trail::build().await;
+    let line = trail.anchors[3].to_anchor();
+    let mut torn = 0;
+    for end in 1..line.len() {
+        write_to_anchor(trail.dir.path(), &line[..end]);
+        trail.stores.audit.append(vec![entry()]).await.unwrap();
+        torn += 1;
+    }
+    write_to_anchor(trail.dir.path(), "\n\n");
+    // A line that is being written, and what a loss of power leaves of one.
+    write_to_anchor(trail.dir.path(), "\0\0\0\0\n17 0a");
+    torn += 2;
+    let verified =
+        auth_store::verify_trail(&location(trail.dir.path()), Vec::new(), |_, _| ()).await.unwrap();
+    assert_eq!((verified.torn, verified.head), (torn, trail.stores.audit.head().await.unwrap()));
+    write_to_anchor(trail.dir.path(), "\nnonsense\n");
+    assert!(trail.check().await.unwrap_err().contains("of the anchor was altered"));
+}
+
+#[tokio::test]
+async fn lines_of_the_anchor_stand_in_any_order() {
+    let trail = Trail::build().await;
+    let mut lines: Vec<_> = trail.anchors.iter().map(|head| head.to_anchor() + "\n").collect();
+    lines.reverse();
+    lines.rotate_left(50);
+    std::fs::remove_file(trail.dir.path().join("audit.anchor")).unwrap();
+    let mut file = std::fs::File::create_new(trail.dir.path().join("audit.anchor")).unwrap();
+    file.write_all(lines.concat().as_bytes()).unwrap();
+    assert!(trail.check().await.is_ok());
+    let wrong = Head { seq: trail.anchors[7].seq, link: Link::from_bytes([7; 32]) };
+    write_to_anchor(trail.dir.path(), &(wrong.to_anchor() + "\n"));
+    assert_eq!(trail.check().await, Err(Broken::Anchor { seq: wrong.seq }.to_string()));
+}
+
+#[tokio::test]
+async fn a_process_killed_between_its_first_commit_and_the_anchor_emptied_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = open(dir.path()).await;
+    let genesis = std::fs::metadata(dir.path().join("audit.anchor")).unwrap().len();
+    stores.audit.append(vec![entry()]).await.unwrap();
+    let anchor = dir.path().join("audit.anchor");
+    // As though the line of that commit had not been written.
+    let file = std::fs::OpenOptions::new().write(true).open(&anchor).unwrap();
+    file.set_len(genesis).unwrap();
+    assert!(check(dir.path()).await.is_ok());
+    file.set_len(0).unwrap();
+    assert!(check(dir.path()).await.unwrap_err().contains("emptied"));
+}
+
+#[tokio::test]
+async fn who_checks_a_trail_writes_nothing() {
+    let trail = Trail::build().await;
+    let before = anchors(trail.dir.path());
+    assert!(trail.check().await.is_ok());
+    assert_eq!(anchors(trail.dir.path()), before);
+    std::fs::remove_file(trail.dir.path().join("audit.anchor")).unwrap();
+    assert!(trail.check().await.unwrap_err().contains("emptied"));
+    assert!(!trail.dir.path().join("audit.anchor").exists());
+    let nowhere = tempfile::tempdir().unwrap();
+    std::fs::copy(trail.dir.path().join("audit.key"), nowhere.path().join("audit.key")).unwrap();
+    assert!(check(nowhere.path()).await.is_err());
+    assert!(!nowhere.path().join("auth.db").exists());
 }

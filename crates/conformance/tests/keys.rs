@@ -280,3 +280,46 @@ async fn verify_tells_of_the_accounts_own_live_keys_alone() {
     assert_eq!(verify(&world.a.idle_key.0, &world.a.hub_key).await, nothing);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_secret_in_its_overlap_makes_nothing_that_outlives_it() {
+    let world = World::start().await;
+    let (old, id) = limited(&world, all()).await;
+    let rotate =
+        |by: &str| Request::post(&format!("/api-keys/{id}/rotate"), r#"{"overlap_seconds":60}"#).bearer(by);
+    let new = world.hub(rotate(&world.a.hub_key)).await.field("key");
+    let make = |expires_at: Option<Timestamp>| {
+        let end = expires_at.map(|end| end.to_string());
+        json!({ "name": "made", "permissions": ["call_management"], "expires_at": end }).to_string()
+    };
+    let soon = Some(world.clock.now() + Duration::from_secs(60));
+    for (by, end, wanted) in [(&old, None, 403), (&old, soon, 201), (&new, None, 201)] {
+        assert_eq!(
+            status(&world, Request::post("/api-keys", &make(end)).bearer(by)).await,
+            wanted,
+            "{end:?}"
+        );
+    }
+    assert_eq!(status(&world, rotate(&old)).await, 403, "a new secret would outlive it");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_ends_no_key_in_the_past_and_the_trail_tells_its_new_rights() {
+    let world = World::start().await;
+    let (_, id) = limited(&world, all()).await;
+    let change = |body: serde_json::Value| {
+        Request::new("PATCH", &format!("/api-keys/{id}")).json(&body.to_string()).bearer(&world.a.hub_key)
+    };
+    let past = world.hub(change(json!({ "expires_at": world.clock.now() }))).await;
+    assert_eq!((past.status, past.field("field")), (400, "expires_at".to_owned()));
+    let end = world.clock.now() + Duration::from_secs(60);
+    let body = json!({ "expires_at": end, "allowed_cidrs": ["192.0.2.0/24"], "rate_limit": 7 });
+    assert_eq!(status(&world, change(body)).await, 200);
+    let told = format!("/audit/events?action=key.changed&target={id}");
+    let told = world.hub(Request::get(&told).bearer(&world.a.hub_key)).await.json();
+    let event = &told["items"][0]["event"];
+    assert_eq!(event["expires_at"], json!(end));
+    assert_eq!((&event["networks"], &event["rate_limit"]), (&json!(["192.0.2.0/24"]), &json!(7)));
+    world.end().await;
+}

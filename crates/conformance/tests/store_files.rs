@@ -245,3 +245,76 @@ async fn who_opens_again_finds_what_was_there() {
     assert_eq!(first.accounts.list(everything(), ALL).await.unwrap(), accounts);
     assert_eq!(accounts.len(), 1);
 }
+
+/// Opens a store at a URL.
+async fn open_url(url: &str) -> Result<Stores, String> {
+    let opened = auth_store::open(&Location::at(url), &SeededEntropy::new(4)).await;
+    opened.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn whatever_leads_to_a_file_it_is_the_same_store() {
+    let dir = a_store().await;
+    let path = dir.path().join("auth.db");
+    let head = open(dir.path(), 2).await.unwrap().audit.head().await.unwrap();
+    closed(dir.path()).await;
+    std::os::unix::fs::symlink(&path, dir.path().join("link.db")).unwrap();
+    for url in [
+        format!("sqlite:///{}", path.display()),
+        format!("sqlite://{}//auth.db", dir.path().display()),
+        format!("sqlite://{}/./auth.db", dir.path().display()),
+        format!("sqlite://{}/link.db", dir.path().display()),
+    ] {
+        for _ in 0..2 {
+            let stores = open_url(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+            assert_eq!(stores.audit.head().await.unwrap(), head, "{url}");
+            drop(stores);
+            closed(dir.path()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_path_of_a_file_is_refused() {
+    for url in ["sqlite://:memory:", "sqlite://file:auth.db", "sqlite://file::memory:"] {
+        let error = open_url(url).await.map(|_| ()).unwrap_err();
+        assert!(error.contains("expected a path of a file"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn who_opens_a_store_of_this_version_waits_for_no_writer() {
+    let dir = a_store().await;
+    let _held = open(dir.path(), 1).await.unwrap();
+    let mut other = SqliteConnection::establish(dir.path().join("auth.db").to_str().unwrap()).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let opening = tokio::time::timeout(std::time::Duration::from_secs(3), open(dir.path(), 2)).await;
+    opening.expect("it waits for the lock").unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_stays_locked_is_not_called_damaged() {
+    let dir = a_store().await;
+    let mut other = SqliteConnection::establish(dir.path().join("auth.db").to_str().unwrap()).unwrap();
+    other
+        .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;")
+        .unwrap();
+    let error =
+        auth_store::open(&location(dir.path()), &SeededEntropy::new(1)).await.map(|_| ()).unwrap_err();
+    assert!(matches!(error, auth_core::error::StoreError::Unavailable(_)), "{error}");
+    assert!(error.to_string().contains("locked by another process"), "{error}");
+}
+
+#[tokio::test]
+async fn files_that_others_could_read_are_their_owners_alone_once_opened() {
+    let dir = a_store().await;
+    let names = ["auth.db", "audit.key", "audit.anchor"];
+    for name in names {
+        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let _stores = open(dir.path(), 1).await.unwrap();
+    for name in names {
+        let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}

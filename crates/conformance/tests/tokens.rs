@@ -83,6 +83,32 @@ async fn revoking_a_key_revokes_all_that_it_minted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn revoking_a_token_ends_the_browser_chats_that_it_opened() {
+    let world = World::start().await;
+    // Newer than any other token, so that the newest of the list is this one.
+    world.advance(Duration::from_millis(1)).await;
+    let (token, id) = world.temp(&world.a.domain_key, 1).await;
+    let connect = Request::get(&format!("/autoconnect?token={token}"));
+    let mut pages = Vec::new();
+    for _ in 0..2 {
+        let opened = world.chatbot(connect.clone()).await;
+        let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        pages.push(Request::get("/chat").header("Cookie", &cookie));
+        assert_eq!(world.chatbot(pages[0].clone()).await.status, 200);
+    }
+    let path = format!("/auth/api/v1/tokens/{id}");
+    let revoked = world.chatbot(Request::new("DELETE", &path).bearer(&world.a.domain_key)).await;
+    assert!((200..300).contains(&revoked.status), "{}", revoked.status);
+    assert_eq!((asked(&world, &token).await, world.chatbot(connect).await.status), (401, 401));
+    for page in pages {
+        assert_eq!(world.chatbot(page).await.status, 401);
+    }
+    let other = Request::get("/chat").header("Cookie", &format!("__Host-chat={}", world.a.chat));
+    assert_eq!(world.chatbot(other).await.status, 200, "another token's chats live on");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_never_outlives_the_key_that_mints_it() {
     let world = World::start().await;
     let tenant = world.tenant_of(&world.a, Service::Chatbot).await;
@@ -110,17 +136,18 @@ async fn a_suspended_account_or_domain_has_no_credentials_until_it_is_revived() 
         let chat = world.chatbot(form).await.status;
         (hub, asked(&world, &world.a.domain_key).await, asked(&world, &world.a.temp.0).await, chat)
     };
+    let body = format!(r#"{{"tenant":"{}","origin":"{}"}}"#, world.a.domain, world.a.origin);
     // Both services hear of what either of them, or the command line, does.
     for platform in [&world.hub_platform, &world.chatbot_platform] {
         assert_eq!(probe().await, (200, 200, 200, 200));
         set_account_status(platform, &proof, &account, Status::Suspended).await.unwrap();
         assert_eq!(probe().await, (401, 401, 401, 401));
+        assert_eq!(world.chatbot(Request::post("/v1/widget/session", &body)).await.status, 404);
         set_account_status(platform, &proof, &account, Status::Active).await.unwrap();
         assert_eq!(probe().await, (200, 200, 200, 200));
         let domain = world.domain(&name).await;
         set_domain_status(platform, &proof, &domain, Status::Suspended).await.unwrap();
         assert_eq!(probe().await, (200, 401, 401, 401));
-        let body = format!(r#"{{"tenant":"{}","origin":"{}"}}"#, world.a.domain, world.a.origin);
         assert_eq!(world.chatbot(Request::post("/v1/widget/session", &body)).await.status, 404);
         set_domain_status(platform, &proof, &domain, Status::Active).await.unwrap();
     }

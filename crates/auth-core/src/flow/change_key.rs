@@ -15,6 +15,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Denial::Absent`] for a key that is not the caller's; [`Denial::Excess`] beyond the caller's rights;
+/// [`FlowError::Invalid`] for permissions of the other service and an end that is over;
 /// [`FlowError::Conflict`] for a revoked key.
 pub async fn change_key<R: Allows<ChangeKey>>(
     platform: &Platform,
@@ -29,6 +30,11 @@ pub async fn change_key<R: Allows<ChangeKey>>(
             let reason = format!("keys of the {service} service cannot hold {}", foreign.names().join(", "));
             return Err(FlowError::Invalid { field: "permissions", reason });
         }
+    }
+    if let Set::To(Some(end)) = patch.expires_at
+        && end <= platform.now()
+    {
+        return Err(FlowError::Invalid { field: "expires_at", reason: "is not in the future".to_owned() });
     }
     for _ in 0..TRIES {
         let key = live_key(platform, proof, service, id).await?;

@@ -39,7 +39,7 @@ pub struct Minted {
 /// Mints a token for the caller's domain. It ends with the key that mints it, and no later than that key.
 ///
 /// # Errors
-/// [`Refusal::Revoked`] where the key was ended meanwhile.
+/// [`Refusal::Revoked`] where the key, its domain or its account was ended meanwhile.
 pub async fn mint_token(
     platform: &Platform,
     grant: &Granted<MintToken>,
@@ -60,6 +60,7 @@ pub async fn mint_token(
         kind: TokenKind::Temp,
         digest: secret.digest(),
         parent: parent.map(|(key, _)| key),
+        opened_by: None,
         username: order.username,
         language: order.language,
         at: now,

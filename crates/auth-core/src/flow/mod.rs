@@ -21,7 +21,7 @@ pub use verify_key::{Verified, verify_key};
 use crate::{
     entropy::Entropy,
     error::{Denial, FlowError, Refusal},
-    policy::{Ceiling, Proof, Requirement},
+    policy::{Ceiling, Proof, Requirement, Rights},
     port::Stores,
     principal::Principal,
     service::Service,
@@ -57,7 +57,8 @@ impl Platform {
         self.clock.now()
     }
 
-    /// The most that a caller may give: what its own key holds now, as the store says.
+    /// The most that a caller may give: what its own key holds now, as the store says, until the end of the
+    /// secret that was presented.
     ///
     /// # Errors
     /// A caller whose key is gone, or that is no key.
@@ -68,7 +69,9 @@ impl Platform {
                 let own = self.stores.keys.read(key.service, proof.scope(), key.id).await?;
                 let own = own.filter(|own| own.revoked_at.is_none());
                 let own = own.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
-                Ok(Ceiling::of_key(own.rights, own.id, own.version))
+                // An old secret that works beside a new one ends sooner than its key: so does what it makes.
+                let expires_at = [own.rights.expires_at, key.expires_at].into_iter().flatten().min();
+                Ok(Ceiling::of_key(Rights { expires_at, ..own.rights }, own.id, own.version))
             }
             _ => Err(Denial::Forbidden { missing: &[] }.into()),
         }

@@ -25,11 +25,12 @@ pub struct Opened {
     pub secret: RevealOnce,
 }
 
-/// Opens a session for a domain. One that a temporary token opened ends with the key behind that token, and
-/// no later than the token.
+/// Opens a session for a domain. One that a temporary token opened ends with that token and with the key
+/// behind it.
 ///
 /// # Errors
-/// [`Refusal::Revoked`] where that key was ended meanwhile.
+/// Where the token, its key or the domain was ended meanwhile: [`Refusal::Revoked`], and [`Denial::Absent`]
+/// for a page, which has no credential to be refused.
 pub async fn open_session(
     platform: &Platform,
     grant: &Granted<OpenSession>,
@@ -39,22 +40,32 @@ pub async fn open_session(
     life: Duration,
 ) -> Result<Opened, FlowError> {
     let now = platform.now();
-    let (parent, end) = match grant.who() {
-        Some(Principal::Token(token)) => (token.parent, Some(token.expires_at)),
-        _ => (None, None),
+    let opener = match grant.who() {
+        Some(Principal::Token(token)) => Some(token),
+        _ => None,
     };
     let wanted = now + life;
-    let expires_at = end.map_or(wanted, |end| wanted.min(end));
+    let expires_at = opener.map_or(wanted, |token| wanted.min(token.expires_at));
     let secret = draw_session(kind, platform.entropy.as_ref());
     let id = TokenId::draw(now, platform.entropy.as_ref());
     let kind = match kind {
         SessionKind::Widget => TokenKind::Widget,
         SessionKind::Chat => TokenKind::Chat,
     };
-    let digest = secret.digest();
-    let new = NewToken { id, kind, digest, parent, username, language, at: now, expires_at };
+    let new = NewToken {
+        id,
+        kind,
+        digest: secret.digest(),
+        parent: opener.and_then(|token| token.parent),
+        opened_by: opener.map(|token| token.id),
+        username,
+        language,
+        at: now,
+        expires_at,
+    };
     match platform.stores.tokens.open(grant, new).await? {
         Creation::Done(()) => Ok(Opened { id, expires_at, secret }),
+        _ if opener.is_none() => Err(Denial::Absent.into()),
         _ => Err(Denial::Unauthenticated(Refusal::Revoked).into()),
     }
 }

@@ -25,7 +25,7 @@ pub async fn revoke_key<R: Allows<RevokeKey>>(
     settle_all(platform, platform.stores.keys.revoke(&granted, platform.now()).await?).await
 }
 
-/// Ends a temporary token or session. Ending it again is no error.
+/// Ends a temporary token with the sessions that it opened, or a session. Ending it again is no error.
 ///
 /// # Errors
 /// [`Denial::Absent`] for a token that is not the caller's.

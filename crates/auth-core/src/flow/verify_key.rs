@@ -34,11 +34,10 @@ pub async fn verify_key<R: Requirement>(
     let service = platform.validator.service();
     let found = platform.stores.key_index.find(service, &TokenDigest::of(text)).await?;
     let now = platform.now();
-    let good = |key: &KeyPrincipal| {
-        key.expires_at.is_none_or(|end| end > now) && proof.scope().covers(Some(key.tenant))
-    };
     Ok(match found {
-        Some(found) if !found.ended && good(&found.principal) => Verified::Good(found.principal),
+        Some(found) if found.is_live(now) && proof.scope().covers(Some(found.principal.tenant)) => {
+            Verified::Good(found.principal)
+        }
         _ => Verified::NotGood,
     })
 }

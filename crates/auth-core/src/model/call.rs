@@ -62,6 +62,8 @@ pub struct Call {
     pub account: AccountId,
     /// Where it stands.
     pub status: CallStatus,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Timestamp>,
     /// What was asked for.
     pub order: NewCall,
 }
@@ -110,7 +112,7 @@ impl Owned for Call {
     }
 }
 
-/// Calls of one month and channel that were not cancelled.
+/// Calls of one month and channel that are billed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// The month, as `2026-11` (UTC).

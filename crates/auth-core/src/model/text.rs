@@ -1,5 +1,6 @@
 //! Texts that callers send, parsed once at the edge. None can hold a control character: what one database
-//! would refuse is refused here, so that all answer alike.
+//! would refuse is refused here, so that all answer alike. What is parsed is in its normal form: parsed again, as
+//! a store does that reads it back, it is taken and stays as it is.
 
 use std::fmt;
 
@@ -71,10 +72,11 @@ text! {
     /// An address of electronic mail, in lower case: one `@`, at most 254 bytes (RFC 5321 §4.5.3.1.3).
     Email, |text| {
         let wrong = WrongText("expected an e-mail address");
-        let text = line(text, 3..=254, wrong.0)?;
+        // Lengths are those of what is kept: a letter may be longer in lower case.
+        let text = line(&text.to_lowercase(), 3..=254, wrong.0)?;
         let (local, domain) = text.split_once('@').ok_or(wrong.clone())?;
         let plain = |part: &str| !part.is_empty() && !part.contains([' ', '@', ',', ';', '<', '>', '"']);
-        if text.len() <= 254 && plain(local) && plain(domain) { Ok(text.to_lowercase()) } else { Err(wrong) }
+        if text.len() <= 254 && plain(local) && plain(domain) { Ok(text) } else { Err(wrong) }
     }
 }
 text! {
@@ -100,11 +102,13 @@ text! {
     }
 }
 text! {
-    /// A language tag of BCP 47, such as `en` or `pt-BR`; checked for its shape only, and `_` is taken for `-`.
+    /// A language tag of BCP 47, such as `en` or `pt-BR`; checked for its shape only, and `_`
+    /// becomes `-`.
     Language, |text| {
         let part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-        if text.len() <= 35 && text.split(['-', '_']).all(part) && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            Ok(text.to_owned())
+        let text = text.replace('_', "-");
+        if text.len() <= 35 && text.split('-').all(part) && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            Ok(text)
         } else {
             Err(WrongText("expected a language tag, such as en or pt-BR"))
         }
@@ -116,7 +120,7 @@ text! {
         let wrong = WrongText("expected an origin, such as https://www.example.com");
         let (scheme, authority) = text.split_once("://").ok_or(wrong.clone())?;
         let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
-        let number = |port: &str| !port.starts_with('0') && port.parse::<u16>().is_ok();
+        let number = |port: &str| !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok();
         let normal = DomainName::parse(host).is_ok_and(|name| name.as_str() == host);
         let default = matches!((scheme, port), ("https", Some("443")) | ("http", Some("80")));
         if matches!(scheme, "http" | "https") && normal && !default && port.is_none_or(number) {
@@ -142,6 +146,50 @@ fn line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Whether a text is refused, or its normal form is taken and stays as it is.
+    fn settles<T: std::str::FromStr<Err = WrongText> + fmt::Display + PartialEq + fmt::Debug>(text: &str) {
+        if let Ok(parsed) = text.parse::<T>() {
+            assert_eq!(parsed.to_string().parse::<T>().as_ref(), Ok(&parsed), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_parsed_is_parsed_again_to_the_same(
+            any in ".{0,300}", letters in r"\PC{1,70}", long in "[\u{23a}İΣßa]{100,254}", tag in "[a-zA-Z0-9_-]{1,36}",
+            label in r"[\pL\pN-]{1,20}", digits in "[0-9+]{0,8}",
+        ) {
+            let email = format!("{letters}@{label}.com");
+            let (grows, host) = (format!("{long}@a.com"), format!("{label}.Example.com"));
+            let origin = format!("https://{host}:{digits}");
+            for text in [&any, &letters, &long, &tag, &label, &email, &grows, &host, &origin] {
+                settles::<Name>(text);
+                settles::<Prose>(text);
+                settles::<Email>(text);
+                settles::<DomainName>(text);
+                settles::<Language>(text);
+                settles::<WebOrigin>(text);
+                settles::<PhoneNumber>(&format!("+{digits}"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_that_grows_in_lower_case_is_measured_as_it_is_kept() {
+        let address = |count: usize| format!("{}@a.com", "\u{23a}".repeat(count));
+        assert!(Email::parse(&address(120)).is_err(), "366 bytes in lower case");
+        settles::<Email>(&address(82));
+        assert_eq!(Email::parse(&address(82)).unwrap().as_str().len(), 82 * 3 + 6);
+        assert!(Email::parse(&address(83)).is_err());
+    }
+
+    #[test]
+    fn a_language_has_one_separator() {
+        assert_eq!(Language::parse("pt_BR").unwrap().as_str(), "pt-BR");
+        assert!(Language::parse("_en").is_err() && Language::parse("en__").is_err());
+    }
 
     #[test]
     fn a_domain_has_one_normal_form() {
@@ -178,6 +226,7 @@ mod tests {
             "https://example.com:443",
             "ftp://example.com",
             "https://user@example.com",
+            "https://example.com:+8443",
         ] {
             assert!(WebOrigin::parse(wrong).is_err(), "{wrong}");
         }

@@ -24,13 +24,15 @@ pub struct Token {
     pub domain_name: DomainName,
     /// The key that minted it, or that minted the token which opened the session.
     pub parent: Option<KeyId>,
+    /// The temporary token that opened the session.
+    pub opened_by: Option<TokenId>,
     /// Whom it was minted for.
     pub username: Name,
     /// In which language to answer.
     pub language: Option<Language>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// When it ends: its own end, or that of its key if that is sooner.
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
@@ -71,6 +73,8 @@ pub struct NewToken {
     pub digest: TokenDigest,
     /// The key whose end is its end too.
     pub parent: Option<KeyId>,
+    /// The temporary token that opens the session, and whose end is its end too.
+    pub opened_by: Option<TokenId>,
     /// Whom it is for.
     pub username: Name,
     /// In which language to answer.

@@ -185,12 +185,4 @@ impl Scope {
             (Within::Nothing, _) | (_, None) => false,
         }
     }
-    /// The part of it that belongs to one tenant: nothing, where the tenant is not within it.
-    #[must_use]
-    pub fn narrowed(self, tenant: Tenant) -> Self {
-        if !self.covers(Some(tenant)) {
-            return Self(Within::Nothing);
-        }
-        Self(tenant.domain.map_or(Within::Account(tenant.account), Within::Domain))
-    }
 }

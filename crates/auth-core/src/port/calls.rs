@@ -39,6 +39,8 @@ pub trait Calls: Send + Sync {
     async fn start(&self, grant: &Granted<StartCall>, new: NewCall, once: Option<Once>) -> Answer<Creation>;
     /// Cancels it; *stale* where it was cancelled already.
     async fn cancel(&self, grant: &Granted<CancelCall>, at: Timestamp) -> Answer<Change<Call>>;
-    /// Calls that were ordered from `from` until before `to` and not cancelled, by month and channel.
+    /// Calls from `from` until before `to` that are billed, by month and channel. A call counts at the time that it
+    /// is made: its scheduled time, or at once. One that was cancelled before its scheduled time does not count;
+    /// one that was cancelled later does, so what is past stays as it was.
     async fn usage(&self, scope: Scope, from: Timestamp, to: Timestamp) -> Answer<Vec<Usage>>;
 }

@@ -35,9 +35,10 @@ pub trait Domains: Send + Sync {
     async fn read(&self, scope: Scope, id: DomainId) -> Answer<Option<Domain>>;
     /// The domain of this name, if within the scope.
     async fn by_name(&self, scope: Scope, name: &DomainName) -> Answer<Option<Domain>>;
-    /// The domain of this name whoever owns it: for a widget's start, which no credential guards.
+    /// The domain of this name whoever owns it, if it and its account are in use: for a widget's start, which
+    /// no credential guards.
     async fn widget_home(&self, name: &DomainName) -> Answer<Option<Domain>>;
-    /// Whether any domain in use lists a page: what a browser asks before it says for which domain.
+    /// Whether any domain in use, of an account in use, lists a page: what a browser asks before it says for which domain.
     async fn lists_page(&self, page: &WebOrigin) -> Answer<bool>;
     /// The domains within the scope, newest first.
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>>;

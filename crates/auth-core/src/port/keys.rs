@@ -82,7 +82,7 @@ pub trait Keys: Send + Sync {
         at: Timestamp,
     ) -> Answer<Change<(Key, Seq)>>;
     /// Gives a live key that is still at `version` a new secret; those before it end at `old_until`, or
-    /// sooner if they would have.
+    /// sooner if they would have. Where that is not after `at` they have ended, also for a clock that steps back.
     async fn rotate(
         &self,
         grant: &Granted<RotateKey>,
@@ -116,6 +116,13 @@ pub struct FoundKey {
     pub limits: Limits,
     /// The key, the secret or the owner was ended.
     pub ended: bool,
+}
+
+impl FoundKey {
+    /// Whether it is accepted at a time.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.ended && self.principal.expires_at.is_none_or(|end| end > now)
+    }
 }
 
 /// From where and how often a key may be used.

@@ -46,13 +46,13 @@ pub trait Tokens: Send + Sync {
     async fn read(&self, scope: Scope, id: TokenId) -> Answer<Option<Token>>;
     /// The tokens of a kind within the scope, newest first.
     async fn list(&self, kind: TokenKind, scope: Scope, page: Page) -> Answer<Vec<Token>>;
-    /// Mints a token. *Stale* where its parent was ended.
+    /// Mints a token. *Stale* where its parent, its domain or its account was ended.
     async fn mint(&self, grant: &Granted<MintToken>, new: NewToken, once: Option<Once>) -> Answer<Creation>;
-    /// Opens a session. *Stale* where its parent was ended.
+    /// Opens a session. *Stale* where its parent, the token that opens it, its domain or its account was ended.
     async fn open(&self, grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation>;
-    /// Ends a token. `None` where it was ended already.
+    /// Ends a token and the sessions that it opened, and announces each. `None` where it was ended already.
     async fn revoke(&self, grant: &Granted<RevokeToken>, at: Timestamp) -> Answer<Option<Seq>>;
-    /// Forgets tokens that ended before a time; answers how many.
+    /// Forgets tokens that ended before a time, a few hundred a transaction; answers how many.
     async fn purge(&self, before: Timestamp) -> Answer<usize>;
 }
 

@@ -62,12 +62,14 @@ CREATE TABLE key_secrets (
 CREATE INDEX key_secrets_of_key ON key_secrets (key_id);
 CREATE INDEX key_secrets_announced ON key_secrets (announced);
 
+-- parent: the key whose end is theirs too. opened_by: of a session, the temporary token that opened it.
 CREATE TABLE tokens (
     id BLOB NOT NULL PRIMARY KEY,
     digest BLOB NOT NULL UNIQUE,
     kind TEXT NOT NULL,
     domain_id BLOB NOT NULL REFERENCES domains (id),
     parent BLOB REFERENCES keys (id),
+    opened_by BLOB REFERENCES tokens (id) ON DELETE CASCADE,
     username TEXT NOT NULL,
     language TEXT,
     created_at INTEGER NOT NULL,
@@ -75,6 +77,7 @@ CREATE TABLE tokens (
     revoked_at INTEGER
 ) STRICT;
 CREATE INDEX tokens_of_domain ON tokens (domain_id, kind);
+CREATE INDEX tokens_of_opener ON tokens (opened_by) WHERE opened_by IS NOT NULL;
 CREATE INDEX tokens_by_end ON tokens (expires_at);
 
 CREATE TABLE calls (
@@ -90,7 +93,8 @@ CREATE TABLE calls (
     domain_name TEXT NOT NULL,
     language TEXT NOT NULL,
     scheduled_time INTEGER,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    cancelled_at INTEGER
 ) STRICT;
 CREATE INDEX calls_of_account ON calls (account_id, created_at);
 

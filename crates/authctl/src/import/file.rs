@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-/// The longest line of JSON.
+/// The longest line of JSON, and the longest cell of CSV.
 const LONGEST: u64 = 64 * 1024;
 
 /// The columns of one line that hold anything.
@@ -47,8 +47,16 @@ fn csv_lines<R: Read + Send>(
     let line = move |record: csv::Result<csv::StringRecord>| match record {
         Ok(record) => {
             let cells = columns.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
-            let fields = cells.map(|(column, cell)| (column.clone(), cell.to_owned())).collect();
-            (record.position().map_or(0, csv::Position::line), Ok(fields))
+            let cells = cells.map(|(column, cell)| {
+                if cell.len() as u64 > LONGEST {
+                    return Err(format!("a cell is longer than {LONGEST} bytes"));
+                }
+                if cell.contains(['\n', '\r']) {
+                    return Err("a cell holds the end of a line".to_owned());
+                }
+                Ok((column.clone(), cell.to_owned()))
+            });
+            (record.position().map_or(0, csv::Position::line), cells.collect())
         }
         Err(error) => (error.position().map_or(0, csv::Position::line), Err(plain(&error))),
     };
@@ -86,7 +94,11 @@ fn json_lines(reader: impl Read + Send, ignore: BTreeSet<String>) -> impl Iterat
                     (number, Err(reason))
                 }
                 Ok(_) if line.trim_ascii().is_empty() => continue,
-                Ok(_) => (number, json_fields(&line, &ignore)),
+                Ok(_) => {
+                    // Some editors begin a file with the mark of UTF-8.
+                    let text = line.strip_prefix(b"\xEF\xBB\xBF").filter(|_| number == 1);
+                    (number, json_fields(text.unwrap_or(&line), &ignore))
+                }
                 Err(error) => (number, Err(error.to_string())),
             });
         }
@@ -131,6 +143,20 @@ mod tests {
             (4, Ok(vec!["key_hash=b".to_owned()])),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn cells_that_hold_more_than_a_line_are_refused() {
+        let text = format!("key_hash,name\n\"a\nb\",x\n{},x\nb,x\n", "a".repeat(70_000));
+        let found = read(csv_lines(text.as_bytes(), &BTreeSet::new()).unwrap());
+        assert_eq!(found.iter().map(|(_, line)| line.is_ok()).collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    #[test]
+    fn a_file_of_json_may_begin_with_the_mark_of_utf_8() {
+        let text = "\u{feff}{\"name\":\"a\"}\n";
+        let found = read(json_lines(std::io::Cursor::new(text), BTreeSet::new()));
+        assert_eq!(found, [(1, Ok(vec!["name=a".to_owned()]))]);
     }
 
     #[test]

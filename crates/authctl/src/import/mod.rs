@@ -11,14 +11,17 @@ use crate::{
 use auth_core::{
     id::KeyId,
     model::NewKey,
-    policy::{Ceiling, Installation, Networks, Rights, grant},
-    port::{ImportKeys, Seq},
+    policy::{Ceiling, Installation, Networks, Permissions, Rights, grant},
+    port::{FoundKey, ImportKeys, Seq},
     principal::Tenant,
+    secret::TokenDigest,
+    service::Service,
+    time::Timestamp,
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use row::{OldKey, Owner, Reason, check};
+use row::{OldKey, Owner, Reason, check, is_prefix};
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Keys that are written in one transaction.
 const BATCH: usize = 500;
@@ -57,8 +60,8 @@ struct Run<'a> {
     default: Option<Owner>,
     /// Owners that were looked up.
     owners: HashMap<Owner, Option<Tenant>>,
-    /// Digests of lines before.
-    seen: HashSet<[u8; 32]>,
+    /// What lines before asked for, by digest.
+    seen: HashMap<[u8; 32], Wanted>,
     waiting: Vec<(u64, Tenant, NewKey)>,
     /// The last number of the revocation stream that was written.
     last: Option<Seq>,
@@ -67,7 +70,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(desk: &'a Desk, default: Option<Owner>, dry_run: bool) -> Self {
-        let (owners, seen, waiting) = (HashMap::new(), HashSet::new(), Vec::new());
+        let (owners, seen, waiting) = (HashMap::new(), HashMap::new(), Vec::new());
         let report = Imported { dry_run, ..Imported::default() };
         Self { desk, dry_run, default, owners, seen, waiting, last: None, report }
     }
@@ -77,7 +80,9 @@ impl<'a> Run<'a> {
             self.report.lines += 1;
             let now = self.desk.any().now();
             let asked = line.map_err(Reason::Wrong);
-            let prefix = asked.as_ref().ok().and_then(|fields| fields.get("key_prefix")).cloned();
+            // Anything else that stands there may be the key itself.
+            let prefix = asked.as_ref().ok().and_then(|fields| fields.get("key_prefix"));
+            let prefix = prefix.filter(|prefix| is_prefix(prefix)).cloned();
             match asked.and_then(|fields| check(&fields, self.default.as_ref(), now)) {
                 Ok(key) => self.take(number, key).await?,
                 Err(reason) => self.note(number, prefix, reason),
@@ -89,7 +94,7 @@ impl<'a> Run<'a> {
         self.write().await
     }
 
-    /// Lines a key up to be written, unless it is known or its owner is not.
+    /// Lines a key up to be written, unless it is over or known, or its owner is not.
     async fn take(&mut self, number: u64, key: OldKey) -> Result<(), String> {
         let prefix = Some(key.secret.prefix.clone());
         let Some(tenant) = self.tenant(&key.owner).await? else {
@@ -100,11 +105,15 @@ impl<'a> Run<'a> {
             self.note(number, prefix, Reason::Wrong(owner));
             return Ok(());
         };
-        let index = &self.desk.stores().key_index;
-        let known = !self.seen.insert(*key.secret.digest.as_bytes())
-            || index.find(key.service, &key.secret.digest).await.map_err(failed)?.is_some();
-        if known {
-            self.note(number, prefix, KNOWN);
+        let wanted = Wanted::of(number, tenant, &key);
+        let before = *self.seen.entry(*key.secret.digest.as_bytes()).or_insert(wanted);
+        let reason = match wanted.differs_from(&before) {
+            Some(how) => Some(Reason::Wrong(format!("line {} has the same key {how}", before.line))),
+            None if before.line != number => Some(KNOWN),
+            None => self.known(&key.secret.digest, &wanted).await?.or(wanted.over.map(Reason::Over)),
+        };
+        if let Some(reason) = reason {
+            self.note(number, prefix, reason);
             return Ok(());
         }
         let platform = self.desk.any();
@@ -115,6 +124,29 @@ impl<'a> Run<'a> {
         let id = KeyId::draw(at, platform.entropy.as_ref());
         self.waiting.push((number, tenant, NewKey { id, service, name, rights, secret, at }));
         Ok(())
+    }
+
+    /// What a store that knows the secret makes of a line: refused where it would come to mean something else.
+    async fn known(&self, digest: &TokenDigest, wanted: &Wanted) -> Result<Option<Reason>, String> {
+        for service in Service::ALL {
+            let found = self.desk.stores().key_index.find(service, digest).await.map_err(failed)?;
+            let Some(found) = found else { continue };
+            let (over, FoundKey { principal, .. }) = (!found.is_live(self.desk.any().now()), found);
+            let stored = Wanted {
+                line: wanted.line,
+                service,
+                tenant: principal.tenant,
+                permissions: principal.permissions,
+                expires_at: principal.expires_at,
+                // One that was ended here since it was taken stays ended, whatever the line says.
+                over: wanted.over.filter(|_| over),
+            };
+            return Ok(Some(match wanted.differs_from(&stored) {
+                Some(how) => Reason::Wrong(format!("the store has the same key {how}")),
+                None => KNOWN,
+            }));
+        }
+        Ok(None)
     }
 
     async fn tenant(&mut self, owner: &Owner) -> Result<Option<Tenant>, String> {
@@ -150,17 +182,21 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let granted = grant::<ImportKeys, _>(&self.desk.proof, &Installation).map_err(failed)?;
-        let prefixes: Vec<_> =
-            waiting.iter().map(|(number, _, key)| (*number, key.secret.prefix.clone())).collect();
+        let asked: Vec<_> = waiting.iter().map(|(number, _, key)| (*number, key.secret.clone())).collect();
         let keys = waiting.into_iter().map(|(_, tenant, key)| (tenant, key)).collect();
         let (made, seq) = self.desk.stores().keys.import(&granted, keys).await.map_err(failed)?;
         self.last = Some(seq);
-        for ((number, prefix), made) in prefixes.into_iter().zip(made) {
+        for ((number, secret), made) in asked.into_iter().zip(made) {
             if made {
                 self.report.imported += 1;
-            } else {
-                self.note(number, Some(prefix), KNOWN);
+                continue;
             }
+            // Somebody else made it since it was looked for.
+            let reason = match self.seen.get(secret.digest.as_bytes()).copied() {
+                Some(wanted) => self.known(&secret.digest, &wanted).await?,
+                None => None,
+            };
+            self.note(number, Some(secret.prefix), reason.unwrap_or(KNOWN));
         }
         Ok(())
     }
@@ -171,6 +207,41 @@ impl<'a> Run<'a> {
                 self.report.left_out.push(Noted { line, prefix, reason: reason.to_owned() });
             }
             Reason::Wrong(reason) => self.report.refused.push(Noted { line, prefix, reason }),
+        }
+    }
+}
+
+/// What a line asks for, to be compared with what else is known of the same key.
+#[derive(Clone, Copy)]
+struct Wanted {
+    line: u64,
+    service: Service,
+    tenant: Tenant,
+    permissions: Permissions,
+    expires_at: Option<Timestamp>,
+    over: Option<&'static str>,
+}
+
+impl Wanted {
+    const fn of(line: u64, tenant: Tenant, key: &OldKey) -> Self {
+        let OldKey { service, permissions, expires_at, over, .. } = *key;
+        Self { line, service, tenant, permissions, expires_at, over }
+    }
+
+    /// The first way in which another one has the key otherwise.
+    fn differs_from(&self, other: &Self) -> Option<&'static str> {
+        if other.service != self.service {
+            Some("at the other service")
+        } else if other.tenant != self.tenant {
+            Some("with another owner")
+        } else if other.permissions != self.permissions {
+            Some("with other permissions")
+        } else if other.expires_at != self.expires_at {
+            Some("with another end")
+        } else if other.over.is_some() != self.over.is_some() {
+            Some("and says otherwise of whether it is in use")
+        } else {
+            None
         }
     }
 }

@@ -19,7 +19,8 @@ cases! {
     a_scope_holds_its_own_account_alone,
     lists_are_newest_first_and_pages_neither_repeat_nor_leave_out,
     a_call_is_cancelled_once,
-    usage_counts_what_was_not_cancelled_by_month_and_channel,
+    usage_counts_calls_by_month_and_channel,
+    a_call_that_was_made_stays_billed_and_one_cancelled_before_its_time_is_free,
     a_repeated_request_is_answered_as_the_first_for_a_day,
     one_request_sent_many_times_makes_one_call,
     of_many_cancellations_one_cancels,
@@ -40,7 +41,7 @@ async fn one_opening_reads_what_another_made(fixture: &Fixture) {
     for (order, status) in [(now, CallStatus::Initiated), (later, CallStatus::Scheduled)] {
         let made = start(fixture, hub(&account), order.clone()).await;
         assert_eq!(fixture.told().await, ["call.started"]);
-        assert_eq!(made, Call { id: order.id, account: account.id, status, order });
+        assert_eq!(made, Call { id: order.id, account: account.id, status, cancelled_at: None, order });
         assert_eq!(fixture.peer.calls.read(everything(), made.id).await.unwrap(), Some(made));
     }
 }
@@ -90,8 +91,9 @@ async fn a_call_is_cancelled_once(fixture: &Fixture) {
     let other = start(fixture, tenant, fixture.new_call(Channel::Phone)).await;
     fixture.look_away().await;
     let grant = granted::<CancelCall>(&call);
-    let cancelled = Call { status: CallStatus::Cancelled, ..call.clone() };
-    let done = fixture.stores.calls.cancel(&grant, fixture.at()).await.unwrap();
+    let at = fixture.at();
+    let cancelled = Call { status: CallStatus::Cancelled, cancelled_at: Some(at), ..call.clone() };
+    let done = fixture.stores.calls.cancel(&grant, at).await.unwrap();
     assert_eq!(done, Change::Done(cancelled.clone()));
     assert_eq!(fixture.told().await, ["call.cancelled"]);
     assert_eq!(fixture.peer.calls.cancel(&grant, fixture.at()).await.unwrap(), Change::Stale);
@@ -99,7 +101,7 @@ async fn a_call_is_cancelled_once(fixture: &Fixture) {
     assert_eq!(fixture.peer.calls.list(scope_of(tenant), ALL).await.unwrap(), [other, cancelled]);
 }
 
-async fn usage_counts_what_was_not_cancelled_by_month_and_channel(fixture: &Fixture) {
+async fn usage_counts_calls_by_month_and_channel(fixture: &Fixture) {
     let tenant = hub(&fixture.account().await);
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let mut last = None;
@@ -127,7 +129,36 @@ async fn usage_counts_what_was_not_cancelled_by_month_and_channel(fixture: &Fixt
     assert_eq!(usage("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z").await, ["2026-03 phone 1"]);
     let cancel = granted::<CancelCall>(&last.unwrap());
     fixture.stores.calls.cancel(&cancel, fixture.at()).await.unwrap();
-    assert_eq!(usage("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z").await, [""; 0]);
+    let march = usage("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z").await;
+    assert_eq!(march, ["2026-03 phone 1"], "it was made at once");
+}
+
+async fn a_call_that_was_made_stays_billed_and_one_cancelled_before_its_time_is_free(fixture: &Fixture) {
+    let tenant = hub(&fixture.account().await);
+    let hour = Duration::from_secs(3600);
+    let scheduled = fixture.pass(hour) + hour;
+    let order =
+        |fixture: &Fixture| NewCall { scheduled_time: Some(scheduled), ..fixture.new_call(Channel::Phone) };
+    let (before, on_time, kept) = (
+        start(fixture, tenant, order(fixture)).await,
+        start(fixture, tenant, order(fixture)).await,
+        start(fixture, tenant, order(fixture)).await,
+    );
+    let used = async |from, to| {
+        let used = fixture.peer.calls.usage(scope_of(tenant), from, to).await.unwrap();
+        used.iter().map(|usage| usage.calls).sum::<u64>()
+    };
+    assert_eq!(used(Timestamp::EPOCH, scheduled).await, 0, "none is made yet");
+    assert_eq!(used(scheduled, Timestamp::MAX).await, 3);
+    let cancel = async |call: &Call, at| {
+        let done = fixture.stores.calls.cancel(&granted::<CancelCall>(call), at).await.unwrap();
+        assert!(matches!(done, Change::Done(call) if call.cancelled_at == Some(at)));
+    };
+    cancel(&before, Timestamp::from_millis(scheduled.millis() - 1)).await;
+    assert_eq!(used(Timestamp::EPOCH, Timestamp::MAX).await, 2);
+    cancel(&on_time, scheduled).await;
+    cancel(&kept, scheduled + hour).await;
+    assert_eq!(used(Timestamp::EPOCH, Timestamp::MAX).await, 2, "what was made stays billed");
 }
 
 async fn a_repeated_request_is_answered_as_the_first_for_a_day(fixture: &Fixture) {

@@ -7,7 +7,7 @@ use super::{
 use auth_core::{
     model::{Domain, DomainPatch, Set, Status, Version, WebOrigin},
     policy::Scope,
-    port::{About, Change, ChangeDomain, CreateDomain, Creation, Notice, SuspendDomain},
+    port::{About, Change, ChangeDomain, CreateDomain, Creation, Notice, SuspendAccount, SuspendDomain},
 };
 
 cases! {
@@ -20,6 +20,7 @@ cases! {
     a_change_is_made_at_the_version_that_was_read,
     pages_are_listed_exactly_as_they_are_written,
     suspending_and_reviving_are_announced,
+    a_page_finds_no_domain_that_is_not_in_use,
 }
 
 fn origins(texts: &[&str]) -> Vec<WebOrigin> {
@@ -157,6 +158,33 @@ async fn pages_are_listed_exactly_as_they_are_written(fixture: &Fixture) {
     let second = fixture.domain(&account).await;
     list_pages(fixture, &second, &["https://shop.example.com"]).await;
     assert!(listed("https://shop.example.com").await, "another one lists it");
+}
+
+async fn a_page_finds_no_domain_that_is_not_in_use(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let domain = fixture.domain(&account).await;
+    list_pages(fixture, &domain, &["https://www.example.com"]).await;
+    let page = WebOrigin::parse("https://www.example.com").unwrap();
+    let finds = async || {
+        let home = fixture.peer.domains.widget_home(&domain.name).await.unwrap();
+        (home.is_some(), fixture.peer.domains.lists_page(&page).await.unwrap())
+    };
+    let account_to = async |status| {
+        let grant = granted::<SuspendAccount>(&account);
+        fixture.stores.accounts.set_status(&grant, status, fixture.at()).await.unwrap();
+    };
+    let domain_to = async |status| {
+        let grant = granted::<SuspendDomain>(&domain);
+        fixture.stores.domains.set_status(&grant, status, fixture.at()).await.unwrap();
+    };
+    assert_eq!(finds().await, (true, true));
+    account_to(Status::Suspended).await;
+    assert_eq!(finds().await, (false, false), "its account is suspended");
+    domain_to(Status::Suspended).await;
+    account_to(Status::Active).await;
+    assert_eq!(finds().await, (false, false), "it is suspended itself");
+    domain_to(Status::Active).await;
+    assert_eq!(finds().await, (true, true));
 }
 
 async fn suspending_and_reviving_are_announced(fixture: &Fixture) {

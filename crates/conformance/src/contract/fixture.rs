@@ -316,11 +316,17 @@ impl Fixture {
             kind,
             digest: TokenDigest::from_bytes(secret),
             parent,
+            opened_by: None,
             username: name("alice"),
             language: Language::parse("en").ok(),
             at,
             expires_at: at + Duration::from_secs(3600),
         }
+    }
+
+    /// A browser chat to be opened by a token.
+    pub fn new_chat(&self, opener: &NewToken) -> NewToken {
+        NewToken { opened_by: Some(opener.id), ..self.new_token(TokenKind::Chat, opener.parent) }
     }
 
     /// Mints a token of a domain, and answers what was asked for.

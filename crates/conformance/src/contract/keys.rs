@@ -35,6 +35,7 @@ cases! {
     an_import_takes_over_what_is_not_known,
     a_change_is_made_at_the_version_that_was_read,
     a_rotated_key_has_two_secrets_for_a_while,
+    a_secret_that_ended_at_once_ended_for_a_clock_that_steps_back_too,
     an_old_secret_never_gets_longer_to_live,
     a_key_ends_for_validators_at_the_sooner_of_its_ends,
     revoking_is_terminal,
@@ -325,6 +326,14 @@ async fn a_change_is_made_at_the_version_that_was_read(fixture: &Fixture) {
     fixture.assert_silent("a stale change").await;
 }
 
+async fn a_secret_that_ended_at_once_ended_for_a_clock_that_steps_back_too(fixture: &Fixture) {
+    let (key, old) = fixture.key(hub(&fixture.account().await)).await;
+    let at = fixture.at();
+    done(rotate(fixture, &key, at).await.1);
+    let found = fixture.peer.key_index.find(Service::Hub, &old.digest).await.unwrap().unwrap();
+    assert_eq!(found.principal.expires_at, Some(Timestamp::EPOCH));
+}
+
 async fn a_rotated_key_has_two_secrets_for_a_while(fixture: &Fixture) {
     let (key, old) = fixture.key(hub(&fixture.account().await)).await;
     fixture.look_away().await;
@@ -357,7 +366,7 @@ async fn an_old_secret_never_gets_longer_to_live(fixture: &Fixture) {
     let key = done(change).0;
     let end = async |secret| find(&fixture.peer, Service::Hub, secret).await.unwrap().principal.expires_at;
     assert_eq!([end(&first).await, end(&second).await, end(&third).await], [Some(soon), Some(later), None]);
-    let sooner = fixture.at();
+    let sooner = fixture.at() + Duration::from_secs(1);
     rotate(fixture, &key, sooner).await;
     let ends = [end(&first).await, end(&second).await, end(&third).await];
     assert_eq!(ends, [Some(sooner); 3], "but shorter it gets");
@@ -371,7 +380,7 @@ async fn a_key_ends_for_validators_at_the_sooner_of_its_ends(fixture: &Fixture) 
     let (id, old) = (new.id, new.secret.clone());
     fixture.stores.keys.create(&granted::<CreateKey>(&tenant), new, None).await.unwrap();
     let mut key = fixture.stores.keys.read(Service::Hub, everything(), id).await.unwrap().unwrap();
-    for until in [end + Duration::from_secs(1), fixture.at()] {
+    for until in [end + Duration::from_secs(1), fixture.at() + Duration::from_secs(1)] {
         let (new, change) = rotate(fixture, &key, until).await;
         key = done(change).0;
         let ends =

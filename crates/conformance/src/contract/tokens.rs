@@ -2,14 +2,16 @@
 
 use super::{
     cases,
-    fixture::{ALL, Fixture, chatbot, count, everything, granted, hub, name, once, page, scope_of},
+    fixture::{
+        ALL, Fixture, chatbot, count, everything, granted, hub, name, once, page, scope_of, unbounded,
+    },
 };
 use auth_core::{
-    model::{Domain, NewToken, Status, Token},
+    model::{Domain, KeyPatch, NewToken, Set, Status, Token},
     policy::Scope,
     port::{
-        About, Creation, FoundToken, MintToken, Notice, OpenSession, RevokeKey, RevokeToken, SuspendAccount,
-        SuspendDomain,
+        About, Change, ChangeKey, Creation, FoundToken, MintToken, Notice, OpenSession, RevokeKey,
+        RevokeToken, SuspendAccount, SuspendDomain,
     },
     principal::TokenKind,
     secret::TokenDigest,
@@ -24,7 +26,13 @@ cases! {
     nothing_is_minted_or_opened_behind_an_ended_parent,
     a_token_ends_with_its_parent_its_domain_and_its_account,
     revoking_is_terminal,
+    revoking_a_token_ends_and_announces_the_sessions_that_it_opened,
+    nothing_is_opened_with_a_token_that_is_not_live,
+    nothing_is_minted_or_opened_for_a_suspended_domain_or_account,
+    a_token_ends_no_later_than_its_key_whenever_that_is_set,
+    what_is_opened_while_its_token_ends_has_ended,
     tokens_that_ended_are_forgotten_on_purge_and_no_others,
+    more_tokens_than_a_batch_are_forgotten_with_their_sessions,
     a_repeated_request_is_answered_as_the_first_for_a_day,
     one_request_sent_many_times_mints_one_token,
     of_many_revocations_one_revokes,
@@ -74,6 +82,7 @@ async fn one_opening_finds_what_another_minted(fixture: &Fixture) {
             domain: domain.id,
             domain_name: domain.name.clone(),
             parent,
+            opened_by: None,
             username: name("alice"),
             language: new.language,
             created_at: new.at,
@@ -193,6 +202,150 @@ async fn revoking_is_terminal(fixture: &Fixture) {
     assert_eq!(fixture.peer.tokens.revoke(&grant, fixture.at()).await.unwrap(), None);
     fixture.assert_silent("it was revoked").await;
     assert_eq!(read(fixture, &new).await, Some(revoked), "the first time stands");
+}
+
+async fn revoking_a_token_ends_and_announces_the_sessions_that_it_opened(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let parent = fixture.key(chatbot(&domain)).await.0.id;
+    let (opener, other) =
+        (fixture.token(&domain, Some(parent)).await, fixture.token(&domain, Some(parent)).await);
+    let chats = [fixture.new_chat(&opener), fixture.new_chat(&opener), fixture.new_chat(&other)];
+    for chat in &chats {
+        assert_eq!(open(fixture, &domain, chat.clone()).await, Creation::Done(()));
+        assert_eq!(read(fixture, chat).await.unwrap().opened_by, chat.opened_by);
+    }
+    let [first, second, foreign] = &chats;
+    let first_read = read(fixture, first).await.unwrap();
+    fixture.stores.tokens.revoke(&granted::<RevokeToken>(&first_read), fixture.at()).await.unwrap();
+    assert!(!ended(fixture, &opener).await, "a session's end is not its token's");
+    fixture.look_away().await;
+    let (token, at) = (read(fixture, &opener).await.unwrap(), fixture.at());
+    let seq = fixture.stores.tokens.revoke(&granted::<RevokeToken>(&token), at).await.unwrap().unwrap();
+    assert_eq!(fixture.told().await, ["token.revoked"]);
+    let announced = fixture.announced().await;
+    assert_eq!(announced.last().map(|notice| notice.seq), Some(seq), "all are settled with the last one");
+    let about: Vec<_> = announced.iter().map(|notice| (notice.about, notice.ended)).collect();
+    assert_eq!(about, [(About::Token(opener.id), true), (About::Token(second.id), true)]);
+    for (token, wanted) in [(&opener, true), (first, true), (second, true), (&other, false), (foreign, false)]
+    {
+        assert_eq!(ended(fixture, token).await, wanted);
+    }
+    assert_eq!(read(fixture, second).await.unwrap().revoked_at, Some(at));
+    assert_eq!(read(fixture, first).await.unwrap().revoked_at.map(|first| first < at), Some(true));
+}
+
+async fn nothing_is_opened_with_a_token_that_is_not_live(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let domain = fixture.domain(&account).await;
+    let revoked = fixture.token(&domain, None).await;
+    let token = read(fixture, &revoked).await.unwrap();
+    fixture.stores.tokens.revoke(&granted::<RevokeToken>(&token), fixture.at()).await.unwrap();
+    let over = fixture.token(&domain, None).await;
+    let foreign = fixture.token(&fixture.domain(&account).await, None).await;
+    let session = fixture.new_token(TokenKind::Widget, None);
+    assert_eq!(open(fixture, &domain, session.clone()).await, Creation::Done(()));
+    let unknown = fixture.new_token(TokenKind::Temp, None);
+    fixture.look_away().await;
+    for opener in [&revoked, &foreign, &session, &unknown] {
+        assert_eq!(open(fixture, &domain, fixture.new_chat(opener)).await, Creation::Stale);
+    }
+    fixture.pass(over.expires_at.since(over.at));
+    assert_eq!(open(fixture, &domain, fixture.new_chat(&over)).await, Creation::Stale);
+    fixture.assert_silent("what would open them is not live").await;
+}
+
+async fn nothing_is_minted_or_opened_for_a_suspended_domain_or_account(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let domain = fixture.domain(&account).await;
+    let try_both = async |wanted: Creation| {
+        let (temp, widget) =
+            (fixture.new_token(TokenKind::Temp, None), fixture.new_token(TokenKind::Widget, None));
+        assert_eq!(mint(fixture, &domain, temp).await, wanted);
+        assert_eq!(open(fixture, &domain, widget).await, wanted);
+    };
+    for status in [Status::Suspended, Status::Active] {
+        let wanted = if status == Status::Active { Creation::Done(()) } else { Creation::Stale };
+        let grant = granted::<SuspendAccount>(&account);
+        fixture.stores.accounts.set_status(&grant, status, fixture.at()).await.unwrap();
+        try_both(wanted.clone()).await;
+        let grant = granted::<SuspendDomain>(&domain);
+        fixture.stores.domains.set_status(&grant, status, fixture.at()).await.unwrap();
+        try_both(wanted).await;
+        if status == Status::Suspended {
+            let grant = granted::<SuspendAccount>(&account);
+            fixture.stores.accounts.set_status(&grant, Status::Active, fixture.at()).await.unwrap();
+            try_both(Creation::Stale).await;
+            let grant = granted::<SuspendDomain>(&domain);
+            fixture.stores.domains.set_status(&grant, Status::Active, fixture.at()).await.unwrap();
+        }
+    }
+}
+
+async fn a_token_ends_no_later_than_its_key_whenever_that_is_set(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let key = fixture.key(chatbot(&domain)).await.0;
+    let token = fixture.token(&domain, Some(key.id)).await;
+    let end = token.at + Duration::from_secs(60);
+    let patch = KeyPatch { expires_at: Set::To(Some(end)), ..KeyPatch::default() };
+    let rights = unbounded(patch.over(&key.rights));
+    let grant = granted::<ChangeKey>(&key);
+    let changed = fixture.stores.keys.change(&grant, key.version, patch, rights, fixture.at()).await.unwrap();
+    assert!(matches!(changed, Change::Done(_)), "{changed:?}");
+    assert_eq!(found(fixture, &token.digest).await.unwrap().principal.expires_at, end);
+    assert_eq!(read(fixture, &token).await.unwrap().expires_at, end);
+    fixture.pass(Duration::from_secs(60));
+    let temp = fixture.new_token(TokenKind::Temp, Some(key.id));
+    assert_eq!(mint(fixture, &domain, temp).await, Creation::Stale, "its key is over");
+}
+
+async fn what_is_opened_while_its_token_ends_has_ended(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let opener = fixture.token(&domain, None).await;
+    let token = read(fixture, &opener).await.unwrap();
+    let chats: Vec<_> = (0..300).map(|_| fixture.new_chat(&opener)).collect();
+    fixture.look_away().await;
+    let at = fixture.at();
+    let answers = fixture
+        .race(300, |number, stores| {
+            let (open, end) = (granted::<OpenSession>(&domain), granted::<RevokeToken>(&token));
+            let new = chats[number].clone();
+            async move {
+                if number == 150 {
+                    stores.tokens.revoke(&end, at).await.unwrap();
+                    return Creation::Stale;
+                }
+                stores.tokens.open(&open, new).await.unwrap()
+            }
+        })
+        .await;
+    for (chat, answer) in chats.iter().zip(&answers) {
+        let found = found(fixture, &chat.digest).await;
+        assert_eq!(found.map(|found| found.ended), (*answer == Creation::Done(())).then_some(true));
+    }
+    let opened = count(&answers, &Creation::Done(()));
+    assert_eq!((fixture.told().await.len(), fixture.announced().await.len()), (opened + 1, opened + 1));
+}
+
+async fn more_tokens_than_a_batch_are_forgotten_with_their_sessions(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let mut last = fixture.token(&domain, None).await;
+    for _ in 0..3 {
+        let chat = NewToken { expires_at: last.expires_at, ..fixture.new_chat(&last) };
+        open(fixture, &domain, chat).await;
+    }
+    fixture
+        .race(1200, |_, stores| {
+            let grant = granted::<MintToken>(&chatbot(&domain));
+            let new = fixture.new_token(TokenKind::Temp, None);
+            async move { stores.tokens.mint(&grant, new, None).await.unwrap() }
+        })
+        .await;
+    last = fixture.token(&domain, None).await;
+    assert_eq!(fixture.stores.tokens.purge(last.expires_at).await.unwrap(), 1204);
+    for kind in TokenKind::ALL {
+        let left = fixture.peer.tokens.list(kind, everything(), ALL).await.unwrap();
+        assert_eq!(left.len(), usize::from(kind == TokenKind::Temp), "{kind:?}");
+    }
 }
 
 async fn tokens_that_ended_are_forgotten_on_purge_and_no_others(fixture: &Fixture) {
