@@ -41,8 +41,8 @@ pub enum Unverified {
         /// Its number, from 1.
         line: u64,
     },
-    /// The anchor is empty, although the trail is not.
-    #[error("the anchor holds no head: it was emptied or removed")]
+    /// The anchor is empty, or was begun anew, although the trail was not.
+    #[error("the anchor does not reach back to the trail's beginning: it was emptied, cut or removed")]
     Unanchored,
     /// The trail, its key or its anchor cannot be read.
     #[error(transparent)]
@@ -76,6 +76,9 @@ pub async fn verify_trail(
         if entries.is_empty() {
             let head = verifier.finish(head)?;
             anchor.is_over()?;
+            if head.seq > 0 && !anchor.begins {
+                return Err(Unverified::Unanchored);
+            }
             return Ok(Verified { head, torn: anchor.torn });
         }
         if anchor.next()?.is_none() && !anchor.any {
@@ -113,6 +116,8 @@ struct Anchor {
     torn: u64,
     /// Whether any head was read.
     any: bool,
+    /// Whether one of them was that of a trail without entries: the line that a new store begins with.
+    begins: bool,
     /// The head that is to be checked next.
     ahead: Option<Head>,
 }
@@ -128,7 +133,7 @@ impl Anchor {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error).into()),
         };
-        Ok(Self { lines, line: 0, torn: 0, any: false, ahead: None })
+        Ok(Self { lines, line: 0, torn: 0, any: false, begins: false, ahead: None })
     }
 
     /// The next head, if there is one.
@@ -142,6 +147,7 @@ impl Anchor {
                 // A last line without its end may still be being written.
                 Some(head) if line.ends_with('\n') => {
                     self.any = true;
+                    self.begins |= head == Head::START;
                     self.ahead = Some(head);
                 }
                 _ if line.trim_matches('\n').is_empty() => {}

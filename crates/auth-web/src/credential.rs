@@ -51,10 +51,14 @@ pub(crate) fn presented(place: Place, request: &HttpRequest) -> Result<Option<Pr
     Ok(text.map(|text| Presented { text, as_key: false }))
 }
 
+#[cold]
+#[inline(never)]
 fn two() -> Problem {
     Problem::new(Kind::Invalid, "Send one credential: more than one was found.")
 }
 
+#[cold]
+#[inline(never)]
 fn malformed() -> Problem {
     Denial::Unauthenticated(Refusal::Malformed).into()
 }

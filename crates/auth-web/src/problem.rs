@@ -185,6 +185,8 @@ impl Challenge {
 }
 
 impl From<Denial> for Problem {
+    #[cold]
+    #[inline(never)]
     fn from(denial: Denial) -> Self {
         match denial {
             Denial::Unauthenticated(cause) => {
@@ -225,6 +227,8 @@ impl From<StoreError> for Problem {
 }
 
 impl From<FlowError> for Problem {
+    #[cold]
+    #[inline(never)]
     fn from(error: FlowError) -> Self {
         match error {
             FlowError::Denied(denial) => denial.into(),

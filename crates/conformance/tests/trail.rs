@@ -1,7 +1,11 @@
 //! The audit trail, over HTTP.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use auth_core::{audit::Verifier, service::Service};
+use auth_core::{
+    audit::Verifier,
+    policy::{Networks, Permissions, Rights},
+    service::Service,
+};
 use conformance::{client::Request, world::World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,14 +47,20 @@ async fn the_trail_tells_who_did_what_to_what_and_to_its_own_tenant_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_counted_and_written_in_one_batch_when_the_service_stops() {
     let world = World::start().await;
+    let networks = Networks::from_stored("10.0.0.0/8").unwrap();
+    let permissions = Permissions::all_of(Service::Hub);
+    let rights = Rights { permissions, expires_at: None, networks, rate_limit: None };
+    let tenant = world.tenant_of(&world.a, Service::Hub).await;
+    let (elsewhere, elsewhere_id) = world.key_with(Service::Hub, tenant, rights).await;
     let before = world.stores.audit.head().await.unwrap().seq;
     for _ in 0..50 {
+        assert_eq!(world.hub(Request::get("/calls").bearer(&elsewhere)).await.status, 403);
         assert_eq!(world.hub(Request::get("/calls")).await.status, 401);
         assert_eq!(world.hub(Request::get("/calls").bearer("avk_x")).await.status, 401);
         assert_eq!(world.hub(Request::get("/calls").bearer(&world.a.idle_key.0)).await.status, 403);
     }
     let written = world.stores.audit.head().await.unwrap().seq - before;
-    assert!(written <= 6, "a stranger costs no write: {written}");
+    assert!(written <= 8, "a stranger costs no write: {written}");
     let (stores, idle) = (world.stores.clone(), world.a.idle_key.1.clone());
     world.end().await;
     let entries = stores.audit.scan(before + 1, 1000).await.unwrap();
@@ -66,10 +76,11 @@ async fn refusals_are_counted_and_written_in_one_batch_when_the_service_stops() 
     let expected = [
         (("anonymous".to_owned(), "malformed".to_owned()), 50),
         (("anonymous".to_owned(), "no_credential".to_owned()), 50),
+        ((format!("key:{elsewhere_id}"), "network_not_allowed".to_owned()), 50),
         ((format!("key:{idle}"), "insufficient_scope".to_owned()), 50),
     ];
     assert_eq!(told, expected.into_iter().collect());
-    assert!(entries.len() <= 9, "150 refusals are few events: {entries:#?}");
+    assert!(entries.len() <= 12, "200 refusals are few events: {entries:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,7 @@ pub struct UsageView {
     from: Timestamp,
     #[schemars(with = "String")]
     to: Timestamp,
-    /// All calls that were not cancelled.
+    /// All calls but those that were cancelled before their time.
     total_calls: u64,
     items: Vec<UsageLine>,
 }
@@ -65,7 +65,7 @@ impl Endpoint<Hub> for Usage {
     const SPEC: Spec = Spec::get(
         "billing_usage",
         "/accounts/{account_id}/billing/usage",
-        "Calls that were not cancelled, by month and channel.",
+        "Calls by month and channel, but for those cancelled before their time.",
     );
 
     async fn call(

@@ -199,17 +199,24 @@ impl Validator {
         };
         let words = digest.words();
         let Some(hit) = self.table.find(words, now) else {
-            return if self.may_be_key_only(form) && !self.filter.may_hold(words) {
-                Glance::Refused(Refusal::Unknown)
-            } else {
-                Glance::Ask(digest, form)
-            };
+            return self.glance_beyond(digest, form);
         };
         if let Some(cause) = hit.record.refusal(now) {
             return Glance::Refused(cause);
         }
         *who = hit.record.principal();
         Glance::Good { limited: hit.record.is_limited(), first_use: hit.first_use }
+    }
+
+    /// What memory says of a digest that the table does not hold.
+    #[cold]
+    #[inline(never)]
+    fn glance_beyond(&self, digest: TokenDigest, form: Form) -> Glance {
+        if self.may_be_key_only(form) && !self.filter.may_hold(digest.words()) {
+            Glance::Refused(Refusal::Unknown)
+        } else {
+            Glance::Ask(digest, form)
+        }
     }
 
     /// Whether a text of this form can be a key of this service and nothing else, so that the filter of all

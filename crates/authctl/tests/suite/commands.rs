@@ -5,6 +5,8 @@ use conformance::client::Request;
 use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
 use serde_json::Value;
 
+/// Keys of the earlier system that look like a temporary token.
+const OLD_UUIDS: [&str; 2] = ["7c9e6679-7425-40de-944b-e07fc1f90ae7", "550e8400-e29b-41d4-a716-446655440000"];
 /// A key of the earlier system and its SHA-256.
 const OLD_KEY: &str = "hub_2f6d0c1e8a7b4d3f9e5c6b7a8d9e0f1a";
 const OLD_HASH: &str = "4ae11c0fb8ed0cbd5f69c2c2a4bb1fc4ab7da8b6e3d9d4a27aa8e2d0b6f0a8c5";
@@ -74,6 +76,36 @@ async fn a_key_of_the_earlier_system_works_after_its_import() {
     assert_eq!(events.as_array().unwrap().len(), 2);
     folder.json(&["keys", "revoke", &text(old, "id")]);
     assert_eq!(up.hub(ask()).await.status, 401);
+    assert_eq!(up.stop(), Some(0));
+}
+
+#[tokio::test]
+async fn a_key_of_the_earlier_system_may_look_like_a_temporary_token() {
+    let folder = Folder::new();
+    let up = folder.up();
+    let (account, [hub, chatbot]) = (folder.first("account_id"), OLD_UUIDS);
+    let header = "key_hash,key_prefix,name,permissions,account_id,domain";
+    let lines = [
+        header.to_owned(),
+        format!("{},{},old,call_management,{account},", sha256(hub), &hub[..8]),
+        format!("{},{},old,chat_access,,example.com", sha256(chatbot), &chatbot[..8]),
+    ];
+    let report = folder.json(&["import", "keys", &folder.file("keys.csv", &lines.join("\n"))]);
+    assert_eq!(report["imported"], 2, "{report}");
+    let query = || Request::post("/query/", r#"{"question":"Open?","domain":"example.com"}"#);
+    for (name, value) in [("Authorization", "Bearer "), ("X-API-Key", "")] {
+        let calls = Request::get("/calls");
+        assert_eq!(up.hub(calls.header(name, &format!("{value}{hub}"))).await.status, 200, "{name}");
+        let asked = query().header(name, &format!("{value}{chatbot}"));
+        assert_eq!(up.chatbot(asked).await.status, 200, "{name}");
+    }
+    // Each at its own service alone; and a temporary token is no key.
+    assert_eq!(up.hub(Request::get("/calls").bearer(chatbot)).await.status, 401);
+    assert_eq!(up.chatbot(query().bearer(hub)).await.status, 401);
+    let minted = Request::post("/auth/api/v1/tokens/generate", r#"{"username":"alice"}"#);
+    let token = up.chatbot(minted.bearer(&folder.first("domain_api_key"))).await.field("token");
+    assert_eq!(up.chatbot(query().bearer(&token)).await.status, 200);
+    assert_eq!(up.chatbot(query().header("X-API-Key", &token)).await.status, 401);
     assert_eq!(up.stop(), Some(0));
 }
 
@@ -260,6 +292,11 @@ fn the_trail_says_what_the_operator_did_and_a_change_of_it_is_found() {
     assert!(folder.fails(&["audit", "verify"]).contains("anchor"));
     std::fs::remove_file(&anchor).unwrap();
     assert!(folder.fails(&["audit", "verify"]).contains("anchor"));
+    folder.json(&["accounts", "create", "After"]);
+    assert!(folder.fails(&["audit", "verify"]).contains("removed"), "what is anchored anew hides no loss");
+    let begun = std::fs::read_to_string(&anchor).unwrap();
+    std::fs::write(&anchor, format!("0 {}\n{begun}", "00".repeat(32))).unwrap();
+    folder.json(&["audit", "verify"]);
 }
 
 #[test]
