@@ -7,7 +7,7 @@ use crate::{
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -22,6 +22,9 @@ const MOST_SUBJECTS: usize = 100_000;
 /// How often those whose window is over are looked for at the most: a look goes through all of them.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
+/// Stands for callers without an address. Nobody calls from it.
+const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// Who is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
@@ -34,11 +37,11 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// An address as it is counted.
-    pub fn source(purpose: &'static str, address: IpAddr) -> Self {
+    /// An address as it is counted. Callers without one share what one address may.
+    pub fn source(purpose: &'static str, address: Option<IpAddr>) -> Self {
         Self::Source(
             purpose,
-            match address.to_canonical() {
+            match address.unwrap_or(NO_ADDRESS).to_canonical() {
                 IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
                 v4 => v4,
             },
@@ -75,7 +78,7 @@ impl Throttle {
     }
 
     /// Whether a subject has used up `limit`, without counting: for what is counted only when it failed. One that
-    /// could not be counted is refused now.
+    /// is not counted has not: a flood of others must not shut it out.
     ///
     /// # Errors
     /// How long to wait.
@@ -121,8 +124,7 @@ impl<K: Eq + Hash> Windows<K> {
     }
 
     fn check(&self, subject: &K, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.make_room(subject, now)?;
+        let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match counted.windows.get(subject) {
             Some(window) if window.until > now && window.count >= limit.get() => {
                 Err(Duration::from_nanos(window.until.nanos() - now.nanos()))
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn a_window_admits_its_limit_and_then_opens_again() {
         let throttle = Throttle::default();
-        let (who, start) = (Subject::source("test", "192.0.2.1".parse().unwrap()), Monotonic::from_nanos(5));
+        let (who, start) = (Subject::source("test", "192.0.2.1".parse().ok()), Monotonic::from_nanos(5));
         for _ in 0..3 {
             assert_eq!(throttle.admit(who, THREE, start), Ok(()));
         }
@@ -167,7 +169,7 @@ mod tests {
 
     #[test]
     fn one_ipv6_subscriber_is_one_subject() {
-        let source = |text: &str| Subject::source("test", text.parse().unwrap());
+        let source = |text: &str| Subject::source("test", Some(text.parse().unwrap()));
         assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::9"));
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
         assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
@@ -178,19 +180,20 @@ mod tests {
     fn a_flood_of_subjects_forgets_nobody() {
         let throttle = Throttle::default();
         let now = Monotonic::from_nanos(0);
-        let victim = Subject::source("test", "192.0.2.1".parse().unwrap());
+        let victim = Subject::source("test", "192.0.2.1".parse().ok());
         for _ in 0..3 {
             throttle.admit(victim, THREE, now).unwrap();
         }
         for n in 0..u32::try_from(MOST_SUBJECTS).unwrap() + 10 {
-            let _ = throttle.admit(Subject::source("test", IpAddr::from(n.to_be_bytes())), THREE, now);
+            let _ = throttle.admit(Subject::source("test", Some(IpAddr::from(n.to_be_bytes()))), THREE, now);
         }
         assert!(throttle.admit(victim, THREE, now).is_err());
         let counted = || throttle.sources.0.lock().unwrap().windows.len();
         assert_eq!(counted(), MOST_SUBJECTS);
 
-        let newcomer = Subject::source("test", "2001:db8::1".parse().unwrap());
-        assert!(throttle.check(newcomer, THREE, now).is_err(), "what cannot be counted is refused");
+        let newcomer = Subject::source("test", "2001:db8::1".parse().ok());
+        assert!(throttle.admit(newcomer, THREE, now).is_err(), "what cannot be counted is refused");
+        assert!(throttle.check(newcomer, THREE, now).is_ok(), "but has used up nothing");
         for id in 0..100 {
             let id = [id; 16];
             assert_eq!(throttle.admit(Subject::Key(KeyId::from_bytes(id)), THREE, now), Ok(()));

@@ -98,7 +98,11 @@ pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
 /// One line that says what is wrong; a file that is not ours, or is damaged, was not touched.
 pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
     if matches!(look(path)?, Found::Ours) {
-        keep_private(path)?;
+        for beside in ["", "-wal", "-shm", "-journal"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(beside);
+            keep_private(Path::new(&name))?;
+        }
         check(path)?;
     }
     // Also where the check rolled back what a killed process had begun to make.

@@ -113,17 +113,17 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
         watch: Arc::new(Mutex::new(Watch::new(lane::connect(&path)?))),
         chain: Arc::new(options.chain.clone()),
     });
-    let stream = Sqlite { readers: readers(STREAM_READERS)?, ..Sqlite::clone(&store) };
+    let stream = Arc::new(Sqlite { readers: readers(STREAM_READERS)?, ..Sqlite::clone(&store) });
     Ok(Stores {
         accounts: Arc::clone(&store) as _,
         users: Arc::clone(&store) as _,
         domains: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,
-        key_index: Arc::clone(&store) as _,
+        key_index: Arc::clone(&stream) as _,
         tokens: Arc::clone(&store) as _,
         calls: Arc::clone(&store) as _,
         audit: store,
-        revocations: Arc::new(stream),
+        revocations: stream,
     })
 }
 

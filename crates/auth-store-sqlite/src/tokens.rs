@@ -257,7 +257,8 @@ impl Tokens for Sqlite {
 async fn end_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<Vec<TokenId>> {
     let live = tokens::table
         .filter(tokens::opened_by.eq(token.as_bytes().to_vec()))
-        .filter(tokens::revoked_at.is_null());
+        .filter(tokens::revoked_at.is_null())
+        .filter(tokens::expires_at.gt(at.millis()));
     let sessions: Vec<Vec<u8>> = live.clone().select(tokens::id).load(conn).await?;
     diesel::update(live).set(tokens::revoked_at.eq(at.millis())).execute(conn).await?;
     sessions.iter().map(|session| row::token_id(session)).collect()

@@ -36,7 +36,7 @@ pub(crate) async fn reader<S: Service>(
     let mut sent = request.headers().get_all(ORIGIN);
     let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
     let text = origin.to_str().ok().filter(|_| kind != Kind::Absent)?;
-    let subject = Subject::source("refusals for pages", source.unwrap_or(crate::front::NO_ADDRESS));
+    let subject = Subject::source("refusals for pages", source);
     app.platform().validator.throttle().admit(subject, LOOKED_UP_PER_MINUTE, now).ok()?;
     app.service.allows_page(who, text).await.then(|| origin.clone())
 }

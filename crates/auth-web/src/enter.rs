@@ -4,7 +4,7 @@ use crate::{
     cors,
     credential::{Presented, presented},
     endpoint::{Endpoint, Service},
-    front::{App, NO_ADDRESS},
+    front::App,
     input::{Input as _, without_body},
     problem::Problem,
     reply::Reply as _,
@@ -80,7 +80,7 @@ async fn attempt<S: Service, E: Endpoint<S>>(
 ) -> Result<E::Output, Problem> {
     if let Some(limit) = E::SPEC.throttle {
         let platform = app.platform();
-        let subject = Subject::source(E::SPEC.id, source.unwrap_or(NO_ADDRESS));
+        let subject = Subject::source(E::SPEC.id, source);
         let admitted = platform.validator.throttle().admit(subject, limit, began);
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
     }

@@ -4,11 +4,7 @@ use crate::{endpoint::Service, refusals::Refusals, request_id::RequestIds};
 use actix_web::HttpRequest;
 use auth_core::{entropy::Entropy, flow::Platform};
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-/// Stands for callers without an address where callers are counted: they share what one address may. Nobody
-/// calls from it.
-pub(crate) const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+use std::net::{IpAddr, SocketAddr};
 
 /// A service with its front.
 pub struct App<S> {

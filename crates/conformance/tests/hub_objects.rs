@@ -145,6 +145,18 @@ async fn a_user_is_made_found_changed_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_for_a_time_that_is_over_is_made_and_billed_now() {
+    let world = World::start().await;
+    let hub = Hub(&world);
+    let started = hub.start("sms", Some("2020-01-01T00:00:00Z")).await;
+    assert_eq!(text(&started, "status"), "initiated");
+    let path = format!("/calls/{}", text(&started, "call_sid"));
+    let read = world.hub(Request::get(&path).bearer(&world.a.hub_key)).await.json();
+    assert_eq!(read["scheduled_time"], Value::Null);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_initiated_or_scheduled_and_stays_cancelled() {
     let world = World::start().await;
     let hub = Hub(&world);
@@ -183,7 +195,7 @@ async fn a_call_is_initiated_or_scheduled_and_stays_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn usage_and_invoices_are_counted_from_the_calls_that_were_not_cancelled() {
+async fn usage_and_invoices_are_counted_from_the_calls_that_were_made() {
     let world = World::start().await;
     let hub = Hub(&world);
     let billing = format!("/accounts/{}/billing", world.a.account_id);
@@ -192,9 +204,13 @@ async fn usage_and_invoices_are_counted_from_the_calls_that_were_not_cancelled()
     hub.start("sms", None).await;
     world.advance(Duration::from_secs(3600)).await;
     let at = world.clock.now();
-    hub.start("sms", Some("2027-01-01T00:00:00Z")).await;
-    let cancelled = hub.start("phone", None).await;
-    assert_eq!(hub.cancel(&text(&cancelled, "call_sid")).await.status, 200);
+    let later = Timestamp::from_millis(at.millis() + 2 * 3600 * 1000);
+    hub.start("sms", Some(&later.to_string())).await;
+    // Cancelled after it was made, and before its time: the one is billed, the other is not.
+    for time in [None, Some(later.to_string())] {
+        let cancelled = hub.start("phone", time.as_deref()).await;
+        assert_eq!(hub.cancel(&text(&cancelled, "call_sid")).await.status, 200);
+    }
     world.advance(Duration::from_secs(31 * 24 * 3600)).await;
     for _ in 0..3 {
         hub.start("phone", None).await;
@@ -212,15 +228,18 @@ async fn usage_and_invoices_are_counted_from_the_calls_that_were_not_cancelled()
         lines
     };
     let line = |month: &str, channel: &str, calls: u64| (month.to_owned(), channel.to_owned(), calls);
-    let (old_phone, old_sms) = (line("2026-01", "phone", 1), line("2026-01", "sms", 2));
+    let (old_phone, old_sms) = (line("2026-01", "phone", 2), line("2026-01", "sms", 2));
     let new_phone = line("2026-02", "phone", 3);
-    assert_eq!(usage(String::new()).await, [old_phone.clone(), old_sms.clone(), new_phone.clone()]);
+    assert_eq!(usage(String::new()).await, [old_phone, old_sms, new_phone.clone()]);
     // `from` counts, `to` does not, to the millisecond.
     let after = |time: Timestamp| Timestamp::from_millis(time.millis() + 1);
-    assert_eq!(usage(format!("?from={at}&to={}", after(at))).await, [line("2026-01", "sms", 1)]);
+    assert_eq!(usage(format!("?from={at}&to={}", after(at))).await, [line("2026-01", "phone", 1)]);
+    assert_eq!(usage(format!("?from={later}&to={}", after(later))).await, [line("2026-01", "sms", 1)]);
+    assert_eq!(usage(format!("?from={}&to={later}", after(at))).await, []);
     assert_eq!(usage(format!("?from={}&to={at}", after(began))).await, []);
-    assert_eq!(usage(format!("?to={at}")).await, [old_phone, line("2026-01", "sms", 1)]);
-    assert_eq!(usage(format!("?from={}", after(at))).await, std::slice::from_ref(&new_phone));
+    let first = [line("2026-01", "phone", 1), line("2026-01", "sms", 1)];
+    assert_eq!(usage(format!("?to={at}")).await, first);
+    assert_eq!(usage(format!("?from={}", after(at))).await, [line("2026-01", "sms", 1), new_phone.clone()]);
     assert_eq!(usage(format!("?from={at}&to={at}")).await, []);
     for query in ["from=yesterday", "to=2026-13-01T00:00:00Z", "since=x", "from=2026-01-01"] {
         let refused = hub.send(Request::get(&format!("{billing}/usage?{query}"))).await;
@@ -237,7 +256,7 @@ async fn usage_and_invoices_are_counted_from_the_calls_that_were_not_cancelled()
     let charged = |channel: &str, calls: u64, unit: u64| json!({ "channel": channel, "calls": calls, "unit_cents": unit, "amount_cents": calls * unit });
     let expected = json!([
         invoice("2026-02", "open", json!([charged("phone", 3, 20)]), 60),
-        invoice("2026-01", "closed", json!([charged("phone", 1, 20), charged("sms", 2, 5)]), 30),
+        invoice("2026-01", "closed", json!([charged("phone", 2, 20), charged("sms", 2, 5)]), 50),
     ]);
     assert_eq!(invoices["items"], expected);
     let foreign = Request::get(&format!("/accounts/{}/billing/invoices", world.b.account_id));

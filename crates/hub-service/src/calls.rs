@@ -97,8 +97,9 @@ impl Endpoint<Hub> for Start {
         let at = platform.now();
         let id = CallId::draw(at, platform.entropy.as_ref());
         let account = who.subject().tenant.account;
-        let status =
-            if body.scheduled_time.is_some() { CallStatus::Scheduled } else { CallStatus::Initiated };
+        // A time that is not ahead means now: what is billed lies never in a month before.
+        let scheduled_time = body.scheduled_time.filter(|time| *time > at);
+        let status = if scheduled_time.is_some() { CallStatus::Scheduled } else { CallStatus::Initiated };
         let started = Started { call_sid: id, status };
         let answer = serde_json::to_string(&started).unwrap_or_default();
         let once = idempotency.once(&account, Self::SPEC.id, &body, answer);
@@ -112,7 +113,7 @@ impl Endpoint<Hub> for Start {
             instruction: body.instruction,
             domain_name: body.domain_name,
             language: body.language,
-            scheduled_time: body.scheduled_time,
+            scheduled_time,
             at,
         };
         let grant = Granted::<StartCall>::own(&who)?;

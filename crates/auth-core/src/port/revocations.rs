@@ -17,7 +17,7 @@ pub struct Seq(pub i64);
 pub struct ReplicaId(pub [u8; 16]);
 
 /// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum About {
     /// A key, and what it minted.
     Key(KeyId),

@@ -247,16 +247,13 @@ impl Validator {
         source: Option<IpAddr>,
         who: &mut Option<Principal>,
     ) -> Result<(), FlowError> {
-        let subject = source.map(|source| Subject::source(UNKNOWN, source));
+        let subject = Subject::source(UNKNOWN, source);
         let throttled = |retry_after| Denial::Throttled { retry_after };
-        if let Some(subject) = subject {
-            self.throttle.check(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic()).map_err(throttled)?;
-        }
+        self.throttle.check(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic()).map_err(throttled)?;
         let noted = self.table.applied();
         let Some((record, limits)) = self.look_up(digest, form).await? else {
-            if let Some(subject) = subject {
-                let _ = self.throttle.admit(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic());
-            }
+            // Where there is no room to count it, it stays uncounted: see `check`.
+            let _ = self.throttle.admit(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic());
             return Err(Denial::Unauthenticated(Refusal::Unknown).into());
         };
         let now = self.clock.now();

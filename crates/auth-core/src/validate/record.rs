@@ -51,16 +51,19 @@ const WIDGET: u64 = 4;
 const CHAT: u64 = 5;
 
 impl Record {
-    /// Whether a notice is about it.
-    pub(super) fn is_touched_by(&self, about: About) -> bool {
-        match (about, &self.principal) {
-            (About::Key(id), Principal::Key(key)) => key.id == id,
-            (About::Key(id), Principal::Token(token)) => token.parent == Some(id),
-            (About::Token(id), Principal::Token(token)) => token.id == id,
-            (About::Account(id), who) => who.tenant().is_some_and(|tenant| tenant.account == id),
-            (About::Domain(id), who) => who.tenant().is_some_and(|tenant| tenant.domain == Some(id)),
-            _ => false,
-        }
+    /// What a notice that touches it may be about: itself, what it hangs on, and whose it is.
+    pub(super) fn touched_by(&self) -> impl Iterator<Item = About> + use<> {
+        let (token, key) = match &self.principal {
+            Principal::Key(key) => (None, Some(key.id)),
+            Principal::Token(token) => (Some(token.id), token.parent),
+            Principal::Operator => (None, None),
+        };
+        let tenant = self.principal.tenant();
+        let owners = [
+            tenant.map(|tenant| About::Account(tenant.account)),
+            tenant.and_then(|tenant| tenant.domain).map(About::Domain),
+        ];
+        [token.map(About::Token), key.map(About::Key)].into_iter().chain(owners).flatten()
     }
 
     /// The words that the table holds; `None` for a principal that has no credential.

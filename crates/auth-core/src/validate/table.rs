@@ -19,7 +19,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering, fence},
@@ -256,7 +256,8 @@ impl Table {
     pub(super) fn fill(&self, noted: Seq, digest: &TokenDigest, record: Record, now: Timestamp) {
         let mut writer = self.lock();
         let oldest = writer.recent.front().map_or(writer.applied.0 + 1, |notice| notice.seq.0);
-        let touched = |notice: &&Notice| notice.seq > noted && record.is_touched_by(notice.about);
+        let touched =
+            |notice: &&Notice| notice.seq > noted && record.touched_by().any(|about| about == notice.about);
         if noted.0 + 1 < oldest || writer.recent.iter().any(|notice| touched(&notice)) {
             return;
         }
@@ -295,9 +296,10 @@ impl Table {
         if let Some((_, missing)) = fresh.iter().zip(due).find(|(notice, due)| notice.seq != *due) {
             return Err(missing);
         }
-        if fresh.iter().any(|notice| notice.about != About::NewSecrets) {
+        let touched = Touched::by(&fresh);
+        if !touched.0.is_empty() {
             for slot in self.groups.load().occupied() {
-                mark(slot, &fresh);
+                mark(slot, &touched);
             }
         }
         for notice in fresh {
@@ -315,15 +317,30 @@ impl Table {
     }
 }
 
+/// Whom notices are about, each with the last notice about it: a batch goes over the table once, however long it
+/// is.
+struct Touched(HashMap<About, (Seq, bool)>);
+
+impl Touched {
+    /// By notices in their order. New secrets touch nobody.
+    fn by(notices: &[Notice]) -> Self {
+        let about = notices.iter().filter(|notice| notice.about != About::NewSecrets);
+        Self(about.map(|notice| (notice.about, (notice.seq, notice.ended))).collect())
+    }
+    /// Whether the last notice that touches a record ended it; `None` where none touches it.
+    fn ended(&self, record: &Record) -> Option<bool> {
+        let last = record.touched_by().filter_map(|about| self.0.get(&about)).max_by_key(|(seq, _)| *seq);
+        last.map(|(_, ended)| *ended)
+    }
+}
+
 /// Marks what notices touch: ended for good, or to be read again.
-fn mark(slot: &Slot, notices: &[Notice]) {
+fn mark(slot: &Slot, touched: &Touched) {
     let (digest, words) = snapshot(slot);
     let Some(mut record) = Record::unpack(words) else { return };
     let before = record.state;
-    for notice in notices {
-        if record.is_touched_by(notice.about) {
-            record.state = if notice.ended { State::Ended } else { State::Stale };
-        }
+    if let Some(ended) = touched.ended(&record) {
+        record.state = if ended { State::Ended } else { State::Stale };
     }
     if record.state != before
         && let Some(words) = record.pack()
