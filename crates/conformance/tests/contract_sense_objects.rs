@@ -86,7 +86,7 @@ const NOTICED: &[(Fault, &str)] = &[
     (Kindless, "tokens::lists_are_of_one_kind_newest_first_and_pages_neither_repeat_nor_leave_out"),
     (Hoarding, "tokens::tokens_that_ended_are_forgotten_on_purge_and_no_others"),
     (Careless, "tokens::tokens_that_ended_are_forgotten_on_purge_and_no_others"),
-    (Inclusive, "calls::usage_counts_what_was_not_cancelled_by_month_and_channel"),
+    (Inclusive, "calls::usage_counts_calls_by_month_and_channel"),
     (Denying, "domains::a_name_is_taken_once_over_all_accounts"),
     (Denying, "domains::of_many_makers_of_one_name_one_makes_it"),
     (Open, "domains::pages_are_listed_exactly_as_they_are_written"),
