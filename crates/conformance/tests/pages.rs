@@ -161,19 +161,19 @@ async fn head_has_no_effect() {
 async fn autoconnect_and_query_have_an_end() {
     let world = World::start().await;
     let until_throttled = async |request: Request| {
-        for n in 0..1000 {
+        for n in 0..10_000 {
             let answer = world.chatbot(request.clone()).await;
             if answer.status == 429 {
                 return n;
             }
             assert!(answer.status < 400 || answer.status == 401, "{}", answer.body);
         }
-        1000
+        panic!("there is no end");
     };
     let connect = until_throttled(Request::get("/autoconnect?token=nobody")).await;
-    assert!((60..=120).contains(&connect), "{connect}");
+    assert!((100..=120).contains(&connect), "{connect}");
     let query = until_throttled(Request::post("/query/", r#"{"question":"Open?"}"#)).await;
-    assert!((300..=600).contains(&query), "{query}");
+    assert!((5000..=6000).contains(&query), "{query}");
     world.end().await;
 }
 

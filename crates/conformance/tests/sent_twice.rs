@@ -17,8 +17,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 
 /// The routes whose deployed callers send members that nobody reads.
-const FIXED: &[&str] =
-    &["call_start", "token_generate", "token_validate", "widget_session", "widget_message", "query"];
+const FIXED: &[&str] = &["call_start", "token_generate", "widget_session", "widget_message", "query"];
 
 /// What nobody may say of an object, whatever the object.
 const NOT_FOR_CALLERS: &[&str] = &[

@@ -272,3 +272,23 @@ async fn one_session_and_one_address_ask_and_open_so_often_and_no_more() {
     assert_eq!(last, 429);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_is_slowed_down_and_takes_nothing_from_who_is_known() {
+    let world = World::start().await;
+    let (known, _) = world.temp(&world.a.domain_key, 1).await;
+    assert_eq!(asked(&world, &known).await, 200);
+    let guess = |number: u32| format!("00000000-0000-4000-8000-{number:012x}");
+    for number in 0..300 {
+        assert_eq!(asked(&world, &guess(number)).await, 401);
+    }
+    let refused = world.chatbot(ask(&guess(300))).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")));
+    assert_eq!(asked(&world, &known).await, 200, "memory knows it");
+    assert_eq!(asked(&world, &world.a.domain_key).await, 200);
+    // A key that nobody issued is refused from memory: it is neither counted nor held up.
+    assert_eq!(asked(&world, "an-old-key-that-nobody-issued").await, 401);
+    world.advance(Duration::from_secs(60)).await;
+    assert_eq!(asked(&world, &guess(300)).await, 401);
+    world.end().await;
+}

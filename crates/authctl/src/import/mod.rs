@@ -21,7 +21,7 @@ use auth_core::{
 use indicatif::{ProgressBar, ProgressStyle};
 use row::{OldKey, Owner, Reason, check, is_prefix};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Keys that are written in one transaction.
 const BATCH: usize = 500;
@@ -31,13 +31,11 @@ pub(crate) async fn run(place: &Place, Import::Keys(wanted): Import, json: bool)
     let KeyImport { file, dry_run, account, domain, ignore } = wanted;
     // Shown only where standard error is a terminal.
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {eta} left") {
-        bar.set_style(style);
-    }
+    show(&bar, "{bar:40} {bytes}/{total_bytes} read, {eta} left");
     let lines = file::open(&file, ignore.into_iter().collect(), &bar)?;
     let default = account.map(Owner::Account).or(domain.map(Owner::Domain));
     let mut run = Run::new(&desk, default, dry_run);
-    let done = run.all(lines).await;
+    let done = run.all(lines, &bar).await;
     bar.finish_and_clear();
     // What was written is in force before anything is said of it, whatever came after.
     if let Some(seq) = run.last {
@@ -52,6 +50,12 @@ pub(crate) async fn run(place: &Place, Import::Keys(wanted): Import, json: bool)
     }
 }
 
+fn show(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+}
+
 /// One import.
 struct Run<'a> {
     desk: &'a Desk,
@@ -62,6 +66,8 @@ struct Run<'a> {
     owners: HashMap<Owner, Option<Tenant>>,
     /// What lines before asked for, by digest.
     seen: HashMap<[u8; 32], Wanted>,
+    /// Keys of which lines say different things: none of them is believed.
+    contradicted: HashSet<[u8; 32]>,
     waiting: Vec<(u64, Tenant, NewKey)>,
     /// The last number of the revocation stream that was written.
     last: Option<Seq>,
@@ -70,12 +76,17 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(desk: &'a Desk, default: Option<Owner>, dry_run: bool) -> Self {
-        let (owners, seen, waiting) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (owners, seen, contradicted) = (HashMap::new(), HashMap::new(), HashSet::new());
         let report = Imported { dry_run, ..Imported::default() };
-        Self { desk, dry_run, default, owners, seen, waiting, last: None, report }
+        Self { desk, dry_run, default, owners, seen, contradicted, waiting: Vec::new(), last: None, report }
     }
 
-    async fn all(&mut self, lines: impl Iterator<Item = file::Line>) -> Result<(), String> {
+    /// Reads the whole file before it writes: a later line may contradict an earlier one.
+    async fn all(
+        &mut self,
+        lines: impl Iterator<Item = file::Line>,
+        bar: &ProgressBar,
+    ) -> Result<(), String> {
         for (number, line) in lines {
             self.report.lines += 1;
             let now = self.desk.any().now();
@@ -87,11 +98,19 @@ impl<'a> Run<'a> {
                 Ok(key) => self.take(number, key).await?,
                 Err(reason) => self.note(number, prefix, reason),
             }
-            if self.waiting.len() >= BATCH {
-                self.write().await?;
-            }
         }
-        self.write().await
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
+        show(bar, "{bar:40} {pos}/{len} written, {eta} left");
+        bar.reset();
+        bar.set_length(waiting.len() as u64);
+        while waiting.peek().is_some() {
+            let batch: Vec<_> = waiting.by_ref().take(BATCH).collect();
+            let written = batch.len() as u64;
+            self.write(batch).await?;
+            bar.inc(written);
+        }
+        self.report.refused.sort_by_key(|noted| noted.line);
+        Ok(())
     }
 
     /// Lines a key up to be written, unless it is over or known, or its owner is not.
@@ -106,9 +125,16 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         let wanted = Wanted::of(number, tenant, &key);
-        let before = *self.seen.entry(*key.secret.digest.as_bytes()).or_insert(wanted);
+        let digest = *key.secret.digest.as_bytes();
+        let before = *self.seen.entry(digest).or_insert(wanted);
         let reason = match wanted.differs_from(&before) {
-            Some(how) => Some(Reason::Wrong(format!("line {} has the same key {how}", before.line))),
+            Some(how) => {
+                self.contradict(digest, number);
+                Some(Reason::Wrong(format!("line {} has the same key {how}", before.line)))
+            }
+            None if self.contradicted.contains(&digest) => {
+                Some(Reason::Wrong("another line says something else of the same key".to_owned()))
+            }
             None if before.line != number => Some(KNOWN),
             None => self.known(&key.secret.digest, &wanted).await?.or(wanted.over.map(Reason::Over)),
         };
@@ -124,6 +150,16 @@ impl<'a> Run<'a> {
         let id = KeyId::draw(at, platform.entropy.as_ref());
         self.waiting.push((number, tenant, NewKey { id, service, name, rights, secret, at }));
         Ok(())
+    }
+
+    /// Takes back what an earlier line asked for, since a later one says something else of the same key.
+    fn contradict(&mut self, digest: [u8; 32], later: u64) {
+        self.contradicted.insert(digest);
+        let same = |(_, _, key): &mut (u64, Tenant, NewKey)| *key.secret.digest.as_bytes() == digest;
+        for (number, _, key) in self.waiting.extract_if(.., same).collect::<Vec<_>>() {
+            let reason = Reason::Wrong(format!("line {later} says something else of the same key"));
+            self.note(number, Some(key.secret.prefix), reason);
+        }
     }
 
     /// What a store that knows the secret makes of a line: refused where it would come to mean something else.
@@ -172,11 +208,8 @@ impl<'a> Run<'a> {
         Ok(found)
     }
 
-    async fn write(&mut self) -> Result<(), String> {
-        let waiting = std::mem::take(&mut self.waiting);
-        if waiting.is_empty() {
-            return Ok(());
-        }
+    /// Writes some keys in one transaction.
+    async fn write(&mut self, waiting: Vec<(u64, Tenant, NewKey)>) -> Result<(), String> {
         if self.dry_run {
             self.report.imported += waiting.len();
             return Ok(());
