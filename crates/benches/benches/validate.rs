@@ -10,7 +10,7 @@ use benches::{
     figure::wall_nanos,
     floor::{Map, Row, front, word},
     service::ReadsBilling,
-    world::{Seed, World, authenticate, draw},
+    world::{Seed, World, draw, identify},
 };
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use std::{hint::black_box, time::Duration};
@@ -38,8 +38,8 @@ fn validation(criterion: &mut Criterion) {
                 bench.iter_batched(&mut next, step, BatchSize::SmallInput);
             });
         };
-        bench("known", &|at| _ = black_box(authenticate(validator, known.at(at), validator.reading())));
-        bench("unknown", &|at| _ = black_box(authenticate(validator, unknown.at(at), validator.reading())));
+        bench("known", &|at| _ = black_box(identify(validator, known.at(at), validator.reading())));
+        bench("unknown", &|at| _ = black_box(identify(validator, unknown.at(at), validator.reading())));
         bench("floor_sha256_and_map_hit", &|at| {
             black_box(map.get(TokenDigest::of(known.at(at)).as_bytes()).copied());
         });
@@ -52,8 +52,7 @@ fn validation(criterion: &mut Criterion) {
 
 fn decision(criterion: &mut Criterion) {
     let world = World::warm(1);
-    let who =
-        authenticate(&world.platform.validator, world.keys.at(0), world.platform.validator.reading()).ok();
+    let who = identify(&world.platform.validator, world.keys.at(0), world.platform.validator.reading());
     let held = Permissions::all_of(Service::Hub);
     let mut group = criterion.benchmark_group("decision");
     let judge = || judge(black_box(ReadsBilling::RULE), black_box(who.as_ref()));
@@ -74,7 +73,7 @@ fn growth(criterion: &mut Criterion) {
                 world
                     .keys
                     .iter()
-                    .for_each(|text| _ = black_box(authenticate(&validator, text, validator.reading())));
+                    .for_each(|text| _ = black_box(identify(&validator, text, validator.reading())));
             })
         });
     });

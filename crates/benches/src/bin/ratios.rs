@@ -17,7 +17,7 @@ use benches::{
     figure::{Figure, Limit, Rounds, each, thread_nanos},
     floor::{Map, Row, front, word},
     service::{ANYBODY, GUARDED, ReadsBilling},
-    world::{Seed, Texts, World, authenticate, draw},
+    world::{Seed, Texts, World, draw, identify},
 };
 use clap::Parser;
 use futures_util::FutureExt as _;
@@ -117,9 +117,9 @@ fn chain(texts: &Texts, mut step: impl FnMut(&str) -> u64) -> f64 {
 }
 
 /// Whom a text belongs to, in a word that depends on all of it.
-fn seen(answer: Result<Principal, impl Sized>) -> u64 {
+fn seen(answer: Option<Principal>) -> u64 {
     match black_box(answer) {
-        Ok(Principal::Key(key)) => key.id.as_bytes().last().copied().map_or(0, u64::from),
+        Some(Principal::Key(key)) => key.id.as_bytes().last().copied().map_or(0, u64::from),
         _ => 1,
     }
 }
@@ -136,13 +136,13 @@ fn credential(turns: &Turns) -> Vec<Figure> {
         note(&mut good, both(|| chain(texts, form), || chain(texts, crc), floor_first));
         note(&mut wrong, both(|| chain(&misspelt, form), || chain(texts, form), floor_first));
         let asked = validator.reading();
-        let refuse = |text: &str| seen(authenticate(validator, text, asked));
+        let refuse = |text: &str| seen(identify(validator, text, asked));
         note(&mut refused, both(|| chain(&misspelt, refuse), || chain(texts, form), floor_first));
         let ours = |text: &str| word(&black_box(TokenDigest::of(text)));
         let raw =
             |text: &str| u64::from(black_box(Sha256::digest(text.as_bytes())).first().copied().unwrap_or(0));
         note(&mut digest, both(|| chain(texts, ours), || chain(texts, raw), floor_first));
-        let who = authenticate(validator, texts.at(0), asked).unwrap();
+        let who = identify(validator, texts.at(0), asked).unwrap();
         let Principal::Key(key) = who else { return };
         let decide = |_: &str| {
             u64::from(
@@ -219,7 +219,7 @@ fn validation(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
         let texts = world.keys.sample(SAMPLE, &seed);
         let strangers = draw(SAMPLE, seed.next());
         let asked = validator.reading();
-        let validate = |text: &str| seen(authenticate(validator, text, asked));
+        let validate = |text: &str| seen(identify(validator, text, asked));
         let hit = |text: &str| black_box(map.get(TokenDigest::of(text).as_bytes()).copied()).map_or(0, last);
         let (ours, floor) = both(|| chain(&texts, validate), || chain(&texts, hit), floor_first);
         whole.note(ours, floor);
@@ -254,7 +254,7 @@ fn hot_key(turns: &Turns) -> Vec<Figure> {
         let asked = validator.reading();
         each(HOT, || {
             for _ in 0..HOT {
-                seen(authenticate(validator, black_box(hot), asked));
+                seen(identify(validator, black_box(hot), asked));
             }
         })
     };
@@ -275,7 +275,7 @@ fn beside(measure: impl FnOnce() -> f64, validator: &Validator, hot: &str) -> f6
             while !done.load(Ordering::Relaxed) {
                 let asked = validator.reading();
                 for _ in 0..64 {
-                    seen(authenticate(validator, black_box(hot), asked));
+                    seen(identify(validator, black_box(hot), asked));
                 }
             }
         });
@@ -298,7 +298,7 @@ fn growth(turns: &Turns) -> Vec<Figure> {
         let mut time = 0.0;
         let used = allocation_counter::measure(|| {
             let validator = world.new_validator();
-            let ask = |text| seen(authenticate(&validator, text, validator.reading()));
+            let ask = |text| seen(identify(&validator, text, validator.reading()));
             time = each(GROWN, || world.keys.iter().for_each(|text| _ = ask(text)));
             held = Some(validator);
         });
