@@ -131,6 +131,8 @@ pub async fn stops_gracefully(command: &mut Command, service: Service) {
     let url = format!("sqlite://{}", dir.path().join("auth.db").display());
     let prefix = service.name().to_uppercase();
     command.env(format!("{prefix}_STORE__URL"), &url).env(format!("{prefix}_SERVER__LISTEN"), "127.0.0.1:0");
+    // One thread serves, so what came first is read first.
+    command.env(format!("{prefix}_SERVER__WORKERS"), "1");
     let process = Process::start(command);
     let head = "GET /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345";
     let mut open = Vec::new();
@@ -143,9 +145,14 @@ pub async fn stops_gracefully(command: &mut Command, service: Service) {
     for _ in 0..20 {
         assert_eq!(process.send(Request::get("/health/live")).await.status, 200);
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
     process.terminate();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It is stopping once nobody new is let in.
+    let closed = async {
+        while TcpStream::connect(process.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("it stops listening");
     let mut told = Vec::new();
     for mut stream in open {
         stream.write_all(b"67890").await.unwrap();
