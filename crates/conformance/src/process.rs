@@ -152,7 +152,8 @@ pub async fn stops_gracefully(command: &mut Command, service: Service) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("it stops listening");
+    let closed = tokio::time::timeout(Duration::from_secs(10), closed).await;
+    assert!(closed.is_ok(), "it stops listening");
     let mut told = Vec::new();
     for mut stream in open {
         stream.write_all(b"67890").await.unwrap();
