@@ -45,6 +45,10 @@ impl Rounds {
     pub fn note(&mut self, ours: f64, floor: f64) {
         self.0.push((ours, floor));
     }
+    /// Adds other rounds.
+    pub fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
     /// The median of something of each round.
     fn median(&self, of: impl Fn(&(f64, f64)) -> f64) -> f64 {
         median(self.0.iter().map(of).collect())

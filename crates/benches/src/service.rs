@@ -1,4 +1,4 @@
-//! A service of two routes whose handlers do the same: one behind an API key, one public.
+//! A service whose routes have handlers that do the same: one behind an API key, two public.
 
 use auth_core::{
     flow::Platform,
@@ -12,8 +12,11 @@ use serde::Serialize;
 
 /// The route that asks for a key.
 pub const GUARDED: &str = "/reports/guarded";
-/// The route that anybody may call. As long as the other, and looked at by the router before it.
-pub const ANYBODY: &str = "/reports/anybody";
+/// The routes that anybody may call, as long as the other. The router looks at one of them before it and at one
+/// after it: what is sent to both in turns costs the router the same.
+pub const UNGUARDED: [&str; 2] = [BEFORE, AFTER];
+const BEFORE: &str = "/reports/anybody";
+const AFTER: &str = "/reports/visitor";
 
 /// The service.
 pub struct Reports {
@@ -23,7 +26,7 @@ pub struct Reports {
 
 impl Service for Reports {
     const KIND: Kind = Kind::Hub;
-    const TABLE: Table<Self> = Table(&[row::<Self, Guarded>(), row::<Self, Anybody>()]);
+    const TABLE: Table<Self> = Table(&[row::<Self, Guarded>(), row::<Self, Before>(), row::<Self, After>()]);
     fn platform(&self) -> &Platform {
         &self.platform
     }
@@ -47,7 +50,7 @@ impl Requirement for Open {
     type Subject = Nobody;
 }
 
-/// What both routes answer.
+/// What all routes answer.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Report {
     title: &'static str,
@@ -74,19 +77,25 @@ impl Endpoint<Reports> for Guarded {
     type Input = ();
     type Output = Shown<Report>;
     const SPEC: Spec = Spec::get("report_guarded", GUARDED, "The report, for a key.");
-    async fn call(_: &Reports, _: Proof<ReadsBilling>, (): ()) -> Result<Self::Output, Problem> {
+    async fn call(_: &Reports, _: Proof<'_, ReadsBilling>, (): ()) -> Result<Self::Output, Problem> {
         Ok(Shown(Report::read()))
     }
 }
 
-struct Anybody;
+macro_rules! unguarded {
+    ($name:ident, $id:literal, $path:expr) => {
+        struct $name;
 
-impl Endpoint<Reports> for Anybody {
-    type Auth = Open;
-    type Input = ();
-    type Output = Shown<Report>;
-    const SPEC: Spec = Spec::get("report_anybody", ANYBODY, "The report, for anybody.");
-    async fn call(_: &Reports, _: Proof<Open>, (): ()) -> Result<Self::Output, Problem> {
-        Ok(Shown(Report::read()))
-    }
+        impl Endpoint<Reports> for $name {
+            type Auth = Open;
+            type Input = ();
+            type Output = Shown<Report>;
+            const SPEC: Spec = Spec::get($id, $path, "The report, for anybody.");
+            async fn call(_: &Reports, _: Proof<'_, Open>, (): ()) -> Result<Self::Output, Problem> {
+                Ok(Shown(Report::read()))
+            }
+        }
+    };
 }
+unguarded!(Before, "report_before", BEFORE);
+unguarded!(After, "report_after", AFTER);

@@ -174,8 +174,10 @@ impl World {
 #[inline]
 pub fn identify(validator: &Validator, text: &str, asked: Monotonic) -> Option<Principal> {
     let mut who = None;
-    let answer = validator.identify(text.as_bytes(), None, asked, &mut who).now_or_never().unwrap();
-    if answer.is_ok() { who } else { None }
+    if let Some(looking) = validator.identify(text.as_bytes(), None, asked, &mut who).ok()? {
+        looking.now_or_never()?.ok()?;
+    }
+    who
 }
 
 fn digest(text: &str) -> [u8; 32] {

@@ -8,7 +8,7 @@
 use auth_web::serve;
 use benches::{
     figure::{Figure, Limit, Rounds, process_nanos, wall_nanos},
-    service::{ANYBODY, GUARDED},
+    service::{GUARDED, UNGUARDED},
     world::{Seed, Texts, World, draw},
 };
 use clap::Parser;
@@ -25,8 +25,11 @@ use tokio::sync::watch;
 /// Loads a service with guarded and unguarded requests in turns.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How long, in seconds.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    /// Service processes, one after the other: each lies differently in memory, and so in the caches.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    processes: u32,
+    /// How long, in seconds, for each process.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: u32,
     /// Connections, each with its requests under way.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=512))]
@@ -112,41 +115,56 @@ impl Drop for Service {
 const ROUNDS: u32 = 8;
 
 fn load(arguments: &Arguments) -> Figure {
-    let mut service = Service::start(arguments.keys);
     let keys = draw(arguments.keys as usize, World::SEED);
-    let mut client = Client::connect(service.address, arguments, keys);
-    let pairs = arguments.seconds * ROUNDS / 2;
-    let bar = ProgressBar::new(u64::from(pairs));
+    let bar = ProgressBar::new(u64::from(arguments.processes * pairs(arguments)));
     bar.set_style(ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} {msg}").unwrap());
-    let mut cost = |path: &str, count: u32| {
+    let mut all = Rounds::default();
+    for process in 1..=arguments.processes {
+        let rounds = load_one(arguments, &keys, &bar);
+        let figure = Figure::of(format!("process {process}"), &rounds, Limit::None);
+        bar.suspend(|| eprintln!("{figure}"));
+        all.add(rounds);
+    }
+    bar.finish_and_clear();
+    Figure::of("authenticated GET over a connection: unguarded", &all, Limit::Times(1.04))
+}
+
+/// Pairs of rounds, a process.
+const fn pairs(arguments: &Arguments) -> u32 {
+    arguments.seconds * ROUNDS / 2
+}
+
+/// Loads one process.
+fn load_one(arguments: &Arguments, keys: &Texts, bar: &ProgressBar) -> Rounds {
+    let mut service = Service::start(arguments.keys);
+    let mut client = Client::connect(service.address, arguments, keys.clone());
+    let mut cost = |paths: &[&str], count: u32| {
         let before = service.cpu_nanos();
-        client.get(path, count);
+        client.get(paths, count);
         (service.cpu_nanos() - before) / f64::from(count)
     };
     // As many requests as fit into a round.
     let (before, first) = (wall_nanos(), 4096);
-    cost(GUARDED, first / 2);
-    cost(ANYBODY, first / 2);
+    cost(&[GUARDED], first / 2);
+    cost(&UNGUARDED, first / 2);
     let a_round = 1e9 / f64::from(ROUNDS);
     let fits = f64::from(first) * a_round / (wall_nanos() - before);
     let turns = (fits / f64::from(arguments.connections * arguments.pipeline)).max(1.0);
     let count = turns.round() as u32 * arguments.connections * arguments.pipeline;
     let mut rounds = Rounds::default();
-    for pair in 0..pairs {
+    for pair in 0..pairs(arguments) {
         let (guarded, unguarded) = if pair % 2 == 0 {
-            let guarded = cost(GUARDED, count);
-            (guarded, cost(ANYBODY, count))
+            let guarded = cost(&[GUARDED], count);
+            (guarded, cost(&UNGUARDED, count))
         } else {
-            let unguarded = cost(ANYBODY, count);
-            (cost(GUARDED, count), unguarded)
+            let unguarded = cost(&UNGUARDED, count);
+            (cost(&[GUARDED], count), unguarded)
         };
         rounds.note(guarded, unguarded);
         bar.set_message(format!("{:.1} us a request", guarded / 1000.0));
         bar.inc(1);
     }
-    bar.finish_and_clear();
-    eprintln!("{pairs} pairs of rounds of {count} requests each");
-    Figure::of("authenticated GET over a connection: unguarded", &rounds, Limit::Times(1.04))
+    rounds
 }
 
 /// Connections, each with the next request sent as soon as its answer was read: the service never waits.
@@ -171,10 +189,11 @@ impl Client {
         Self { connections, pipeline, keys, next, line: String::new() }
     }
 
-    /// Gets a path so often; `count` is a multiple of what is under way at once.
-    fn get(&mut self, path: &str, count: u32) {
+    /// Gets paths in turns, so often; `count` is a multiple of what is under way at once.
+    fn get(&mut self, paths: &[&str], count: u32) {
         let Self { connections, pipeline, keys, next, line } = self;
         let turns = count / (u32::try_from(connections.len()).unwrap() * *pipeline);
+        let mut paths = paths.iter().cycle();
         for turn in 0..=turns {
             for connection in connections.iter_mut() {
                 if turn > 0 {
@@ -182,7 +201,7 @@ impl Client {
                 }
                 if turn < turns {
                     line.clear();
-                    for _ in 0..*pipeline {
+                    for path in paths.by_ref().take(*pipeline as usize) {
                         let key = keys.at(usize::try_from(next.next() >> 8).unwrap());
                         let head = "Host: localhost\r\nAuthorization: Bearer";
                         write!(line, "GET {path} HTTP/1.1\r\n{head} {key}\r\n\r\n").unwrap();

@@ -15,14 +15,13 @@ use auth_core::{
 use auth_web::in_process::in_process;
 use benches::{
     figure::{Figure, Limit, Rounds, each, thread_nanos},
-    floor::{Map, Row, front, word},
-    service::{ANYBODY, GUARDED, ReadsBilling},
+    floor::{Map, Row, front, raw, word},
+    service::{GUARDED, ReadsBilling, UNGUARDED},
     world::{Seed, Texts, World, draw, identify},
 };
 use clap::Parser;
 use futures_util::FutureExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use sha2::{Digest as _, Sha256};
 use std::{
     hint::black_box,
     process::ExitCode,
@@ -139,9 +138,8 @@ fn credential(turns: &Turns) -> Vec<Figure> {
         let refuse = |text: &str| seen(identify(validator, text, asked));
         note(&mut refused, both(|| chain(&misspelt, refuse), || chain(texts, form), floor_first));
         let ours = |text: &str| word(&black_box(TokenDigest::of(text)));
-        let raw =
-            |text: &str| u64::from(black_box(Sha256::digest(text.as_bytes())).first().copied().unwrap_or(0));
-        note(&mut digest, both(|| chain(texts, ours), || chain(texts, raw), floor_first));
+        let plain = |text: &str| u64::from(black_box(raw(text)).first().copied().unwrap_or(0));
+        note(&mut digest, both(|| chain(texts, ours), || chain(texts, plain), floor_first));
         let who = identify(validator, texts.at(0), asked).unwrap();
         let Principal::Key(key) = who else { return };
         let decide = |_: &str| {
@@ -180,24 +178,29 @@ fn request(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
             }
         })
     };
-    let time = |path: &str, samples: &[Texts]| {
-        samples.iter().map(|texts| send(path, texts)).sum::<f64>() / samples.len() as f64
+    let time = |paths: &[&str], samples: &[Texts]| {
+        let each = samples.iter().zip(paths.iter().cycle()).map(|(texts, path)| send(path, texts));
+        each.sum::<f64>() / samples.len() as f64
     };
-    let allocations = |path: &str, texts: &Texts| {
-        let request = get(path, texts.at(0));
-        allocation_counter::measure(|| assert_eq!(request.now_or_never(), Some(Some(200)))).count_total as f64
+    let allocations = |paths: &[&str], texts: &Texts| {
+        let each = paths.iter().map(|path| {
+            let request = get(path, texts.at(0));
+            let pass = || assert_eq!(request.now_or_never(), Some(Some(200)));
+            allocation_counter::measure(pass).count_total as f64
+        });
+        each.sum::<f64>() / paths.len() as f64
     };
-    let map: Map = world.keys.iter().map(|text| (*TokenDigest::of(text).as_bytes(), [1; 16])).collect();
-    let hit = |text: &str| black_box(map.get(TokenDigest::of(text).as_bytes()).copied()).map_or(0, last);
+    let map: Map = world.keys.iter().map(|text| (raw(text), [1; 16])).collect();
+    let hit = |text: &str| black_box(map.get(&raw(text)).copied()).map_or(0, last);
     let [mut times, mut parts, mut counts] = [(); 3].map(|()| Rounds::default());
     turns.run("requests in process", |floor_first| {
         let samples: Vec<_> = (0..128).map(|_| world.keys.sample(REQUESTS, &seed)).collect();
-        let (ours, floor) = both(|| time(GUARDED, &samples), || time(ANYBODY, &samples), floor_first);
+        let (ours, floor) = both(|| time(&[GUARDED], &samples), || time(&UNGUARDED, &samples), floor_first);
         times.note(ours, floor);
         parts.note(ours - floor, chain(&world.keys.sample(SAMPLE, &seed), hit));
         let texts = world.keys.sample(1, &seed);
         let (ours, floor) =
-            both(|| allocations(GUARDED, &texts), || allocations(ANYBODY, &texts), floor_first);
+            both(|| allocations(&[GUARDED], &texts), || allocations(&UNGUARDED, &texts), floor_first);
         counts.note(ours, floor);
     });
     turns.tell(vec![
@@ -211,7 +214,7 @@ fn validation(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
     turns.bar.set_message("drawing keys");
     let world = World::warm(count);
     let row = Row::new(count);
-    let map: Map = world.keys.iter().map(|text| (*TokenDigest::of(text).as_bytes(), [1; 16])).collect();
+    let map: Map = world.keys.iter().map(|text| (raw(text), [1; 16])).collect();
     let validator = &world.platform.validator;
     let seed = Seed::new(4);
     let [mut whole, mut lookup, mut unknown] = [(); 3].map(|()| Rounds::default());
@@ -220,7 +223,7 @@ fn validation(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
         let strangers = draw(SAMPLE, seed.next());
         let asked = validator.reading();
         let validate = |text: &str| seen(identify(validator, text, asked));
-        let hit = |text: &str| black_box(map.get(TokenDigest::of(text).as_bytes()).copied()).map_or(0, last);
+        let hit = |text: &str| black_box(map.get(&raw(text)).copied()).map_or(0, last);
         let (ours, floor) = both(|| chain(&texts, validate), || chain(&texts, hit), floor_first);
         whole.note(ours, floor);
         let texts = world.keys.sample(SAMPLE, &seed);
@@ -306,7 +309,7 @@ fn growth(turns: &Turns) -> Vec<Figure> {
         let mut map = Map::default();
         let map_bytes = allocation_counter::measure(|| {
             for text in world.keys.iter() {
-                map.insert(*TokenDigest::of(text).as_bytes(), [1; 16]);
+                map.insert(raw(text), [1; 16]);
             }
         });
         times.note(time, (thread_nanos() - before) / GROWN as f64);
