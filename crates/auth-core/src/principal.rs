@@ -132,3 +132,12 @@ pub struct Origin {
     /// The request's id.
     pub request_id: String,
 }
+
+/// Whoever makes a request: what the decision judges, and its proofs refer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose credential was presented; `None` where there was none, or no good one.
+    pub who: Option<Principal>,
+    /// Where from.
+    pub origin: Origin,
+}

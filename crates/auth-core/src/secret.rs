@@ -1,6 +1,6 @@
 //! Secrets in memory: masked when printed, wiped when dropped, compared in constant time, shown once.
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, block_api::compress256};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -51,6 +51,24 @@ impl TokenDigest {
     /// The digest of a text. One SHA-256 block where the text has at most 55 bytes.
     #[inline]
     pub fn of(text: impl AsRef<[u8]>) -> Self {
+        let text = text.as_ref();
+        padded(text).map_or_else(|| Self::of_blocks(text), |block| Self::of_block(&block))
+    }
+    /// The digest of one padded block: every key that this platform makes. The library's way for texts of any
+    /// length, with its buffer, takes a sixth longer, and more of the first-level caches than all else of a
+    /// validation.
+    #[inline]
+    fn of_block(block: &[u8; 64]) -> Self {
+        let mut state = INITIAL;
+        compress256(&mut state, std::slice::from_ref(block));
+        let mut digest = [0; 32];
+        let (words, _) = digest.as_chunks_mut();
+        words.iter_mut().zip(state).for_each(|(place, word)| *place = word.to_be_bytes());
+        Self(digest)
+    }
+    #[cold]
+    #[inline(never)]
+    fn of_blocks(text: &[u8]) -> Self {
         Self(Sha256::digest(text).into())
     }
     /// The digest that a store kept.
@@ -72,6 +90,21 @@ impl TokenDigest {
         let (chunks, _) = self.0.as_chunks::<8>();
         std::array::from_fn(|at| chunks.get(at).map_or(0, |chunk| u64::from_le_bytes(*chunk)))
     }
+}
+
+/// The initial hash value of SHA-256 (FIPS 180-4 §5.3.3).
+const INITIAL: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// A text padded to one block (FIPS 180-4 §5.1.1); `None` where it is too long for one.
+#[inline]
+fn padded(text: &[u8]) -> Option<[u8; 64]> {
+    let mut block = [0; 64];
+    let (content, length) = block.split_last_chunk_mut()?;
+    content.get_mut(..text.len())?.copy_from_slice(text);
+    *content.get_mut(text.len())? = 0x80;
+    *length = (text.len() as u64 * 8).to_be_bytes();
+    Some(block)
 }
 
 /// Compared in constant time.
@@ -97,6 +130,15 @@ mod tests {
         let token = PlainToken::new("canary".to_owned());
         assert!(!format!("{token:?} {:?}", RevealOnce::new(token.clone())).contains("canary"));
         assert_eq!(format!("{:?}", TokenDigest::of("canary")), "TokenDigest(…)");
+    }
+
+    #[test]
+    fn digests_are_those_of_the_library_at_every_length() {
+        let text = [0_u8, 0x80, 0xff, b'a'].repeat(40);
+        for length in 0..=text.len() {
+            let (text, _) = text.split_at(length);
+            assert_eq!(TokenDigest::of(text), TokenDigest(Sha256::digest(text).into()), "{length}");
+        }
     }
 
     #[test]

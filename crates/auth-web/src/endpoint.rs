@@ -48,7 +48,7 @@ pub trait Endpoint<S: Service>: 'static {
     /// Does it.
     fn call(
         service: &S,
-        who: Proof<Self::Auth>,
+        who: Proof<'_, Self::Auth>,
         input: Self::Input,
     ) -> impl Future<Output = Result<Self::Output, Problem>>;
 }
@@ -197,7 +197,7 @@ pub struct Row<S> {
 /// impl Endpoint<S> for Hello {
 ///     type Auth = Open; type Input = (); type Output = Done;
 ///     const SPEC: Spec = Spec::get("hello", "/hello", "Says hello.");
-///     async fn call(_: &S, _: Proof<Open>, (): ()) -> Result<Done, Problem> { Ok(Done) }
+///     async fn call(_: &S, _: Proof<'_, Open>, (): ()) -> Result<Done, Problem> { Ok(Done) }
 /// }
 /// const ROWS: Table<S> = Table(&[row::<S, Hello>()]);
 /// fn main() { let _ = ROWS; }

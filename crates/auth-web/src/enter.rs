@@ -21,12 +21,12 @@ use actix_web::{
 use auth_core::{
     error::{Denial, Refusal},
     policy::{Requirement, Rule, decide},
-    principal::{Origin, Principal},
+    principal::{Caller, Origin, Principal},
     throttle::Subject,
     time::Monotonic,
 };
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
-use std::{net::IpAddr, panic::AssertUnwindSafe};
+use std::panic::AssertUnwindSafe;
 
 /// Takes a request of an endpoint from its head to its answer.
 pub(crate) fn enter<S: Service, E: Endpoint<S>>(
@@ -36,35 +36,17 @@ pub(crate) fn enter<S: Service, E: Endpoint<S>>(
 ) -> LocalBoxFuture<'static, HttpResponse> {
     Box::pin(async move {
         let mut payload = payload.into_inner();
-        let clock = app.platform().clock.as_ref();
-        let began = clock.monotonic();
-        let request_id = app.front.request_ids.next();
-        let source = app.front.caller(&request);
-        let mut who = None;
-        let answer =
-            attempt::<S, E>(&app, &request, &mut payload, source, began, &request_id, &mut who).await;
-        let mut response = match answer.and_then(E::Output::respond) {
+        let began = app.platform().clock.monotonic();
+        let origin = Origin { source: app.front.caller(&request), request_id: app.front.request_ids.next() };
+        let mut caller = Caller { who: None, origin };
+        let answer = attempt::<S, E>(&app, &request, &mut payload, began, &mut caller).await;
+        let mut response = match answer {
             Ok(response) => response,
-            Err(problem) => {
-                let mut refusal = refuse::<S, E>(&app, &problem, source, who, &request_id);
-                if E::SPEC.for_pages {
-                    let reader = cors::reader(&app, &request, problem.kind(), (source, who), began).await;
-                    cors::allow(refusal.headers_mut(), reader);
-                }
-                refusal
-            }
+            Err(problem) => refuse::<S, E>(&app, &request, &problem, &caller, began).await,
         };
-        protect(&mut response, &request_id);
-        tracing::info!(
-            target: "access",
-            request_id,
-            route = E::SPEC.id,
-            method = %request.method(),
-            status = response.status().as_u16(),
-            source = source.map(tracing::field::display),
-            principal = who.as_ref().map(tracing::field::display),
-            micros = (clock.monotonic().nanos() - began.nanos()) / 1000,
-        );
+        protect(&mut response, &caller.origin.request_id);
+        let took = app.platform().clock.monotonic().nanos() - began.nanos();
+        note(E::SPEC.id, &request, &response, &caller, took);
         response
     })
 }
@@ -73,50 +55,79 @@ async fn attempt<S: Service, E: Endpoint<S>>(
     app: &App<S>,
     request: &HttpRequest,
     payload: &mut Payload,
-    source: Option<IpAddr>,
     began: Monotonic,
-    request_id: &str,
-    who: &mut Option<Principal>,
-) -> Result<E::Output, Problem> {
+    caller: &mut Caller,
+) -> Result<HttpResponse, Problem> {
+    let Caller { who, origin: Origin { source, .. } } = caller;
     if let Some(limit) = E::SPEC.throttle {
-        let platform = app.platform();
-        let subject = Subject::source(E::SPEC.id, source);
-        let admitted = platform.validator.throttle().admit(subject, limit, began);
+        let subject = Subject::source(E::SPEC.id, *source);
+        let admitted = app.platform().validator.throttle().admit(subject, limit, began);
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
     }
-    if let Rule::AnyOf(_) = <E::Auth as Requirement>::RULE
-        && let Some(Presented { text, as_key }) = presented(E::SPEC.place, request)?
-    {
-        app.platform().validator.identify(&text, source, began, who).await?;
-        if as_key && !matches!(who, Some(Principal::Key(_))) {
+    if let Rule::AnyOf(_) = <E::Auth as Requirement>::RULE {
+        let only_a_key = {
+            let (looking, as_key) = match presented(E::SPEC.place, request)? {
+                Some(Presented { text, as_key }) => {
+                    (app.platform().validator.identify(&text, *source, began, who)?, as_key)
+                }
+                None => (None, false),
+            };
+            if let Some(looking) = looking {
+                looking.await?;
+            }
+            as_key
+        };
+        if only_a_key && !matches!(who, Some(Principal::Key(_))) {
             *who = None;
             return Err(Denial::Unauthenticated(Refusal::Malformed).into());
         }
     }
-    let origin = Origin { source, request_id: request_id.to_owned() };
-    let proof = decide::<E::Auth>(*who, origin)?;
+    let proof = decide::<E::Auth>(caller)?;
     if !E::Input::READS_BODY {
         without_body(request, payload).await?;
     }
     let input = E::Input::take(request, payload).await?;
     // A panic is this request's alone: what it was given goes with it, and locks of the core survive it.
     let answered = AssertUnwindSafe(async { E::call(&app.service, proof, input).await }).catch_unwind().await;
-    answered.unwrap_or_else(|_| Err(Problem::internal("the handler panicked")))
+    answered.unwrap_or_else(|_| Err(Problem::internal("the handler panicked")))?.respond()
 }
 
-/// Answers a problem, and counts it if it is a refusal of a guarded route.
+/// Answers a problem, and counts it if it is a refusal of a guarded route. Boxed and apart: most requests have no
+/// use for it.
 #[cold]
-fn refuse<S: Service, E: Endpoint<S>>(
-    app: &App<S>,
-    problem: &Problem,
-    source: Option<IpAddr>,
-    who: Option<Principal>,
-    request_id: &str,
-) -> HttpResponse {
-    if problem.is_refusal() && matches!(<E::Auth as Requirement>::RULE, Rule::AnyOf(_)) {
-        app.front.refusals.count(E::SPEC.id, problem.cause, source, who);
-    }
-    problem.respond(S::KIND.name(), request_id)
+fn refuse<'a, S: Service, E: Endpoint<S>>(
+    app: &'a App<S>,
+    request: &'a HttpRequest,
+    problem: &'a Problem,
+    caller: &'a Caller,
+    began: Monotonic,
+) -> LocalBoxFuture<'a, HttpResponse> {
+    Box::pin(async move {
+        let Caller { who, origin: Origin { source, request_id } } = caller;
+        if problem.is_refusal() && matches!(<E::Auth as Requirement>::RULE, Rule::AnyOf(_)) {
+            app.front.refusals.count(E::SPEC.id, problem.cause(), *source, *who);
+        }
+        let mut response = problem.respond(S::KIND.name(), request_id);
+        if E::SPEC.for_pages {
+            let reader = cors::reader(app, request, problem.kind(), (*source, *who), began).await;
+            cors::allow(response.headers_mut(), reader);
+        }
+        response
+    })
+}
+
+/// A line of the access log.
+fn note(route: &str, request: &HttpRequest, response: &HttpResponse, caller: &Caller, nanos: u64) {
+    tracing::info!(
+        target: "access",
+        request_id = caller.origin.request_id,
+        route,
+        method = %request.method(),
+        status = response.status().as_u16(),
+        source = caller.origin.source.map(tracing::field::display),
+        principal = caller.who.as_ref().map(tracing::field::display),
+        micros = nanos / 1000,
+    );
 }
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -12,9 +12,13 @@ use auth_core::{
 };
 use std::time::Duration;
 
-/// Why a request was not answered as asked. No secret, SQL or stack in any of them.
+/// Why a request was not answered as asked. No secret, SQL or stack in any of them. One pointer, so that a good
+/// answer is not passed on as the widest problem would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Content>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Content {
     kind: Kind,
     detail: String,
     /// The field that is wrong, where one is.
@@ -24,7 +28,7 @@ pub struct Problem {
     /// What went wrong, for the log; the caller is not told.
     fault: Option<Box<str>>,
     /// What is refused, for the audit trail; the caller is not told.
-    pub(crate) cause: &'static str,
+    cause: &'static str,
 }
 
 /// When to come back where nothing better is known.
@@ -108,12 +112,13 @@ impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (detail, cause, challenge) = (detail.into(), kind.code(), Challenge::None);
         let retry_after = (kind == Kind::Unavailable).then_some(AGAIN);
-        Self { kind, detail, field: None, challenge, retry_after, fault: None, cause }
+        Self(Box::new(Content { kind, detail, field: None, challenge, retry_after, fault: None, cause }))
     }
     /// The same, with what went wrong: it is logged with the request's id, and the caller is not told.
     #[must_use]
-    pub fn because(self, fault: impl Into<String>) -> Self {
-        Self { fault: Some(fault.into().into()), ..self }
+    pub fn because(mut self, fault: impl Into<String>) -> Self {
+        self.0.fault = Some(fault.into().into());
+        self
     }
     /// A fault of ours.
     pub fn internal(fault: impl Into<String>) -> Self {
@@ -123,8 +128,9 @@ impl Problem {
     pub fn invalid(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         let field = field.into();
         let detail = if field.is_empty() { reason.to_string() } else { format!("{field}: {reason}") };
-        let field = (!field.is_empty()).then(|| field.into());
-        Self { field, ..Self::new(Kind::Invalid, detail) }
+        let mut problem = Self::new(Kind::Invalid, detail);
+        problem.0.field = (!field.is_empty()).then(|| field.into());
+        problem
     }
     /// Not there, or not the caller's: one body for both.
     pub fn absent() -> Self {
@@ -132,37 +138,45 @@ impl Problem {
     }
     /// Its kind.
     pub const fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
+    }
+    /// What is refused, in the words of the audit trail.
+    pub(crate) const fn cause(&self) -> &'static str {
+        self.0.cause
     }
     /// Whether it is a refusal, which the audit trail counts.
     pub(crate) const fn is_refusal(&self) -> bool {
         use Kind::{Absent, Excess, Forbidden, ForeignPage, Network, Throttled, Unauthenticated};
-        matches!(self.kind, Unauthenticated | Forbidden | ForeignPage | Network | Excess | Absent | Throttled)
+        matches!(
+            self.0.kind,
+            Unauthenticated | Forbidden | ForeignPage | Network | Excess | Absent | Throttled
+        )
     }
 
     /// The answer to send. What went wrong is logged.
     pub(crate) fn respond(&self, realm: &str, request_id: &str) -> HttpResponse {
-        if let Some(fault) = &self.fault {
-            tracing::error!(request_id, code = self.kind.code(), fault = &**fault, "a request failed");
+        let Content { kind, detail, field, challenge, retry_after, fault, .. } = &*self.0;
+        if let Some(fault) = fault {
+            tracing::error!(request_id, code = kind.code(), fault = &**fault, "a request failed");
         }
-        let mut answer = HttpResponseBuilder::new(self.kind.status_code());
+        let mut answer = HttpResponseBuilder::new(kind.status_code());
         answer.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
-        if let Some(challenge) = self.challenge.text(realm) {
+        if let Some(challenge) = challenge.text(realm) {
             answer.insert_header((WWW_AUTHENTICATE, challenge));
         }
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             answer.insert_header((RETRY_AFTER, seconds.max(1)));
         }
         let mut body = serde_json::json!({
-            "type": format!("/docs/problems#{}", self.kind.code()),
-            "title": self.kind.title(),
-            "status": self.kind.status(),
-            "detail": self.detail,
-            "code": self.kind.code(),
+            "type": format!("/docs/problems#{}", kind.code()),
+            "title": kind.title(),
+            "status": kind.status(),
+            "detail": detail,
+            "code": kind.code(),
             "request_id": request_id,
         });
-        if let (Some(field), Some(members)) = (&self.field, body.as_object_mut()) {
+        if let (Some(field), Some(members)) = (field, body.as_object_mut()) {
             members.insert("field".to_owned(), (&**field).into());
         }
         answer.body(body.to_string())
@@ -194,21 +208,24 @@ impl From<Denial> for Problem {
                     Refusal::NoCredential => Challenge::Realm,
                     _ => Challenge::InvalidToken,
                 };
-                let detail = "No valid credential was presented.";
-                Self { challenge, cause: cause.name(), ..Self::new(Kind::Unauthenticated, detail) }
+                let mut problem = Self::new(Kind::Unauthenticated, "No valid credential was presented.");
+                (problem.0.challenge, problem.0.cause) = (challenge, cause.name());
+                problem
             }
             Denial::Forbidden { missing } => {
                 let needs: Vec<_> = missing.iter().map(ToString::to_string).collect();
                 let detail = format!("This needs {}.", needs.join(" or "));
-                let challenge = Challenge::InsufficientScope(missing);
-                Self { challenge, ..Self::new(Kind::Forbidden, detail) }
+                let mut problem = Self::new(Kind::Forbidden, detail);
+                problem.0.challenge = Challenge::InsufficientScope(missing);
+                problem
             }
             Denial::Network => Self::new(Kind::Network, "The key's allowed_cidrs do not hold your address."),
             Denial::Excess(excess) => Self::new(Kind::Excess, format!("Refused: {excess}.")),
-            Denial::Throttled { retry_after } => Self {
-                retry_after: Some(retry_after),
-                ..Self::new(Kind::Throttled, "The limit of requests a minute is used up.")
-            },
+            Denial::Throttled { retry_after } => {
+                let mut problem = Self::new(Kind::Throttled, "The limit of requests a minute is used up.");
+                problem.0.retry_after = Some(retry_after);
+                problem
+            }
             Denial::Absent => Self::absent(),
         }
     }

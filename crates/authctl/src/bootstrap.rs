@@ -138,7 +138,7 @@ pub(crate) async fn ensure(
     Ok(Found::File { fresh: true })
 }
 
-async fn in_use(stores: &Stores, proof: &Proof<Operates>) -> Result<bool, String> {
+async fn in_use(stores: &Stores, proof: &Proof<'_, Operates>) -> Result<bool, String> {
     let first = Page { limit: 1, before: None };
     Ok(!stores.accounts.list(proof.scope(), first).await.map_err(failed)?.is_empty())
 }
@@ -158,7 +158,7 @@ fn draw(stores: &Stores, hub: &str, chatbot: &str) -> Result<Bootstrap, String> 
 }
 
 /// Makes what is not there yet: it may be called again after any of its steps.
-async fn settle_in(stores: &Stores, proof: &Proof<Operates>, wanted: &Bootstrap) -> Result<(), String> {
+async fn settle_in(stores: &Stores, proof: &Proof<'_, Operates>, wanted: &Bootstrap) -> Result<(), String> {
     let platform = platform(Service::Hub, stores);
     let scope = proof.scope();
     let at = platform.now();
@@ -196,7 +196,7 @@ fn first_permissions(service: Service) -> Permissions {
 /// Makes the first key of a service, with a secret that was drawn before.
 async fn make_key(
     platform: &Platform,
-    proof: &Proof<Operates>,
+    proof: &Proof<'_, Operates>,
     tenant: Tenant,
     service: Service,
     secret: &str,

@@ -6,8 +6,9 @@ use auth_core::{
         ChangeDomain, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RotateKey,
         SuspendAccount, SuspendDomain,
     },
-    principal::{Origin, Principal},
+    principal::{Caller, Origin, Principal},
 };
+use std::sync::LazyLock;
 
 /// What the commands here require.
 #[derive(Debug)]
@@ -35,7 +36,10 @@ allow!(
 
 /// The proof that whoever runs this program with access to the store's file is its operator.
 #[expect(clippy::disallowed_methods, reason = "this is the program that acts as the operator")]
-pub(crate) fn operator() -> Result<Proof<Operates>, String> {
-    let origin = Origin { source: None, request_id: "authctl".to_owned() };
-    decide(Some(Principal::operator()), origin).map_err(|denial| denial.to_string())
+pub(crate) fn operator() -> Result<Proof<'static, Operates>, String> {
+    static OPERATOR: LazyLock<Caller> = LazyLock::new(|| Caller {
+        who: Some(Principal::operator()),
+        origin: Origin { source: None, request_id: "authctl".to_owned() },
+    });
+    decide(&OPERATOR).map_err(|denial| denial.to_string())
 }

@@ -61,7 +61,7 @@ pub(crate) fn platform(service: Service, stores: &Stores) -> Platform {
 /// An open store, and the operator's proof.
 pub(crate) struct Desk {
     platforms: [Platform; Service::ALL.len()],
-    pub(crate) proof: Proof<Operates>,
+    pub(crate) proof: Proof<'static, Operates>,
 }
 
 impl Desk {

@@ -20,7 +20,7 @@ impl Endpoint<Chatbot> for Events {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Audit>,
+        who: Proof<'_, Audit>,
         Query(query): Self::Input,
     ) -> Result<Self::Output, Problem> {
         Ok(Shown(list(chatbot.platform(), who.scope(), query).await?))

@@ -55,7 +55,7 @@ impl Endpoint<Chatbot> for AutoConnect {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Invited>,
+        who: Proof<'_, Invited>,
         input::Query(query): Self::Input,
     ) -> Result<SeeOther, Problem> {
         let token = token_of(chatbot, &who, who.subject()).await?;
@@ -75,7 +75,7 @@ impl Endpoint<Chatbot> for AutoConnect {
 
 async fn token_of<R: Requirement>(
     chatbot: &Chatbot,
-    who: &Proof<R>,
+    who: &Proof<'_, R>,
     token: &TokenPrincipal,
 ) -> Result<Token, Problem> {
     chatbot.platform().stores.tokens.read(who.scope(), token.id).await?.ok_or_else(Problem::absent)
@@ -83,7 +83,7 @@ async fn token_of<R: Requirement>(
 
 async fn domain_of<R: Requirement>(
     chatbot: &Chatbot,
-    who: &Proof<R>,
+    who: &Proof<'_, R>,
     token: &TokenPrincipal,
 ) -> Result<Domain, Problem> {
     chatbot.platform().stores.domains.read(who.scope(), token.domain).await?.ok_or_else(Problem::absent)
@@ -99,7 +99,7 @@ impl Endpoint<Chatbot> for Page {
     const SPEC: Spec =
         Spec::get("chat_page", "/chat", "The chat's page.").credential_in(Place::Cookie(COOKIE));
 
-    async fn call(chatbot: &Chatbot, who: Proof<Browser>, (): ()) -> Result<FormPage, Problem> {
+    async fn call(chatbot: &Chatbot, who: Proof<'_, Browser>, (): ()) -> Result<FormPage, Problem> {
         let domain = domain_of(chatbot, &who, who.subject()).await?;
         Ok(page(&domain, ""))
     }
@@ -126,7 +126,7 @@ impl Endpoint<Chatbot> for Ask {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Browser>,
+        who: Proof<'_, Browser>,
         OwnForm(form): Self::Input,
     ) -> Result<FormPage, Problem> {
         let domain = domain_of(chatbot, &who, who.subject()).await?;

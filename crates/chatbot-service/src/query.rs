@@ -63,12 +63,12 @@ impl Endpoint<Chatbot> for Query {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Chatter>,
+        who: Proof<'_, Chatter>,
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let platform = chatbot.platform();
         let own =
-            platform.stores.domains.read(who.scope(), who.subject().0).await?.ok_or_else(Problem::absent)?;
+            platform.stores.domains.read(who.scope(), *who.subject()).await?.ok_or_else(Problem::absent)?;
         if body.domain.as_ref().is_some_and(|named| *named != own.name) {
             return Err(Problem::absent());
         }

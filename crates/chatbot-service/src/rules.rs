@@ -2,9 +2,9 @@
 
 use auth_core::{
     id::DomainId,
-    policy::{Allows, Need, Nobody, Permission, Requirement, Rule, Subject},
+    policy::{Allows, Need, Nobody, Permission, Requirement, Rule},
     port::{MintToken, OpenSession, RevokeToken},
-    principal::{KeyPrincipal, Principal, TokenKind, TokenPrincipal},
+    principal::{KeyPrincipal, TokenKind, TokenPrincipal},
     service::Service,
 };
 
@@ -74,7 +74,7 @@ pub struct Chatter;
 impl Requirement for Chatter {
     const RULE: Rule =
         Rule::AnyOf(&[Need::Token(TokenKind::Temp), Need::Key(Service::Chatbot, Permission::ChatAccess)]);
-    type Subject = OfDomain;
+    type Subject = DomainId;
 }
 
 /// A domain key that may read the audit trail.
@@ -84,14 +84,4 @@ pub struct Audit;
 impl Requirement for Audit {
     const RULE: Rule = Rule::AnyOf(&[Need::Key(Service::Chatbot, Permission::AuditRead)]);
     type Subject = KeyPrincipal;
-}
-
-/// A caller of whom it matters only which domain it is of.
-#[derive(Debug, Clone, Copy)]
-pub struct OfDomain(pub DomainId);
-
-impl Subject for OfDomain {
-    fn of(who: Option<&Principal>) -> Option<Self> {
-        who?.tenant()?.domain.map(Self)
-    }
 }

@@ -69,7 +69,7 @@ impl Endpoint<Chatbot> for Generate {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Tokens>,
+        who: Proof<'_, Tokens>,
         (idempotency, Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let hours = body.expires_in_hours.unwrap_or(DEFAULT_HOURS);
@@ -97,7 +97,7 @@ impl Endpoint<Chatbot> for Generate {
     }
 }
 
-async fn own_domain(chatbot: &Chatbot, who: &Proof<Tokens>) -> Result<Domain, Problem> {
+async fn own_domain(chatbot: &Chatbot, who: &Proof<'_, Tokens>) -> Result<Domain, Problem> {
     let id = who.subject().tenant.domain.ok_or_else(Problem::absent)?;
     chatbot.platform().stores.domains.read(who.scope(), id).await?.ok_or_else(Problem::absent)
 }
@@ -142,7 +142,7 @@ impl Endpoint<Chatbot> for Validate {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Tokens>,
+        who: Proof<'_, Tokens>,
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
         if !matches!(classify(&body.token), Ok(Form::Temp)) {
@@ -211,7 +211,7 @@ impl Endpoint<Chatbot> for List {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Tokens>,
+        who: Proof<'_, Tokens>,
         Query(query): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let (limit, page) = query.page()?;
@@ -237,7 +237,7 @@ impl Endpoint<Chatbot> for Revoke {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Tokens>,
+        who: Proof<'_, Tokens>,
         Path(id): Self::Input,
     ) -> Result<Self::Output, Problem> {
         revoke_token(chatbot.platform(), &who, id).await?;

@@ -13,7 +13,7 @@ use auth_core::{
     model::{Domain, DomainName, Name, Prose, WebOrigin},
     policy::{Proof, decide, grant_to_page},
     port::Answer as Answered,
-    principal::{Origin, Principal},
+    principal::{Caller, Origin, Principal},
     throttle::Subject,
 };
 use auth_web::{
@@ -77,7 +77,7 @@ impl Endpoint<Chatbot> for Open {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<WidgetPage>,
+        who: Proof<'_, WidgetPage>,
         (PageOrigin(sent), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         if sent.as_deref().is_some_and(|sent| sent != body.origin.as_str()) {
@@ -130,7 +130,7 @@ impl Endpoint<Chatbot> for Message {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<Visitor>,
+        who: Proof<'_, Visitor>,
         (PageOrigin(sent), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let session = who.subject();
@@ -163,8 +163,8 @@ async fn is_listed(platform: &Platform, sent: &str) -> Answered<bool> {
 /// Whether a page may read a refusal: the domain of the session lists its origin, or, where there is no session,
 /// any domain does.
 pub(crate) async fn may_read(platform: &Platform, who: Option<Principal>, sent: &str) -> Answered<bool> {
-    let origin = Origin { source: None, request_id: String::new() };
-    let Ok(visitor) = decide::<Visitor>(who, origin) else { return is_listed(platform, sent).await };
+    let caller = Caller { who, origin: Origin { source: None, request_id: String::new() } };
+    let Ok(visitor) = decide::<Visitor>(&caller) else { return is_listed(platform, sent).await };
     let domain = platform.stores.domains.read(visitor.scope(), visitor.subject().domain).await?;
     Ok(domain.is_some_and(|domain| lists(&domain, sent)))
 }
@@ -197,7 +197,7 @@ macro_rules! preflight_of {
 
             async fn call(
                 chatbot: &Chatbot,
-                _: Proof<Asking>,
+                _: Proof<'_, Asking>,
                 PageOrigin(sent): PageOrigin,
             ) -> Result<Self::Output, Problem> {
                 preflight(chatbot, sent).await

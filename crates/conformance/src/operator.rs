@@ -6,8 +6,9 @@ use auth_core::{
         ChangeDomain, ChangeKey, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RevokeToken,
         RotateKey, SuspendAccount, SuspendDomain,
     },
-    principal::{Origin, Principal},
+    principal::{Caller, Origin, Principal},
 };
+use std::sync::LazyLock;
 
 /// The operator of the machine.
 #[derive(Debug)]
@@ -37,7 +38,10 @@ allow!(
 
 /// The operator's proof.
 #[expect(clippy::disallowed_methods, reason = "the suite makes its tenants as the operator would")]
-pub fn operator() -> Proof<Operates> {
-    let origin = Origin { source: None, request_id: "conformance".to_owned() };
-    decide(Some(Principal::operator()), origin).ok().unwrap()
+pub fn operator() -> Proof<'static, Operates> {
+    static OPERATOR: LazyLock<Caller> = LazyLock::new(|| Caller {
+        who: Some(Principal::operator()),
+        origin: Origin { source: None, request_id: "conformance".to_owned() },
+    });
+    decide(&OPERATOR).ok().unwrap()
 }

@@ -11,7 +11,7 @@ use auth_core::{
     model::{Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin},
     policy::{Installation, Networks, Permission, Permissions, Proof, Rights, decide, grant},
     port::{ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
-    principal::{Origin, Tenant},
+    principal::{Caller, Origin, Tenant},
     service::Service,
     time::{Clock as _, Timestamp},
 };
@@ -378,7 +378,8 @@ pub fn permission(name: &str) -> Permission {
     Permission::parse(name).unwrap()
 }
 
-/// The proof of a requirement by a principal, for tests of the core.
-pub fn prove<R: auth_core::policy::Requirement>(who: auth_core::principal::Principal) -> Proof<R> {
-    decide(Some(who), Origin { source: None, request_id: "test".to_owned() }).ok().unwrap()
+/// The proof of a requirement by a principal, for tests of the core. Their callers live as long as the test does.
+pub fn prove<R: auth_core::policy::Requirement>(who: auth_core::principal::Principal) -> Proof<'static, R> {
+    let origin = Origin { source: None, request_id: "test".to_owned() };
+    decide(Box::leak(Box::new(Caller { who: Some(who), origin }))).ok().unwrap()
 }

@@ -12,7 +12,7 @@ use auth_core::{
         Rights, Rule, Scope, Verdict, decide, grant, judge,
     },
     port::{CreateKey, RevokeKey, StartCall},
-    principal::{KeyPrincipal, Origin, Principal, Tenant, TokenKind, TokenPrincipal},
+    principal::{Caller, KeyPrincipal, Origin, Principal, Tenant, TokenKind, TokenPrincipal},
     service::Service,
     time::{Clock as _, Timestamp},
 };
@@ -22,6 +22,7 @@ use conformance::{
         Fixture,
         fixture::{everything, granted, hub, name, operator, proof, unbounded},
     },
+    world::prove,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc, time::Duration};
@@ -30,8 +31,8 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-fn origin() -> Origin {
-    Origin { source: None, request_id: "test".to_owned() }
+fn caller(who: Option<Principal>) -> Caller {
+    Caller { who, origin: Origin { source: None, request_id: "test".to_owned() } }
 }
 
 const fn account(number: u8) -> AccountId {
@@ -138,7 +139,7 @@ requirement!(ForCalls, KeyPrincipal, Rule::AnyOf(CALLS));
 requirement!(ForTokens, KeyPrincipal, Rule::AnyOf(&[Need::Token(TokenKind::Temp)]));
 
 fn outcome<R: Requirement>(who: Option<Principal>) -> Result<(), Denial> {
-    decide::<R>(who, origin()).map(|_| ())
+    decide::<R>(&caller(who)).map(|_| ())
 }
 
 #[test]
@@ -332,15 +333,14 @@ impl Desk {
 }
 
 /// The proof of the bearer of a key, at a route that asks for nothing.
-fn bearer_of(key: &Key) -> Proof<Anybody> {
-    let who = Principal::Key(KeyPrincipal {
+fn bearer_of(key: &Key) -> Proof<'static, Anybody> {
+    prove(Principal::Key(KeyPrincipal {
         id: key.id,
         service: key.service,
         tenant: key.tenant,
         permissions: key.rights.permissions,
         expires_at: key.rights.expires_at,
-    });
-    decide(Some(who), origin()).ok().unwrap()
+    }))
 }
 
 fn is_excess<T>(done: &Result<T, FlowError>) -> bool {
@@ -436,7 +436,8 @@ fn key_of(tenant: Tenant) -> Key {
 #[test]
 fn a_grant_is_made_within_the_callers_tenant_alone() {
     for (who, own) in callers() {
-        let proof: Proof<Anybody> = decide(Some(who), origin()).ok().unwrap();
+        let caller = caller(Some(who));
+        let proof: Proof<'_, Anybody> = decide(&caller).ok().unwrap();
         for (at, tenant) in tenants().into_iter().enumerate() {
             let granted = grant::<RevokeKey, _>(&proof, &key_of(tenant));
             assert_eq!(granted.is_ok(), own.contains(&at), "{who} on {tenant:?}");
@@ -456,10 +457,11 @@ fn who_is_nobody_is_granted_nothing() {
         assert!(!Scope::of(None).covers(Some(tenant)));
     }
     assert!(!Scope::of(None).covers(None));
-    let whole: Proof<conformance::contract::fixture::May> = proof(operator());
+    let whole: Proof<'_, conformance::contract::fixture::May> = proof(operator());
     assert!(Granted::<StartCall>::own(&whole).is_err(), "the operator has no tenant of its own");
     for (who, _) in callers() {
-        let proof: Proof<Anybody> = decide(Some(who), origin()).ok().unwrap();
+        let caller = caller(Some(who));
+        let proof: Proof<'_, Anybody> = decide(&caller).ok().unwrap();
         let own = Granted::<StartCall>::own(&proof).ok().map(|granted| granted.target());
         assert_eq!(own, who.tenant(), "the target is what the credential names");
     }

@@ -167,7 +167,7 @@ impl Cluster {
 }
 
 /// The operator's proof.
-fn by() -> Proof<May> {
+fn by() -> Proof<'static, May> {
     proof(operator())
 }
 

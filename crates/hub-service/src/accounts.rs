@@ -44,7 +44,7 @@ impl Endpoint<Hub> for OfDomain {
 
     async fn call(
         hub: &Hub,
-        who: Proof<AccountAccess>,
+        who: Proof<'_, AccountAccess>,
         Path(name): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let stores = &hub.platform().stores;
@@ -82,7 +82,7 @@ impl AccountView {
     }
 }
 
-async fn read(hub: &Hub, who: &Proof<AccountAccess>, id: AccountId) -> Result<Account, Problem> {
+async fn read(hub: &Hub, who: &Proof<'_, AccountAccess>, id: AccountId) -> Result<Account, Problem> {
     hub.platform().stores.accounts.read(who.scope(), id).await?.ok_or_else(Problem::absent)
 }
 
@@ -97,7 +97,7 @@ impl Endpoint<Hub> for Read {
 
     async fn call(
         hub: &Hub,
-        who: Proof<AccountAccess>,
+        who: Proof<'_, AccountAccess>,
         Path(id): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, id)?;
@@ -131,7 +131,7 @@ impl Endpoint<Hub> for Change {
 
     async fn call(
         hub: &Hub,
-        who: Proof<AccountAccess>,
+        who: Proof<'_, AccountAccess>,
         (Path(id), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, id)?;

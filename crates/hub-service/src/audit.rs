@@ -18,7 +18,11 @@ impl Endpoint<Hub> for Events {
     type Output = Shown<Listed<EventView>>;
     const SPEC: Spec = Spec::get("audit_events", "/audit/events", "The audit trail, newest first.");
 
-    async fn call(hub: &Hub, who: Proof<Audit>, Query(query): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(
+        hub: &Hub,
+        who: Proof<'_, Audit>,
+        Query(query): Self::Input,
+    ) -> Result<Self::Output, Problem> {
         Ok(Shown(list(hub.platform(), who.scope(), query).await?))
     }
 }

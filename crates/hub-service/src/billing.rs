@@ -70,7 +70,7 @@ impl Endpoint<Hub> for Usage {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Billing>,
+        who: Proof<'_, Billing>,
         (Path(account_id), Query(query)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, account_id)?;
@@ -160,7 +160,7 @@ impl Endpoint<Hub> for Invoices {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Billing>,
+        who: Proof<'_, Billing>,
         (Path(account), Query(query)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, account)?;

@@ -87,7 +87,7 @@ impl Endpoint<Hub> for Start {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Calls>,
+        who: Proof<'_, Calls>,
         (Query(query), idempotency, Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         if let Some(account) = query.account_id {
@@ -175,7 +175,11 @@ impl Endpoint<Hub> for List {
     type Output = Shown<Listed<CallView>>;
     const SPEC: Spec = Spec::get("call_list", "/calls", "The account's calls, newest first.");
 
-    async fn call(hub: &Hub, who: Proof<Calls>, Query(query): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(
+        hub: &Hub,
+        who: Proof<'_, Calls>,
+        Query(query): Self::Input,
+    ) -> Result<Self::Output, Problem> {
         let (limit, page) = query.page()?;
         let found = hub.platform().stores.calls.list(who.scope(), page).await?;
         Ok(Shown(Listed::new(found, limit, |call| call.id.as_bytes().to_vec(), CallView::of)))
@@ -191,7 +195,7 @@ impl Endpoint<Hub> for Read {
     type Output = Shown<CallView>;
     const SPEC: Spec = Spec::get("call_read", "/calls/{call_sid}", "One call.");
 
-    async fn call(hub: &Hub, who: Proof<Calls>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(hub: &Hub, who: Proof<'_, Calls>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
         let call = hub.platform().stores.calls.read(who.scope(), id).await?.ok_or_else(Problem::absent)?;
         Ok(Shown(CallView::of(call)))
     }
@@ -212,7 +216,7 @@ impl Endpoint<Hub> for Cancel {
     )
     .audited("call.cancelled");
 
-    async fn call(hub: &Hub, who: Proof<Calls>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(hub: &Hub, who: Proof<'_, Calls>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
         let platform = hub.platform();
         let call = platform.stores.calls.read(who.scope(), id).await?.ok_or_else(Problem::absent)?;
         let granted = grant::<CancelCall, _>(&who, &call)?;

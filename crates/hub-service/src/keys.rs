@@ -120,7 +120,7 @@ impl Endpoint<Hub> for Create {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Keys>,
+        who: Proof<'_, Keys>,
         (idempotency, Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let account_id = who.subject().tenant.account;
@@ -162,7 +162,11 @@ impl Endpoint<Hub> for List {
     type Output = Shown<Listed<KeyView>>;
     const SPEC: Spec = Spec::get("api_key_list", "/api-keys", "The account's keys, newest first.");
 
-    async fn call(hub: &Hub, who: Proof<Keys>, Query(query): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(
+        hub: &Hub,
+        who: Proof<'_, Keys>,
+        Query(query): Self::Input,
+    ) -> Result<Self::Output, Problem> {
         let (limit, page) = query.page()?;
         let found = hub.platform().stores.keys.list(Service::Hub, who.scope(), page).await?;
         Ok(Shown(Listed::new(found, limit, |key| key.id.as_bytes().to_vec(), KeyView::of)))
@@ -178,7 +182,7 @@ impl Endpoint<Hub> for Read {
     type Output = Shown<KeyView>;
     const SPEC: Spec = Spec::get("api_key_read", "/api-keys/{id}", "One key.");
 
-    async fn call(hub: &Hub, who: Proof<Keys>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(hub: &Hub, who: Proof<'_, Keys>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
         let key = hub.platform().stores.keys.read(Service::Hub, who.scope(), id).await?;
         Ok(Shown(KeyView::of(key.ok_or_else(Problem::absent)?)))
     }
@@ -219,7 +223,7 @@ impl Endpoint<Hub> for Change {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Keys>,
+        who: Proof<'_, Keys>,
         (Path(id), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let networks = match body.allowed_cidrs {
@@ -270,7 +274,7 @@ impl Endpoint<Hub> for Rotate {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Keys>,
+        who: Proof<'_, Keys>,
         (Path(id), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let overlap = Duration::from_secs(body.overlap_seconds);
@@ -296,7 +300,7 @@ impl Endpoint<Hub> for Revoke {
     )
     .audited("key.revoked");
 
-    async fn call(hub: &Hub, who: Proof<Keys>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(hub: &Hub, who: Proof<'_, Keys>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
         revoke_key(hub.platform(), &who, Service::Hub, id).await?;
         Ok(Done)
     }
@@ -340,7 +344,7 @@ impl Endpoint<Hub> for Verify {
     )
     .body(r#"{"key":"{api_key}","permission":"billing_access"}"#);
 
-    async fn call(hub: &Hub, who: Proof<Keys>, Json(body): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(hub: &Hub, who: Proof<'_, Keys>, Json(body): Self::Input) -> Result<Self::Output, Problem> {
         let nothing = VerifyView { valid: false, key_id: None, permissions: Vec::new(), expires_at: None };
         Ok(Shown(match verify_key(hub.platform(), &who, &body.key).await? {
             Verified::NotGood => nothing,

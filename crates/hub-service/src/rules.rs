@@ -47,7 +47,7 @@ key_rules! {
 ///
 /// # Errors
 /// [`Denial::Absent`] for any other.
-pub fn own_account<R: Requirement>(who: &Proof<R>, account: AccountId) -> Result<(), Denial> {
+pub fn own_account<R: Requirement>(who: &Proof<'_, R>, account: AccountId) -> Result<(), Denial> {
     let named = Tenant { account, domain: None };
     if who.scope().covers(Some(named)) { Ok(()) } else { Err(Denial::Absent) }
 }

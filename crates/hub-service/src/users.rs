@@ -76,7 +76,7 @@ impl Endpoint<Hub> for Create {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Users>,
+        who: Proof<'_, Users>,
         (Path(account_id), idempotency, Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, account_id)?;
@@ -115,7 +115,7 @@ impl Endpoint<Hub> for List {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Users>,
+        who: Proof<'_, Users>,
         (Path(account), Query(query)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         own_account(&who, account)?;
@@ -125,7 +125,11 @@ impl Endpoint<Hub> for List {
     }
 }
 
-async fn read(hub: &Hub, who: &Proof<Users>, (account, id): (AccountId, UserId)) -> Result<User, Problem> {
+async fn read(
+    hub: &Hub,
+    who: &Proof<'_, Users>,
+    (account, id): (AccountId, UserId),
+) -> Result<User, Problem> {
     own_account(who, account)?;
     hub.platform().stores.users.read(who.scope(), id).await?.ok_or_else(Problem::absent)
 }
@@ -139,7 +143,11 @@ impl Endpoint<Hub> for Read {
     type Output = Shown<UserView>;
     const SPEC: Spec = Spec::get("user_read", "/accounts/{account_id}/users/{user_id}", "One user.");
 
-    async fn call(hub: &Hub, who: Proof<Users>, Path(path): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(
+        hub: &Hub,
+        who: Proof<'_, Users>,
+        Path(path): Self::Input,
+    ) -> Result<Self::Output, Problem> {
         Ok(Shown(UserView::of(read(hub, &who, path).await?)))
     }
 }
@@ -174,7 +182,7 @@ impl Endpoint<Hub> for Change {
 
     async fn call(
         hub: &Hub,
-        who: Proof<Users>,
+        who: Proof<'_, Users>,
         (Path(path), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let platform = hub.platform();
@@ -206,7 +214,11 @@ impl Endpoint<Hub> for Remove {
     )
     .audited("user.removed");
 
-    async fn call(hub: &Hub, who: Proof<Users>, Path(path): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(
+        hub: &Hub,
+        who: Proof<'_, Users>,
+        Path(path): Self::Input,
+    ) -> Result<Self::Output, Problem> {
         let platform = hub.platform();
         let user = read(hub, &who, path).await?;
         let granted = grant::<RemoveUser, _>(&who, &user)?;

@@ -19,7 +19,7 @@ use crate::{
 /// [`FlowError::Conflict`] for a revoked key.
 pub async fn change_key<R: Allows<ChangeKey>>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     service: Service,
     id: KeyId,
     patch: &KeyPatch,
@@ -57,7 +57,7 @@ pub async fn change_key<R: Allows<ChangeKey>>(
 /// Reads a key that is the caller's and not revoked.
 pub(super) async fn live_key<R: crate::policy::Requirement>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     service: Service,
     id: KeyId,
 ) -> Result<Key, FlowError> {

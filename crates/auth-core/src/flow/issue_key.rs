@@ -45,7 +45,7 @@ pub struct IssuedKey {
 /// [`FlowError::Conflict`] for a request that was sent before: the secret is not shown again.
 pub async fn issue_key<R: Allows<CreateKey>>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     grant: &Granted<CreateKey>,
     order: KeyOrder,
     once: impl Fn(KeyId) -> Option<Once>,

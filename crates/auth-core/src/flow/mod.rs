@@ -62,7 +62,7 @@ impl Platform {
     ///
     /// # Errors
     /// A caller whose key is gone, or that is no key.
-    pub async fn ceiling<R: Requirement>(&self, proof: &Proof<R>) -> Result<Ceiling, FlowError> {
+    pub async fn ceiling<R: Requirement>(&self, proof: &Proof<'_, R>) -> Result<Ceiling, FlowError> {
         match proof.principal() {
             Some(Principal::Operator) => Ok(Ceiling::NONE),
             Some(Principal::Key(key)) => {

@@ -16,7 +16,7 @@ use crate::{
 /// [`Denial::Absent`] for a key that is not the caller's.
 pub async fn revoke_key<R: Allows<RevokeKey>>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     service: Service,
     id: KeyId,
 ) -> Result<(), FlowError> {
@@ -31,7 +31,7 @@ pub async fn revoke_key<R: Allows<RevokeKey>>(
 /// [`Denial::Absent`] for a token that is not the caller's.
 pub async fn revoke_token<R: Allows<RevokeToken>>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     id: TokenId,
 ) -> Result<(), FlowError> {
     let token = platform.stores.tokens.read(proof.scope(), id).await?.ok_or(Denial::Absent)?;
@@ -45,7 +45,7 @@ pub async fn revoke_token<R: Allows<RevokeToken>>(
 /// [`Denial::Absent`] for an account that is not the caller's to suspend.
 pub async fn set_account_status<R: Allows<SuspendAccount>>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     account: &Account,
     status: Status,
 ) -> Result<(), FlowError> {
@@ -60,7 +60,7 @@ pub async fn set_account_status<R: Allows<SuspendAccount>>(
 /// [`Denial::Absent`] for a domain that is not the caller's to suspend.
 pub async fn set_domain_status<R: Allows<SuspendDomain>>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     domain: &Domain,
     status: Status,
 ) -> Result<(), FlowError> {

@@ -37,7 +37,7 @@ pub struct RotatedKey {
 /// [`FlowError::Invalid`] for an overlap above [`MOST_OVERLAP`], [`FlowError::Conflict`] for a revoked key.
 pub async fn rotate_key<R: Allows<RotateKey>>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     service: Service,
     id: KeyId,
     overlap: Duration,

@@ -25,7 +25,7 @@ pub enum Verified {
 /// The store's.
 pub async fn verify_key<R: Requirement>(
     platform: &Platform,
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     text: &str,
 ) -> Result<Verified, FlowError> {
     if !matches!(classify(text), Ok(Form::Key(_) | Form::Legacy | Form::Temp)) {

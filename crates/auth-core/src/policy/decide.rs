@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Denial, Refusal},
-    principal::{Origin, Principal},
+    principal::{Caller, Principal},
 };
 
 /// What a rule says of a caller.
@@ -40,10 +40,11 @@ pub fn judge(rule: Rule, who: Option<&Principal>) -> Verdict {
 /// # Errors
 /// [`Denial`] where the rule does not admit the caller.
 #[inline]
-pub fn decide<R: Requirement>(who: Option<Principal>, origin: Origin) -> Result<Proof<R>, Denial> {
-    match judge(R::RULE, who.as_ref()) {
-        Verdict::Public | Verdict::Met(_) => match R::Subject::of(who.as_ref()) {
-            Some(subject) => Ok(proof::made(subject, who, origin)),
+pub fn decide<R: Requirement>(caller: &Caller) -> Result<Proof<'_, R>, Denial> {
+    let who = caller.who.as_ref();
+    match judge(R::RULE, who) {
+        Verdict::Public | Verdict::Met(_) => match R::Subject::of(who) {
+            Some(subject) => Ok(proof::made(subject, caller)),
             None => Err(Denial::Forbidden { missing: &[] }),
         },
         Verdict::NoCredential => Err(Denial::Unauthenticated(Refusal::NoCredential)),

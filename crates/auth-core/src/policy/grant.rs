@@ -79,7 +79,10 @@ impl<A: Action> Clone for Granted<A> {
 ///
 /// # Errors
 /// [`Denial::Absent`] where the object is not the caller's: the answer of an object that does not exist.
-pub fn grant<A: Action, R: Allows<A>>(proof: &Proof<R>, object: &A::Object) -> Result<Granted<A>, Denial> {
+pub fn grant<A: Action, R: Allows<A>>(
+    proof: &Proof<'_, R>,
+    object: &A::Object,
+) -> Result<Granted<A>, Denial> {
     let who = proof.principal().ok_or(Denial::Absent)?;
     let tenant = object.tenant();
     if !Scope::of(Some(who)).covers(tenant) {
@@ -94,7 +97,7 @@ pub fn grant<A: Action, R: Allows<A>>(proof: &Proof<R>, object: &A::Object) -> R
 /// # Errors
 /// [`Denial::Absent`] for a suspended domain or an origin that is not listed.
 pub fn grant_to_page<R: Allows<OpenSession>>(
-    proof: &Proof<R>,
+    proof: &Proof<'_, R>,
     domain: &Domain,
     page: &WebOrigin,
 ) -> Result<Granted<OpenSession>, Denial> {
@@ -109,7 +112,7 @@ impl<A: OwnTarget> Granted<A> {
     ///
     /// # Errors
     /// [`Denial::Absent`] where the caller has no such tenant.
-    pub fn own<R: Allows<A>>(proof: &Proof<R>) -> Result<Self, Denial> {
+    pub fn own<R: Allows<A>>(proof: &Proof<'_, R>) -> Result<Self, Denial> {
         let who = proof.principal().ok_or(Denial::Absent)?;
         let tenant = who.tenant().ok_or(Denial::Absent)?;
         let target = A::own(tenant).ok_or(Denial::Absent)?;

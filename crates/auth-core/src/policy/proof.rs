@@ -1,7 +1,10 @@
 //! The proof that a caller met a requirement.
 
 use super::{Rule, Scope};
-use crate::principal::{KeyPrincipal, Origin, Principal, TokenPrincipal};
+use crate::{
+    id::DomainId,
+    principal::{Caller, KeyPrincipal, Origin, Principal, TokenPrincipal},
+};
 
 /// What a handler requires: data for the tables, a type for the handler.
 pub trait Requirement: 'static {
@@ -13,9 +16,9 @@ pub trait Requirement: 'static {
 
 /// What a handler may know of its caller. `of` answers `None` where the rule and the subject disagree,
 /// and the request is refused.
-pub trait Subject: Sized + Send + Sync {
+pub trait Subject: Send + Sync + 'static {
     /// The subject of this principal.
-    fn of(who: Option<&Principal>) -> Option<Self>;
+    fn of(who: Option<&Principal>) -> Option<&Self>;
 }
 
 /// The subject of public routes: nothing is known.
@@ -23,31 +26,46 @@ pub trait Subject: Sized + Send + Sync {
 pub struct Nobody;
 
 impl Subject for Nobody {
-    fn of(_: Option<&Principal>) -> Option<Self> {
-        Some(Self)
+    #[inline]
+    fn of(_: Option<&Principal>) -> Option<&Self> {
+        Some(&Self)
     }
 }
 
 impl Subject for Principal {
-    fn of(who: Option<&Principal>) -> Option<Self> {
-        who.copied()
+    #[inline]
+    fn of(who: Option<&Principal>) -> Option<&Self> {
+        who
     }
 }
 
 impl Subject for KeyPrincipal {
-    fn of(who: Option<&Principal>) -> Option<Self> {
+    #[inline]
+    fn of(who: Option<&Principal>) -> Option<&Self> {
         match who {
-            Some(Principal::Key(key)) => Some(*key),
+            Some(Principal::Key(key)) => Some(key),
             _ => None,
         }
     }
 }
 
 impl Subject for TokenPrincipal {
-    fn of(who: Option<&Principal>) -> Option<Self> {
+    #[inline]
+    fn of(who: Option<&Principal>) -> Option<&Self> {
         match who {
-            Some(Principal::Token(token)) => Some(*token),
+            Some(Principal::Token(token)) => Some(token),
             _ => None,
+        }
+    }
+}
+
+/// Of a caller of whom it matters only which domain it is of.
+impl Subject for DomainId {
+    fn of(who: Option<&Principal>) -> Option<&Self> {
+        match who? {
+            Principal::Key(key) => key.tenant.domain.as_ref(),
+            Principal::Token(token) => Some(&token.domain),
+            Principal::Operator => None,
         }
     }
 }
@@ -59,34 +77,34 @@ impl Subject for TokenPrincipal {
 /// # use auth_core::policy::{Nobody, Proof, Requirement, Rule};
 /// struct Open;
 /// impl Requirement for Open { const RULE: Rule = Rule::Public { because: "x" }; type Subject = Nobody; }
-/// let forged: Proof<Open> = Proof { subject: Nobody, who: None, origin: todo!() };
+/// let forged: Proof<Open> = Proof { subject: &Nobody, caller: todo!() };
 /// ```
-pub struct Proof<R: Requirement> {
-    subject: R::Subject,
-    who: Option<Principal>,
-    origin: Origin,
+pub struct Proof<'c, R: Requirement> {
+    subject: &'c R::Subject,
+    caller: &'c Caller,
 }
 
 /// Makes a proof; reachable from the decision alone.
-pub(super) fn made<R: Requirement>(subject: R::Subject, who: Option<Principal>, origin: Origin) -> Proof<R> {
-    Proof { subject, who, origin }
+#[inline]
+pub(super) const fn made<'c, R: Requirement>(subject: &'c R::Subject, caller: &'c Caller) -> Proof<'c, R> {
+    Proof { subject, caller }
 }
 
-impl<R: Requirement> Proof<R> {
+impl<'c, R: Requirement> Proof<'c, R> {
     /// Who called, as far as the requirement says.
-    pub const fn subject(&self) -> &R::Subject {
-        &self.subject
+    pub const fn subject(&self) -> &'c R::Subject {
+        self.subject
     }
     /// The principal; `None` on a public route.
-    pub const fn principal(&self) -> Option<&Principal> {
-        self.who.as_ref()
+    pub const fn principal(&self) -> Option<&'c Principal> {
+        self.caller.who.as_ref()
     }
     /// Where the request came from.
-    pub const fn origin(&self) -> &Origin {
-        &self.origin
+    pub const fn origin(&self) -> &'c Origin {
+        &self.caller.origin
     }
     /// What the caller may see: every query of a handler carries it.
-    pub fn scope(&self) -> Scope {
-        Scope::of(self.who.as_ref())
+    pub const fn scope(&self) -> Scope {
+        Scope::of(self.principal())
     }
 }

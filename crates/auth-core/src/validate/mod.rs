@@ -76,8 +76,8 @@ enum Glance {
     Ask(TokenDigest, Form),
 }
 
-/// A lookup that may wait.
-type Looking<'a> = Pin<Box<dyn Future<Output = Result<(), FlowError>> + Send + 'a>>;
+/// A look that may wait. Once it is done, whose credential it is has been noted.
+pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<(), FlowError>> + Send + 'a>>;
 
 impl Validator {
     /// A validator of one service that holds at most about `most` credentials. It serves from memory once
@@ -133,28 +133,30 @@ impl Validator {
         asked: Monotonic,
     ) -> Result<Principal, FlowError> {
         let mut who = None;
-        self.identify(text, source, asked, &mut who).await?;
+        if let Some(looking) = self.identify(text, source, asked, &mut who)? {
+            looking.await?;
+        }
         who.ok_or(Denial::Unauthenticated(Refusal::Unknown).into())
     }
 
     /// As [`authenticate`](Self::authenticate), and notes in `who` whose credential it is: also where its limits
-    /// then refuse it, so that the audit trail can name the key. Written in place, so that the common way
-    /// copies nothing.
+    /// then refuse it, so that the audit trail can name the key. What memory alone can tell is told at once and
+    /// written in place, so that the common way makes no future and copies nothing; else there is a look to be
+    /// awaited, which ends with an error as there.
     ///
     /// # Errors
-    /// As there. `who` is to be judged only where there is none.
-    #[inline]
-    pub async fn identify(
-        &self,
+    /// [`Denial::Unauthenticated`] with the cause. `who` is to be judged only where there is no error.
+    pub fn identify<'a>(
+        &'a self,
         text: &[u8],
         source: Option<IpAddr>,
         asked: Monotonic,
-        who: &mut Option<Principal>,
-    ) -> Result<(), FlowError> {
+        who: &'a mut Option<Principal>,
+    ) -> Result<Option<Looking<'a>>, Denial> {
         match self.glance(text, asked, who) {
-            Glance::Good { limited: false, first_use: false } => Ok(()),
-            Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
-            rare => self.look_further(rare, source, who).await,
+            Glance::Good { limited: false, first_use: false } => Ok(None),
+            Glance::Refused(cause) => Err(Denial::Unauthenticated(cause)),
+            rare => Ok(Some(self.look_further(rare, source, who))),
         }
     }
 
@@ -199,24 +201,14 @@ impl Validator {
         };
         let words = digest.words();
         let Some(hit) = self.table.find(words, now) else {
-            return self.glance_beyond(digest, form);
+            let unknown = self.may_be_key_only(form) && !self.filter.may_hold(words);
+            return if unknown { Glance::Refused(Refusal::Unknown) } else { Glance::Ask(digest, form) };
         };
         if let Some(cause) = hit.record.refusal(now) {
             return Glance::Refused(cause);
         }
-        *who = hit.record.principal();
+        hit.record.tell(who);
         Glance::Good { limited: hit.record.is_limited(), first_use: hit.first_use }
-    }
-
-    /// What memory says of a digest that the table does not hold.
-    #[cold]
-    #[inline(never)]
-    fn glance_beyond(&self, digest: TokenDigest, form: Form) -> Glance {
-        if self.may_be_key_only(form) && !self.filter.may_hold(digest.words()) {
-            Glance::Refused(Refusal::Unknown)
-        } else {
-            Glance::Ask(digest, form)
-        }
     }
 
     /// Whether a text of this form can be a key of this service and nothing else, so that the filter of all

@@ -175,38 +175,47 @@ impl Words {
     }
 
     /// Whose it is; `None` for words that `pack` does not make.
-    #[inline]
     pub(super) fn principal(&self) -> Option<Principal> {
+        let mut who = None;
+        self.tell(&mut who);
+        who
+    }
+
+    /// Writes whose it is where it is to lie; nothing for words that `pack` does not make. A principal that were
+    /// passed on as a value would be copied before its words have left the store buffer, and wait for them.
+    #[inline]
+    pub(super) fn tell(&self, who: &mut Option<Principal>) {
         let [id_h, id_l, account_h, account_l, domain_h, domain_l, parent_h, parent_l, end, meta] = self.0;
-        let account = AccountId::from_bytes(whole(account_h, account_l));
-        let domain = (meta & HAS_DOMAIN != 0).then(|| DomainId::from_bytes(whole(domain_h, domain_l)));
-        let end = (meta & HAS_END != 0).then(|| Timestamp::from_millis(end.cast_signed()));
-        let key = |service| {
-            Some(Principal::Key(KeyPrincipal {
-                id: KeyId::from_bytes(whole(id_h, id_l)),
-                service,
-                tenant: Tenant { account, domain },
-                permissions: Permissions::from_bits(u32::try_from(meta & PERMISSIONS).unwrap_or(0)),
-                expires_at: end,
-            }))
+        let domain = || DomainId::from_bytes(whole(domain_h, domain_l));
+        let expires_at = (meta & HAS_END != 0).then(|| Timestamp::from_millis(end.cast_signed()));
+        let kind = match (meta >> KIND) & 0xff {
+            service @ (HUB_KEY | DOMAIN_KEY) => {
+                *who = Some(Principal::Key(KeyPrincipal {
+                    id: KeyId::from_bytes(whole(id_h, id_l)),
+                    service: if service == HUB_KEY { Service::Hub } else { Service::Chatbot },
+                    tenant: Tenant {
+                        account: AccountId::from_bytes(whole(account_h, account_l)),
+                        domain: (meta & HAS_DOMAIN != 0).then(domain),
+                    },
+                    permissions: Permissions::from_bits(u32::try_from(meta & PERMISSIONS).unwrap_or(0)),
+                    expires_at,
+                }));
+                return;
+            }
+            TEMP => TokenKind::Temp,
+            WIDGET => TokenKind::Widget,
+            CHAT => TokenKind::Chat,
+            _ => return,
         };
-        let token = |kind| {
-            Some(Principal::Token(TokenPrincipal {
+        if let (true, Some(expires_at)) = (meta & HAS_DOMAIN != 0, expires_at) {
+            *who = Some(Principal::Token(TokenPrincipal {
                 id: TokenId::from_bytes(whole(id_h, id_l)),
                 kind,
-                account,
-                domain: domain?,
+                account: AccountId::from_bytes(whole(account_h, account_l)),
+                domain: domain(),
                 parent: (meta & HAS_PARENT != 0).then(|| KeyId::from_bytes(whole(parent_h, parent_l))),
-                expires_at: end?,
-            }))
-        };
-        match (meta >> KIND) & 0xff {
-            HUB_KEY => key(Service::Hub),
-            DOMAIN_KEY => key(Service::Chatbot),
-            TEMP => token(TokenKind::Temp),
-            WIDGET => token(TokenKind::Widget),
-            CHAT => token(TokenKind::Chat),
-            _ => None,
+                expires_at,
+            }));
         }
     }
 }

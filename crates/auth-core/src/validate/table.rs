@@ -36,7 +36,7 @@ type Slot = [AtomicU64; SLOT];
 const SLOT: usize = 1 + 4 + WORDS + 1;
 
 /// The record, if the slot holds this digest. Compared word by word without an early end.
-#[inline]
+#[inline(always)]
 fn read(slot: &Slot, digest: [u64; 4]) -> Option<Words> {
     let [version, held @ .., _] = slot;
     loop {
@@ -119,7 +119,7 @@ impl Groups {
     }
 
     /// The groups of a search: the home of the digest first.
-    #[inline]
+    #[inline(always)]
     fn walk(&self, digest: [u64; 4]) -> impl Iterator<Item = (usize, &AtomicU64)> {
         let count = self.tags.len();
         let home = scale(digest[0], count);
@@ -129,7 +129,7 @@ impl Groups {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, digest: [u64; 4]) -> Option<(&Slot, Words)> {
         let wanted = tag(digest) * ONES;
         for (group, tags) in self.walk(digest) {
@@ -226,7 +226,7 @@ impl Table {
     }
 
     /// What is known of a digest. Notes the use by one store a minute.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, digest: [u64; 4], now: Timestamp) -> Option<Hit> {
         let groups = self.groups.load();
         let (slot, record) = groups.find(digest)?;

@@ -20,7 +20,7 @@ impl<S: Service> Endpoint<S> for OpenApi {
     type Output = Shown<&'static serde_json::Value>;
     const SPEC: Spec =
         Spec::get("openapi", "/openapi.json", "The OpenAPI 3.1 document, from the route table.");
-    async fn call(_: &S, _: Proof<Reader>, (): ()) -> Result<Self::Output, Problem> {
+    async fn call(_: &S, _: Proof<'_, Reader>, (): ()) -> Result<Self::Output, Problem> {
         Ok(Shown(openapi::document::<S>()))
     }
 }
@@ -34,7 +34,7 @@ impl<S: Service> Endpoint<S> for Docs {
     type Input = ();
     type Output = Html;
     const SPEC: Spec = Spec::get("docs", "/docs", "Every route, for people.");
-    async fn call(_: &S, _: Proof<Reader>, (): ()) -> Result<Html, Problem> {
+    async fn call(_: &S, _: Proof<'_, Reader>, (): ()) -> Result<Html, Problem> {
         let mut rows = String::new();
         for row in S::TABLE.rows() {
             let view = RouteView::of(row);
@@ -56,7 +56,7 @@ impl<S: Service> Endpoint<S> for Problems {
     type Output = Html;
     const SPEC: Spec =
         Spec::get("docs_problems", "/docs/problems", "Every kind of problem that is answered.");
-    async fn call(_: &S, _: Proof<Reader>, (): ()) -> Result<Html, Problem> {
+    async fn call(_: &S, _: Proof<'_, Reader>, (): ()) -> Result<Html, Problem> {
         let mut rows = String::new();
         for kind in Kind::ALL {
             line(&mut rows, kind.code(), &[&kind.status().to_string(), kind.code(), kind.title()]);

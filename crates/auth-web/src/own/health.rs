@@ -34,7 +34,7 @@ impl<S: Service> Endpoint<S> for Live {
     type Input = ();
     type Output = Shown<Health>;
     const SPEC: Spec = Spec::get("health_live", "/health/live", "The process answers.");
-    async fn call(_: &S, _: Proof<Probe>, (): ()) -> Result<Self::Output, Problem> {
+    async fn call(_: &S, _: Proof<'_, Probe>, (): ()) -> Result<Self::Output, Problem> {
         Ok(Shown(Health { status: "ok" }))
     }
 }
@@ -49,7 +49,7 @@ impl<S: Service> Endpoint<S> for Ready {
     type Output = Shown<Health>;
     const SPEC: Spec =
         Spec::get("health_ready", "/health/ready", "The store answers and the revocation stream is live.");
-    async fn call(service: &S, _: Proof<Probe>, (): ()) -> Result<Self::Output, Problem> {
+    async fn call(service: &S, _: Proof<'_, Probe>, (): ()) -> Result<Self::Output, Problem> {
         let platform = service.platform();
         platform.stores.revocations.head().await?;
         if !platform.validator.is_current() {

@@ -67,7 +67,7 @@ impl<S: Service> Endpoint<S> for Routes {
     type Input = ();
     type Output = Shown<Vec<RouteView>>;
     const SPEC: Spec = Spec::get("auth_routes", "/auth/routes", "Every route, and what it requires.");
-    async fn call(_: &S, _: Proof<Reader>, (): ()) -> Result<Self::Output, Problem> {
+    async fn call(_: &S, _: Proof<'_, Reader>, (): ()) -> Result<Self::Output, Problem> {
         Ok(Shown(S::TABLE.rows().iter().map(RouteView::of).collect()))
     }
 }

@@ -15,7 +15,7 @@ use auth_core::{
         Proof, Requirement, Rights, Rule, Scope, decide, grant,
     },
     port::{CreateAccount, CreateDomain, CreateKey, Creation, MintToken, Notice, Once, Seq, Stores},
-    principal::{KeyPrincipal, Origin, Principal, Tenant, TokenKind},
+    principal::{Caller, KeyPrincipal, Origin, Principal, Tenant, TokenKind},
     secret::TokenDigest,
     service::Service,
     time::{Clock as _, Timestamp},
@@ -58,11 +58,11 @@ impl Requirement for May {
 
 impl<A: Action> Allows<A> for May {}
 
-/// The proof of a principal.
-pub fn proof(who: Principal) -> Proof<May> {
-    let origin =
-        Origin { source: Some(std::net::Ipv4Addr::LOCALHOST.into()), request_id: "contract".to_owned() };
-    decide(Some(who), origin).ok().unwrap()
+/// The proof of a principal. The callers of a test live as long as it does.
+pub fn proof(who: Principal) -> Proof<'static, May> {
+    let source = Some(std::net::Ipv4Addr::LOCALHOST.into());
+    let origin = Origin { source, request_id: "contract".to_owned() };
+    decide(Box::leak(Box::new(Caller { who: Some(who), origin }))).ok().unwrap()
 }
 
 /// The operator's grant of an action on an object.
