@@ -200,7 +200,8 @@ impl Validator {
             return Glance::Ask(digest, form);
         };
         let words = digest.words();
-        let Some(hit) = self.table.find(words, now) else {
+        let table = self.table.read();
+        let Some(hit) = table.find(words, now) else {
             let unknown = self.may_be_key_only(form) && !self.filter.may_hold(words);
             return if unknown { Glance::Refused(Refusal::Unknown) } else { Glance::Ask(digest, form) };
         };

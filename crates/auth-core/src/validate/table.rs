@@ -8,7 +8,8 @@
 //! sixteen words: a version (a sequence lock: odd while it is written), the digest, the record, the minute of
 //! the last use. A search goes from group to group and ends at the first one that has a free slot; nothing is
 //! ever taken out of a table, so no search is cut short: what must be read again is marked stale instead, and
-//! is left behind when the table is rebuilt.
+//! is left behind when the table is rebuilt. A digest lies at its seat, a lane that it names itself, where that
+//! was free: so the slot can be asked for while the tags are still on their way from memory.
 
 use super::record::{Record, State, WORDS, Words};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     secret::TokenDigest,
     time::Timestamp,
 };
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
@@ -97,6 +98,13 @@ fn tag(digest: [u64; 4]) -> u64 {
     (digest[1] & 0xff).max(1)
 }
 
+/// The lane of the seat of a digest, by bits that neither its group nor its tag uses.
+#[inline]
+const fn seat(digest: [u64; 4]) -> usize {
+    let [_, word, ..] = digest;
+    (word >> 8) as usize % LANES
+}
+
 struct Groups {
     tags: Box<[AtomicU64]>,
     /// The slots, behind as many words as bring the first one to a multiple of 128 bytes: two cache lines.
@@ -132,6 +140,11 @@ impl Groups {
     #[inline(always)]
     fn find(&self, digest: [u64; 4]) -> Option<(&Slot, Words)> {
         let wanted = tag(digest) * ONES;
+        let home = scale(digest[0], self.tags.len());
+        if let Some([first, .., last]) = self.slots().get(home * LANES + seat(digest)) {
+            // What is read here is not used: both cache lines of the seat are on their way.
+            _ = (first.load(Ordering::Relaxed), last.load(Ordering::Relaxed));
+        }
         for (group, tags) in self.walk(digest) {
             let tags = tags.load(Ordering::Acquire);
             let mut hits = zero_bytes(tags ^ wanted);
@@ -151,14 +164,16 @@ impl Groups {
         None
     }
 
-    /// Puts a digest that is not held into the first free slot; `false` where there is none.
+    /// Puts a digest that is not held at its seat, or else into the first free slot; `false` where there is none.
     fn put(&self, digest: [u64; 4], record: Words, minute: u64) -> bool {
         for (group, tags) in self.walk(digest) {
             let held = tags.load(Ordering::Relaxed);
             let free = zero_bytes(held);
             if free != 0 {
-                let lane = free.trailing_zeros() / 8;
-                if let Some(slot) = self.slots().get(group * LANES + lane as usize) {
+                let seat = seat(digest);
+                let is_free = (held >> (seat * 8)) & 0xff == 0;
+                let lane = if is_free { seat } else { (free.trailing_zeros() / 8) as usize };
+                if let Some(slot) = self.slots().get(group * LANES + lane) {
                     write(slot, digest, record);
                     used(slot).store(minute, Ordering::Relaxed);
                     tags.store(held | (tag(digest) << (lane * 8)), Ordering::Release);
@@ -196,6 +211,25 @@ impl Groups {
     }
 }
 
+/// A table that is being read. To let go of it waits for all that is being read: so what else a look needs is
+/// read before.
+pub(super) struct Reading(Guard<Arc<Groups>>);
+
+impl Reading {
+    /// What is known of a digest. Notes the use by one store a minute.
+    #[inline(always)]
+    pub(super) fn find(&self, digest: [u64; 4], now: Timestamp) -> Option<Hit> {
+        let (slot, record) = self.0.find(digest)?;
+        if record.state() == State::Stale {
+            return None;
+        }
+        let minute = now.millis().unsigned_abs() / 60_000;
+        let first_use = used(slot).load(Ordering::Relaxed) < minute
+            && used(slot).fetch_max(minute, Ordering::Relaxed) < minute;
+        Some(Hit { record, first_use })
+    }
+}
+
 /// What a reader finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hit {
@@ -225,18 +259,10 @@ impl Table {
         Self { groups: ArcSwap::from_pointee(Groups::new(LEAST_GROUPS)), writer: Mutex::new(writer), most }
     }
 
-    /// What is known of a digest. Notes the use by one store a minute.
-    #[inline(always)]
-    pub(super) fn find(&self, digest: [u64; 4], now: Timestamp) -> Option<Hit> {
-        let groups = self.groups.load();
-        let (slot, record) = groups.find(digest)?;
-        if record.state() == State::Stale {
-            return None;
-        }
-        let minute = now.millis().unsigned_abs() / 60_000;
-        let first_use = used(slot).load(Ordering::Relaxed) < minute
-            && used(slot).fetch_max(minute, Ordering::Relaxed) < minute;
-        Some(Hit { record, first_use })
+    /// The table as it is now, for one look.
+    #[inline]
+    pub(super) fn read(&self) -> Reading {
+        Reading(self.groups.load())
     }
 
     /// The number up to which notices were applied: a fill notes it before it reads the store.

@@ -34,7 +34,7 @@ fn notice(seq: i64, about: About, ended: bool) -> Notice {
 }
 
 fn held(table: &Table, n: u32) -> Option<Record> {
-    table.find(digest(n).words(), NOW).and_then(|hit| Record::unpack(hit.record))
+    table.read().find(digest(n).words(), NOW).and_then(|hit| Record::unpack(hit.record))
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_use_is_noted_once_a_minute() {
     table.fill(Seq(0), &digest(1), record(1), NOW);
     let first_use = |millis| {
         let now = Timestamp::from_millis(NOW.millis() + millis);
-        table.find(digest(1).words(), now).unwrap().first_use
+        table.read().find(digest(1).words(), now).unwrap().first_use
     };
     assert!(!first_use(0));
     assert!(first_use(60_000));
