@@ -77,10 +77,8 @@ impl Filter {
     #[inline]
     pub(super) fn may_hold(&self, words: [u64; 4]) -> bool {
         let Some(block) = self.bits().and_then(|bits| bits.block(words)) else { return false };
-        // All of them, without a branch for each: which one fails first is as good as random.
-        probes(words[2]).fold(true, |held, (word, bit)| {
-            held & block.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
-        })
+        probes(words[2])
+            .all(|(word, bit)| block.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0))
     }
     #[inline]
     fn bits(&self) -> Option<&Bits> {

@@ -9,7 +9,7 @@
 //! the last use. A search goes from group to group and ends at the first one that has a free slot; nothing is
 //! ever taken out of a table, so no search is cut short: what must be read again is marked stale instead, and
 //! is left behind when the table is rebuilt. A digest lies at its seat, a lane that it names itself, where that
-//! was free: so the slot can be asked for while the tags are still on their way from memory.
+//! was free: so in a large table the slot is asked for while the tags are still on their way from memory.
 
 use super::record::{Record, State, WORDS, Words};
 use crate::{
@@ -29,6 +29,8 @@ use std::{
 
 const LANES: usize = 8;
 const LEAST_GROUPS: usize = 128;
+/// The tags of so many groups fill the first-level cache: those of more are waited for.
+const FAR: usize = 4096;
 /// How many notices are remembered for the check of a fill.
 const RECENT: usize = 4096;
 
@@ -141,9 +143,12 @@ impl Groups {
     fn find(&self, digest: [u64; 4]) -> Option<(&Slot, Words)> {
         let wanted = tag(digest) * ONES;
         let home = scale(digest[0], self.tags.len());
-        if let Some([first, .., last]) = self.slots().get(home * LANES + seat(digest)) {
-            // What is read here is not used: both cache lines of the seat are on their way.
-            _ = (first.load(Ordering::Relaxed), last.load(Ordering::Relaxed));
+        if self.tags.len() > FAR
+            && let Some([first, ..]) = self.slots().get(home * LANES + seat(digest))
+        {
+            // What is read here is not used: the first of its two cache lines is on its way. Both of them would
+            // make an unknown digest dearer than a known one.
+            _ = first.load(Ordering::Relaxed);
         }
         for (group, tags) in self.walk(digest) {
             let tags = tags.load(Ordering::Acquire);
