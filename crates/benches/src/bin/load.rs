@@ -15,7 +15,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fmt::Write as _,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
     thread,
@@ -63,7 +63,7 @@ fn be_the_service(keys: u32) {
     println!("{}", listener.local_addr().unwrap());
     let (stop, stopped) = watch::channel(false);
     thread::spawn(move || {
-        for line in std::io::stdin().lines() {
+        for line in io::stdin().lines() {
             line.unwrap();
             println!("{}", process_nanos());
         }
@@ -169,7 +169,7 @@ fn load_one(arguments: &Arguments, keys: &Texts, bar: &ProgressBar) -> Rounds {
 
 /// Connections, each with the next request sent as soon as its answer was read: the service never waits.
 struct Client {
-    connections: Vec<BufReader<TcpStream>>,
+    connections: Vec<BufReader<Awake>>,
     pipeline: u32,
     keys: Texts,
     next: Seed,
@@ -182,7 +182,8 @@ impl Client {
             #[expect(clippy::disallowed_methods, reason = "this is the client")]
             let stream = TcpStream::connect(address).unwrap();
             stream.set_nodelay(true).unwrap();
-            BufReader::new(stream)
+            stream.set_nonblocking(true).unwrap();
+            BufReader::new(Awake(stream))
         };
         let connections = (0..arguments.connections).map(connect).collect();
         let (pipeline, next) = (arguments.pipeline, Seed::new(5));
@@ -206,15 +207,29 @@ impl Client {
                         let head = "Host: localhost\r\nAuthorization: Bearer";
                         write!(line, "GET {path} HTTP/1.1\r\n{head} {key}\r\n\r\n").unwrap();
                     }
-                    connection.get_mut().write_all(line.as_bytes()).unwrap();
+                    connection.get_mut().0.write_all(line.as_bytes()).unwrap();
                 }
             }
         }
     }
 }
 
+/// A stream whose reader never sleeps: to wake it would be charged to the service, now and then and by its speed.
+struct Awake(TcpStream);
+
+impl Read for Awake {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::hint::spin_loop(),
+                read => return read,
+            }
+        }
+    }
+}
+
 /// Reads an answer, which must be good.
-fn read(connection: &mut BufReader<TcpStream>, line: &mut String) {
+fn read(connection: &mut BufReader<Awake>, line: &mut String) {
     let mut length = 0;
     let mut first = true;
     loop {
@@ -228,5 +243,5 @@ fn read(connection: &mut BufReader<TcpStream>, line: &mut String) {
             break;
         }
     }
-    std::io::copy(&mut connection.take(length), &mut std::io::sink()).unwrap();
+    io::copy(&mut connection.take(length), &mut io::sink()).unwrap();
 }
