@@ -136,7 +136,7 @@ pub struct Origin {
 /// Whoever makes a request: what the decision judges, and its proofs refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose credential was presented; `None` where there was none, or no good one.
+    /// Whose credential was presented, also where its limits refuse it; `None` where there was none, or no good one.
     pub who: Option<Principal>,
     /// Where from.
     pub origin: Origin,

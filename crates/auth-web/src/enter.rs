@@ -46,7 +46,7 @@ pub(crate) fn enter<S: Service, E: Endpoint<S>>(
         };
         protect(&mut response, &caller.origin.request_id);
         let took = app.platform().clock.monotonic().nanos() - began.nanos();
-        note(E::SPEC.id, &request, &response, &caller, took);
+        log_access(E::SPEC.id, &request, &response, &caller, took);
         response
     })
 }
@@ -117,7 +117,7 @@ fn refuse<'a, S: Service, E: Endpoint<S>>(
 }
 
 /// A line of the access log.
-fn note(route: &str, request: &HttpRequest, response: &HttpResponse, caller: &Caller, nanos: u64) {
+fn log_access(route: &str, request: &HttpRequest, response: &HttpResponse, caller: &Caller, nanos: u64) {
     tracing::info!(
         target: "access",
         request_id = caller.origin.request_id,

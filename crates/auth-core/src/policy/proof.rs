@@ -73,11 +73,11 @@ impl Subject for DomainId {
 /// The caller met requirement `R`. Only [`decide`](super::decide()) makes one, so a handler that takes it
 /// cannot run without the decision:
 ///
-/// ```compile_fail
-/// # use auth_core::policy::{Nobody, Proof, Requirement, Rule};
+/// ```compile_fail,E0451
+/// # use auth_core::{policy::{Nobody, Proof, Requirement, Rule}, principal::Caller};
 /// struct Open;
 /// impl Requirement for Open { const RULE: Rule = Rule::Public { because: "x" }; type Subject = Nobody; }
-/// let forged: Proof<Open> = Proof { subject: &Nobody, caller: todo!() };
+/// fn forge(caller: &Caller) -> Proof<'_, Open> { Proof { subject: &Nobody, caller } }
 /// ```
 pub struct Proof<'c, R: Requirement> {
     subject: &'c R::Subject,

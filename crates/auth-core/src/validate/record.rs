@@ -181,8 +181,8 @@ impl Words {
         who
     }
 
-    /// Writes whose it is where it is to lie; nothing for words that `pack` does not make. A principal that were
-    /// passed on as a value would be copied before its words have left the store buffer, and wait for them.
+    /// Writes whose it is where it is to lie; `None` for words that `pack` does not make, whatever lay there. Passed
+    /// on as a value, a principal would be copied before its words have left the store buffer, and wait for them.
     #[inline]
     pub(super) fn tell(&self, who: &mut Option<Principal>) {
         let [id_h, id_l, account_h, account_l, domain_h, domain_l, parent_h, parent_l, end, meta] = self.0;
@@ -205,18 +205,22 @@ impl Words {
             TEMP => TokenKind::Temp,
             WIDGET => TokenKind::Widget,
             CHAT => TokenKind::Chat,
-            _ => return,
+            _ => {
+                *who = None;
+                return;
+            }
         };
-        if let (true, Some(expires_at)) = (meta & HAS_DOMAIN != 0, expires_at) {
-            *who = Some(Principal::Token(TokenPrincipal {
+        *who = match expires_at {
+            Some(expires_at) if meta & HAS_DOMAIN != 0 => Some(Principal::Token(TokenPrincipal {
                 id: TokenId::from_bytes(whole(id_h, id_l)),
                 kind,
                 account: AccountId::from_bytes(whole(account_h, account_l)),
                 domain: domain(),
                 parent: (meta & HAS_PARENT != 0).then(|| KeyId::from_bytes(whole(parent_h, parent_l))),
                 expires_at,
-            }));
-        }
+            })),
+            _ => None,
+        };
     }
 }
 
@@ -235,6 +239,23 @@ fn whole(high: u64, low: u64) -> [u8; 16] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn words_of_nobody_leave_nobody() {
+        let id = KeyId::from_bytes([1; 16]);
+        let tenant = Tenant { account: AccountId::from_bytes([2; 16]), domain: None };
+        let (service, permissions, expires_at) = (Service::Hub, Permissions::from_bits(1), None);
+        let before = Principal::Key(KeyPrincipal { id, service, tenant, permissions, expires_at });
+        let no_end = (TEMP << KIND) | HAS_DOMAIN;
+        let no_domain = (CHAT << KIND) | HAS_END;
+        for meta in [0, (CHAT + 1) << KIND, no_end, no_domain] {
+            let mut words = [7; WORDS];
+            *words.last_mut().unwrap() = meta;
+            let mut who = Some(before);
+            Words(words).tell(&mut who);
+            assert_eq!(who, None, "{meta:x}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -40,13 +40,17 @@ fn held(table: &Table, n: u32) -> Option<Record> {
 #[test]
 fn everything_filled_is_found_again_through_growth() {
     let table = Table::new(usize::MAX);
-    for n in 0..20_000 {
+    for n in 0..30_000 {
         table.fill(Seq(0), &digest(n), record(n), NOW);
+        if n == 10_000 {
+            assert!((0..=n).all(|n| held(&table, n) == Some(record(n))), "while the tags are near");
+        }
     }
-    for n in 0..20_000 {
+    assert!(table.groups.load().tags.len() > FAR);
+    for n in 0..30_000 {
         assert_eq!(held(&table, n), Some(record(n)));
     }
-    assert!((20_000..30_000).all(|n| held(&table, n).is_none()));
+    assert!((30_000..40_000).all(|n| held(&table, n).is_none()));
 }
 
 #[test]
