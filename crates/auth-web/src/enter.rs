@@ -1,4 +1,5 @@
-//! The one path of every request: throttle, authenticate, decide, parse, call, answer.
+//! The one path of every request: throttle, authenticate, decide, parse (and judge again, if there was a body to
+//! wait for), call, answer.
 
 use crate::{
     cors,
@@ -82,14 +83,35 @@ async fn attempt<S: Service, E: Endpoint<S>>(
             return Err(Denial::Unauthenticated(Refusal::Malformed).into());
         }
     }
-    let proof = decide::<E::Auth>(caller)?;
-    if !E::Input::READS_BODY {
-        without_body(request, payload).await?;
-    }
+    decide::<E::Auth>(caller)?;
+    let had_body = E::Input::READS_BODY || without_body(request, payload).await?;
     let input = E::Input::take(request, payload).await?;
+    if had_body {
+        identify_again::<S, E>(app, request, caller).await?;
+    }
+    let proof = decide::<E::Auth>(caller)?;
     // A panic is this request's alone: what it was given goes with it, and locks of the core survive it.
     let answered = AssertUnwindSafe(async { E::call(&app.service, proof, input).await }).catch_unwind().await;
     answered.unwrap_or_else(|_| Err(Problem::internal("the handler panicked")))?.respond()
+}
+
+/// Looks once more whose credential it is, since what it rests on may have been revoked while the body was waited
+/// for. Boxed and apart: most requests have no body.
+#[cold]
+fn identify_again<'a, S: Service, E: Endpoint<S>>(
+    app: &'a App<S>,
+    request: &'a HttpRequest,
+    caller: &'a mut Caller,
+) -> LocalBoxFuture<'a, Result<(), Problem>> {
+    Box::pin(async move {
+        let Caller { who, origin: Origin { source, .. } } = caller;
+        if who.is_some()
+            && let Some(Presented { text, .. }) = presented(E::SPEC.place, request)?
+        {
+            app.platform().validator.identify_again(&text, *source, who).await?;
+        }
+        Ok(())
+    })
 }
 
 /// Answers a problem, and counts it if it is a refusal of a guarded route. Boxed and apart: most requests have no

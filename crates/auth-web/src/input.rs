@@ -194,17 +194,17 @@ async fn body(request: &HttpRequest, payload: &mut Payload, media: &str) -> Resu
 }
 
 /// Takes a request of a route that reads no body. One that was sent all the same is dropped, within the limits of
-/// every body.
+/// every body. Whether there was one.
 #[inline]
-pub(crate) async fn without_body(request: &HttpRequest, payload: &mut Payload) -> Result<(), Problem> {
+pub(crate) async fn without_body(request: &HttpRequest, payload: &mut Payload) -> Result<bool, Problem> {
     let announced = || {
         let headers = request.headers();
         headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
     };
     match payload {
-        Payload::None => Ok(()),
-        _ if !announced() => Ok(()),
-        _ => in_time(collect(request, payload)).await.map(drop),
+        Payload::None => Ok(false),
+        _ if !announced() => Ok(false),
+        _ => in_time(collect(request, payload)).await.map(|_| true),
     }
 }
 

@@ -160,6 +160,30 @@ impl Validator {
         }
     }
 
+    /// As [`identify`](Self::identify), of a request that had to be waited for since: what it rested on may have
+    /// ended or been narrowed meanwhile, so `who` is forgotten and noted as it is now. It is one request still:
+    /// against a rate it was counted before.
+    ///
+    /// # Errors
+    /// As of [`authenticate`](Self::authenticate), but for a rate.
+    pub async fn identify_again(
+        &self,
+        text: &[u8],
+        source: Option<IpAddr>,
+        who: &mut Option<Principal>,
+    ) -> Result<(), FlowError> {
+        *who = None;
+        let limits = match (self.glance(text, self.reading(), who), &who) {
+            (Glance::Good { limited: true, .. }, Some(Principal::Key(key))) => {
+                Some(self.limits_of(key).await?)
+            }
+            (Glance::Good { .. }, _) => None,
+            (Glance::Refused(cause), _) => return Err(Denial::Unauthenticated(cause).into()),
+            (Glance::Ask(digest, form), _) => self.ask(&digest, form, source, who).await?,
+        };
+        Ok(limits.map_or(Ok(()), |limits| within_networks(&limits, source))?)
+    }
+
     /// The rare ways, apart from the common one, so that its code and its future stay small.
     #[cold]
     #[inline(never)]
@@ -182,7 +206,16 @@ impl Validator {
                     Ok(())
                 }
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
-                Glance::Ask(digest, form) => self.ask(&digest, form, source, who).await,
+                Glance::Ask(digest, form) => {
+                    let limits = self.ask(&digest, form, source, who).await?;
+                    if let (Some(Principal::Key(key)), Some(limits)) = (&who, &limits) {
+                        self.admit(key.id, limits, source)?;
+                    }
+                    if let Some(who) = who {
+                        self.note_use(who, self.clock.now());
+                    }
+                    Ok(())
+                }
             }
         })
     }
@@ -233,13 +266,14 @@ impl Validator {
         }
     }
 
+    /// Asks the store, and remembers its answer: whose it is, and the limits that are still to be met.
     async fn ask(
         &self,
         digest: &TokenDigest,
         form: Form,
         source: Option<IpAddr>,
         who: &mut Option<Principal>,
-    ) -> Result<(), FlowError> {
+    ) -> Result<Option<Arc<Limits>>, FlowError> {
         let subject = Subject::source(UNKNOWN, source);
         let throttled = |retry_after| Denial::Throttled { retry_after };
         self.throttle.check(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic()).map_err(throttled)?;
@@ -257,10 +291,8 @@ impl Validator {
         *who = Some(record.principal);
         if let (Principal::Key(key), Some(limits)) = (&record.principal, &limits) {
             self.limits.remember(key.id, noted, limits);
-            self.admit(key.id, limits, source)?;
         }
-        self.note_use(&record.principal, now);
-        Ok(())
+        Ok(limits)
     }
 
     async fn look_up(
@@ -312,9 +344,7 @@ impl Validator {
     }
 
     fn admit(&self, key: KeyId, limits: &Limits, source: Option<IpAddr>) -> Result<(), Denial> {
-        if source.is_none_or(|source| !limits.networks.contains(source)) && !limits.networks.is_any() {
-            return Err(Denial::Network);
-        }
+        within_networks(limits, source)?;
         let Some(rate) = limits.rate_limit else { return Ok(()) };
         let admitted = self.throttle.admit(Subject::Key(key), rate, self.clock.monotonic());
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })
@@ -351,6 +381,11 @@ impl Validator {
         }
         Ok(written?)
     }
+}
+
+fn within_networks(limits: &Limits, source: Option<IpAddr>) -> Result<(), Denial> {
+    let within = limits.networks.is_any() || source.is_some_and(|source| limits.networks.contains(source));
+    if within { Ok(()) } else { Err(Denial::Network) }
 }
 
 const fn state(ended: bool) -> State {
