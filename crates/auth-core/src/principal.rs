@@ -2,6 +2,7 @@
 
 use crate::{
     id::{AccountId, DomainId, KeyId, TokenId},
+    model::Version,
     policy::Permissions,
     service::Service,
     time::Timestamp,
@@ -41,6 +42,8 @@ pub struct KeyPrincipal {
     pub permissions: Permissions,
     /// When the presented secret ends.
     pub expires_at: Option<Timestamp>,
+    /// Its version when it was judged: what it makes is refused where the key has changed since.
+    pub version: Version,
 }
 
 /// Which kind of token.

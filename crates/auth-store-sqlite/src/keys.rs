@@ -93,6 +93,7 @@ impl KeyRow {
                 tenant: row::tenant(&self.account_id, self.domain_id.as_deref())?,
                 permissions: rights.permissions.iter().filter(|one| one.belongs_to(service)).collect(),
                 expires_at: row::maybe_time(end),
+                version: row::version(self.version),
             },
             limits: Limits { networks: rights.networks, rate_limit: rights.rate_limit },
             ended: self.revoked_at.is_some() || !owner_active,
@@ -122,12 +123,19 @@ async fn find_live(conn: &mut Conn, id: KeyId, version: Version) -> Done<Option<
     found.map(KeyRow::read).transpose()
 }
 
-/// Whether the key that bounds a write is still as it was when its rights were compared.
-async fn maker_stands(conn: &mut Conn, rights: &Bounded) -> Done<bool> {
-    match rights.maker() {
-        None => Ok(true),
-        Some((id, version)) => Ok(find_live(conn, id, version).await?.is_some()),
-    }
+/// Whether the key that makes something is still as it was when it was judged, and so is whose it is.
+pub(crate) async fn maker_stands(conn: &mut Conn, maker: Option<(KeyId, Version)>) -> Done<bool> {
+    let Some((id, version)) = maker else { return Ok(true) };
+    let active = Status::Active.name();
+    let live = keys::table
+        .inner_join(accounts::table)
+        .left_join(domains::table)
+        .filter(keys::id.eq(id.as_bytes().to_vec()))
+        .filter(keys::version.eq(version.number()))
+        .filter(keys::revoked_at.is_null())
+        .filter(accounts::status.eq(active))
+        .filter(keys::domain_id.is_null().or(domains::status.nullable().eq(active)));
+    Ok(live.count().get_result::<i64>(conn).await? > 0)
 }
 
 /// Inserts a key with its first secret; `false` where the secret is known.
@@ -199,7 +207,7 @@ impl Keys for Sqlite {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             answer_if_seen!(conn, once.as_ref(), new.at);
-            if !maker_stands(conn, &new.rights).await? {
+            if !maker_stands(conn, new.rights.maker()).await? {
                 return Ok(Creation::Stale);
             }
             let announced = notices::next(conn).await?;
@@ -249,7 +257,7 @@ impl Keys for Sqlite {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let Some(now) = find_live(conn, grant.target(), version).await? else { return Ok(Change::Stale) };
-            if !maker_stands(conn, &rights).await? {
+            if !maker_stands(conn, rights.maker()).await? {
                 return Ok(Change::Stale);
             }
             let changed = Key {
@@ -287,7 +295,7 @@ impl Keys for Sqlite {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let Some(now) = find_live(conn, grant.target(), version).await? else { return Ok(Change::Stale) };
-            if !maker_stands(conn, &rights).await? {
+            if !maker_stands(conn, rights.maker()).await? {
                 return Ok(Change::Stale);
             }
             let id = now.id.as_bytes().to_vec();

@@ -2,6 +2,7 @@
 
 use crate::{
     Sqlite, audit,
+    keys::maker_stands,
     lane::{self, Conn, Done},
     notices,
     once::{self, answer_if_seen},
@@ -14,7 +15,7 @@ use auth_core::{
     model::{NewToken, Page, Status, Token},
     policy::{Granted, Scope},
     port::{About, Answer, Creation, FoundToken, MintToken, Once, OpenSession, RevokeToken, Seq, Tokens},
-    principal::TokenKind,
+    principal::{Principal, TokenKind},
     secret::TokenDigest,
     time::Timestamp,
 };
@@ -199,6 +200,13 @@ impl Tokens for Sqlite {
         self.write(async move |conn| {
             answer_if_seen!(conn, once.as_ref(), new.at);
             let Some(domain) = grant.target().domain else { return Ok(Creation::Stale) };
+            let maker = match grant.who() {
+                Some(Principal::Key(key)) if new.parent == Some(key.id) => Some((key.id, key.version)),
+                _ => None,
+            };
+            if !maker_stands(conn, maker).await? {
+                return Ok(Creation::Stale);
+            }
             let done = insert(conn, domain, &new).await?;
             if done == Creation::Done(()) {
                 once::remember(conn, once, new.at).await?;

@@ -2,6 +2,7 @@
 
 use auth_core::{
     id::{AccountId, KeyId},
+    model::Version,
     policy::{Networks, Permissions},
     port::{Answer, FoundKey, KeyIndex, Limits, Notice, Renewal, ReplicaId, Revocations, Seq},
     principal::{KeyPrincipal, Tenant},
@@ -24,6 +25,7 @@ impl KeyIndex for Memory {
                 tenant: Tenant { account: AccountId::from_bytes([7; 16]), domain: None },
                 permissions: Permissions::all_of(service),
                 expires_at: None,
+                version: Version::FIRST,
             },
             limits: Limits { networks: Networks::ANY, rate_limit: None },
             ended: false,

@@ -20,7 +20,7 @@ use conformance::{
     ambient::{SeededEntropy, StepClock},
     contract::{
         Fixture,
-        fixture::{everything, granted, hub, name, operator, proof, unbounded},
+        fixture::{May, all_rights, everything, granted, hub, name, operator, proof, unbounded},
     },
     world::prove,
 };
@@ -45,7 +45,14 @@ const fn domain(number: u8) -> DomainId {
 
 fn key(service: Service, tenant: Tenant, permissions: Permissions) -> Principal {
     let id = KeyId::from_bytes([1; 16]);
-    Principal::Key(KeyPrincipal { id, service, tenant, permissions, expires_at: None })
+    Principal::Key(KeyPrincipal {
+        id,
+        service,
+        tenant,
+        permissions,
+        expires_at: None,
+        version: Version::FIRST,
+    })
 }
 
 fn token(kind: TokenKind, account: AccountId, domain: DomainId) -> Principal {
@@ -340,6 +347,7 @@ fn bearer_of(key: &Key) -> Proof<'static, Anybody> {
         tenant: key.tenant,
         permissions: key.rights.permissions,
         expires_at: key.rights.expires_at,
+        version: key.version,
     }))
 }
 
@@ -390,6 +398,33 @@ fn a_key_never_makes_changes_or_rotates_a_key_into_more_than_itself() {
     checked.unwrap();
 }
 
+#[test]
+fn a_key_that_was_rotated_since_it_was_judged_makes_nothing() {
+    let desk = Desk::open();
+    desk.runtime.block_on(async {
+        let maker = desk.key(all_rights(Service::Hub)).await;
+        let judged = bearer_of(&maker);
+        let by_operator: Proof<'_, May> = proof(operator());
+        let rotate = async |overlap| {
+            rotate_key(&desk.platform, &by_operator, Service::Hub, maker.id, overlap).await.unwrap().key
+        };
+        for overlap in [Duration::ZERO, Duration::from_secs(60)] {
+            let rotated = rotate(overlap).await;
+            let order =
+                || KeyOrder { service: Service::Hub, name: name("made"), rights: all_rights(Service::Hub) };
+            let grant = Granted::<CreateKey>::own(&judged).ok().unwrap();
+            let made = issue_key(&desk.platform, &judged, &grant, order(), |_| None).await;
+            assert!(matches!(made, Err(FlowError::Conflict(_))), "{made:?}");
+            let patch = KeyPatch { name: Set::To(name("changed")), ..KeyPatch::default() };
+            let changed = change_key(&desk.platform, &judged, Service::Hub, maker.id, &patch).await;
+            assert!(matches!(changed, Err(FlowError::Conflict(_))), "{changed:?}");
+            let again = rotate_key(&desk.platform, &judged, Service::Hub, maker.id, Duration::ZERO).await;
+            assert!(matches!(again, Err(FlowError::Conflict(_))), "{again:?}");
+            assert_eq!(desk.read(maker.id).await, rotated, "nothing was changed");
+        }
+    });
+}
+
 // The grant.
 
 /// Two accounts; the first has two domains, the second one.
@@ -425,7 +460,7 @@ fn key_of(tenant: Tenant) -> Key {
         tenant,
         name: name("key"),
         prefix: String::new(),
-        rights: conformance::contract::fixture::all_rights(Service::Hub),
+        rights: all_rights(Service::Hub),
         created_at: Timestamp::EPOCH,
         last_used_at: None,
         revoked_at: None,
@@ -457,7 +492,7 @@ fn who_is_nobody_is_granted_nothing() {
         assert!(!Scope::of(None).covers(Some(tenant)));
     }
     assert!(!Scope::of(None).covers(None));
-    let whole: Proof<'_, conformance::contract::fixture::May> = proof(operator());
+    let whole: Proof<'_, May> = proof(operator());
     assert!(Granted::<StartCall>::own(&whole).is_err(), "the operator has no tenant of its own");
     for (who, _) in callers() {
         let caller = caller(Some(who));

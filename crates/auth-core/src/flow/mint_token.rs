@@ -39,7 +39,8 @@ pub struct Minted {
 /// Mints a token for the caller's domain. It ends with the key that mints it, and no later than that key.
 ///
 /// # Errors
-/// [`Refusal::Revoked`] where the key, its domain or its account was ended meanwhile.
+/// [`Refusal::Revoked`] where the key, its domain or its account was ended meanwhile; [`FlowError::Conflict`] where
+/// the key was changed meanwhile, and for a request that was sent before: the token is not shown again.
 pub async fn mint_token(
     platform: &Platform,
     grant: &Granted<MintToken>,
@@ -73,6 +74,11 @@ pub async fn mint_token(
             Err(FlowError::Conflict(answer))
         }
         Creation::Mismatched => Err(mismatched()),
-        Creation::Taken | Creation::Stale => Err(Denial::Unauthenticated(Refusal::Revoked).into()),
+        Creation::Taken | Creation::Stale => {
+            if let Some(Principal::Key(key)) = grant.who() {
+                platform.own_key(key, grant.scope()).await?;
+            }
+            Err(Denial::Unauthenticated(Refusal::Revoked).into())
+        }
     }
 }

@@ -21,9 +21,10 @@ pub use verify_key::{Verified, verify_key};
 use crate::{
     entropy::Entropy,
     error::{Denial, FlowError, Refusal},
-    policy::{Ceiling, Proof, Requirement, Rights},
+    model::Key,
+    policy::{Ceiling, Proof, Requirement, Rights, Scope},
     port::Stores,
-    principal::Principal,
+    principal::{KeyPrincipal, Principal},
     service::Service,
     time::{Clock, Timestamp},
     validate::{MOST_HELD, Validator},
@@ -61,20 +62,27 @@ impl Platform {
     /// secret that was presented.
     ///
     /// # Errors
-    /// A caller whose key is gone, or that is no key.
+    /// A caller whose key is gone or was changed since it was judged, or that is no key.
     pub async fn ceiling<R: Requirement>(&self, proof: &Proof<'_, R>) -> Result<Ceiling, FlowError> {
         match proof.principal() {
             Some(Principal::Operator) => Ok(Ceiling::NONE),
             Some(Principal::Key(key)) => {
-                let own = self.stores.keys.read(key.service, proof.scope(), key.id).await?;
-                let own = own.filter(|own| own.revoked_at.is_none());
-                let own = own.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
+                let own = self.own_key(key, proof.scope()).await?;
                 // An old secret that works beside a new one ends sooner than its key: so does what it makes.
                 let expires_at = [own.rights.expires_at, key.expires_at].into_iter().flatten().min();
                 Ok(Ceiling::of_key(Rights { expires_at, ..own.rights }, own.id, own.version))
             }
             _ => Err(Denial::Forbidden { missing: &[] }.into()),
         }
+    }
+
+    /// The caller's own key, if it is as it was when the caller was judged: one that was rotated since may have been
+    /// presented with a secret that is none any more.
+    async fn own_key(&self, key: &KeyPrincipal, scope: Scope) -> Result<Key, FlowError> {
+        let own = self.stores.keys.read(key.service, scope, key.id).await?;
+        let own = own.filter(|own| own.revoked_at.is_none());
+        let own = own.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
+        if own.version == key.version { Ok(own) } else { Err(busy()) }
     }
 }
 

@@ -17,7 +17,7 @@ pub use token::{NewToken, Token};
 pub use user::{NewUser, User, UserPatch};
 
 /// Which state of a row was read. A write names it, and is refused as *stale* if the row changed since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version(i64);
 
 impl Version {

@@ -3,6 +3,7 @@
 use crate::{
     error::Refusal,
     id::{AccountId, DomainId, KeyId, TokenId},
+    model::Version,
     policy::Permissions,
     port::About,
     principal::{KeyPrincipal, Principal, Tenant, TokenKind, TokenPrincipal},
@@ -68,10 +69,10 @@ impl Record {
 
     /// The words that the table holds; `None` for a principal that has no credential.
     pub(super) fn pack(&self) -> Option<Words> {
-        let (kind, id, parent, permissions) = match &self.principal {
+        let (kind, id, parent, permissions, version) = match &self.principal {
             Principal::Key(key) => {
                 let kind = if key.service == Service::Hub { HUB_KEY } else { DOMAIN_KEY };
-                (kind, key.id.as_bytes(), None, key.permissions)
+                (kind, key.id.as_bytes(), None, key.permissions, Some(key.version))
             }
             Principal::Token(token) => {
                 let kind = match token.kind {
@@ -79,7 +80,7 @@ impl Record {
                     TokenKind::Widget => WIDGET,
                     TokenKind::Chat => CHAT,
                 };
-                (kind, token.id.as_bytes(), token.parent, Permissions::NONE)
+                (kind, token.id.as_bytes(), token.parent, Permissions::NONE, None)
             }
             Principal::Operator => return None,
         };
@@ -103,7 +104,9 @@ impl Record {
         let [id_high, id_low] = halves(id);
         let [account_high, account_low] = halves(tenant.account.as_bytes());
         let [domain_high, domain_low] = tenant.domain.map_or([0; 2], |domain| halves(domain.as_bytes()));
-        let [parent_high, parent_low] = parent.map_or([0; 2], |parent| halves(parent.as_bytes()));
+        // A key has no parent, and a token no version.
+        let version = version.map_or(0, |version| version.number().cast_unsigned());
+        let [parent_high, parent_low] = parent.map_or([version, 0], |parent| halves(parent.as_bytes()));
         let end = end.map_or(0, |end| end.millis().unsigned_abs());
         Some(Words([
             id_high,
@@ -199,6 +202,7 @@ impl Words {
                     },
                     permissions: Permissions::from_bits(u32::try_from(meta & PERMISSIONS).unwrap_or(0)),
                     expires_at,
+                    version: Version::from_stored(parent_h.cast_signed()),
                 }));
                 return;
             }
@@ -245,7 +249,8 @@ mod tests {
         let id = KeyId::from_bytes([1; 16]);
         let tenant = Tenant { account: AccountId::from_bytes([2; 16]), domain: None };
         let (service, permissions, expires_at) = (Service::Hub, Permissions::from_bits(1), None);
-        let before = Principal::Key(KeyPrincipal { id, service, tenant, permissions, expires_at });
+        let version = Version::FIRST;
+        let before = Principal::Key(KeyPrincipal { id, service, tenant, permissions, expires_at, version });
         let no_end = (TEMP << KIND) | HAS_DOMAIN;
         let no_domain = (CHAT << KIND) | HAS_END;
         for meta in [0, (CHAT + 1) << KIND, no_end, no_domain] {
@@ -262,7 +267,7 @@ mod tests {
         fn records_come_back_as_they_went_in(
             id: [u8; 16], account: [u8; 16], domain: Option<[u8; 16]>, parent: Option<[u8; 16]>,
             bits in 0_u32..512, end in proptest::option::of(0_i64..=Timestamp::MAX.millis()),
-            now in 0_i64..=Timestamp::MAX.millis(), kind in 0_usize..5, state in 0_usize..3, limited: bool,
+            version: i64, now in 0_i64..=Timestamp::MAX.millis(), kind in 0_usize..5, state in 0_usize..3, limited: bool,
         ) {
             let (account, end) = (AccountId::from_bytes(account), end.map(Timestamp::from_millis));
             let domain = domain.map(DomainId::from_bytes);
@@ -270,6 +275,7 @@ mod tests {
                 0 | 1 => Principal::Key(KeyPrincipal {
                     id: KeyId::from_bytes(id), service: Service::ALL[kind], tenant: Tenant { account, domain },
                     permissions: Permissions::from_bits(bits), expires_at: end,
+                    version: Version::from_stored(version),
                 }),
                 _ => Principal::Token(TokenPrincipal {
                     id: TokenId::from_bytes(id), kind: TokenKind::ALL[kind - 2], account,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     id::{AccountId, KeyId},
+    model::Version,
     policy::Permissions,
     port::About,
     principal::{KeyPrincipal, Principal, Tenant},
@@ -25,6 +26,7 @@ fn record(n: u32) -> Record {
         tenant,
         permissions: Permissions::from_bits(n % 512),
         expires_at: None,
+        version: Version::FIRST,
     });
     Record { principal, state: State::Live, limited: false }
 }

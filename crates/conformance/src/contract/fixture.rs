@@ -8,7 +8,7 @@ use auth_core::{
     id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
     model::{
         Account, Channel, Domain, DomainName, Email, Key, Language, Name, NewAccount, NewCall, NewDomain,
-        NewKey, NewToken, NewUser, Page, PhoneNumber, Prose,
+        NewKey, NewToken, NewUser, Page, PhoneNumber, Prose, Version,
     },
     policy::{
         Action, Allows, Bounded, Ceiling, Granted, Installation, Need, Networks, Permission, Permissions,
@@ -91,6 +91,7 @@ pub fn bearer(tenant: Tenant) -> Principal {
         tenant,
         permissions,
         expires_at: None,
+        version: Version::FIRST,
     })
 }
 
