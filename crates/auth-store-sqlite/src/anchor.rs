@@ -17,6 +17,27 @@ pub(crate) struct Anchor {
     told: Option<i64>,
 }
 
+/// How much of the file's end is looked at for the last heads: processes that share a store note theirs in any order.
+const TAIL: u64 = 64 * 1024;
+
+/// The newest head that a file remembers, by its end; `None` where there is no file, or no head in it.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn newest(path: &Path) -> std::io::Result<Option<Head>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    let tail = String::from_utf8_lossy(&tail);
+    Ok(tail.lines().filter_map(Head::from_anchor).max_by_key(|head| head.seq))
+}
+
 impl Anchor {
     /// Opens the file for appending, and notes the head that the trail was found with, so that there is no
     /// moment at which a trail has an entry and its anchor has nothing. Makes the file, readable by its owner
@@ -106,6 +127,30 @@ mod tests {
         anchor.note(head(2));
         let expected = [Head::START.to_anchor(), "1 01".to_owned(), head(2).to_anchor()];
         assert_eq!(text(&path).lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_newest_head_is_found_behind_lines_that_were_cut_off_or_came_late() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.anchor");
+        assert_eq!(newest(&path).unwrap(), None);
+        let mut anchor = Anchor::open(&path, Head::START).unwrap();
+        assert_eq!(newest(&path).unwrap(), Some(Head::START));
+        let late = head(7).to_anchor();
+        for seq in 1..200 {
+            anchor.note(head(seq));
+        }
+        let write = |text: &str| {
+            OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        };
+        for text in [late.as_str(), "\n200 0a", "\n\n", "\0\0\0"] {
+            write(text);
+            assert_eq!(newest(&path).unwrap(), Some(head(199)), "{text:?}");
+        }
+        for _ in 0..2000 {
+            write(&format!("{}\n", head(200).to_anchor()));
+        }
+        assert_eq!(newest(&path).unwrap(), Some(head(200)), "a long file is read from its end");
     }
 
     #[test]

@@ -86,20 +86,32 @@ async fn scan(conn: &mut Conn, from: i64, limit: u16) -> Done<Vec<Chained>> {
     rows.into_iter().map(EventRow::read).collect()
 }
 
-/// Checks that the key made the last entry of the trail, and answers the head that was proven so.
-pub(crate) async fn prove(conn: &mut Conn, chain: &ChainKey) -> Done<Head> {
+/// Checks that the key made the last entry of the trail and that the trail holds the head that its anchor remembers,
+/// and answers the head that was proven so.
+pub(crate) async fn prove(conn: &mut Conn, chain: &ChainKey, anchored: Option<Head>) -> Done<Head> {
     let head = head(conn).await?;
-    if head == Head::START {
-        return Ok(head);
-    }
-    let last: Option<EventRow> = audit_events::table.find(head.seq).first(conn).await.optional()?;
-    match last.map(EventRow::read).transpose()? {
-        Some(last) if last.link == head.link && chain.made(&last) => Ok(head),
-        _ => Err(Failure::Damaged(
+    if head != Head::START && !entry(conn, head).await?.is_some_and(|last| chain.made(&last)) {
+        return Err(Failure::Damaged(
             "the audit key is not the one that this store's trail was made with, or the trail was altered"
                 .to_owned(),
-        )),
+        ));
     }
+    let Some(anchored) = anchored.filter(|anchored| *anchored != Head::START) else { return Ok(head) };
+    if entry(conn, anchored).await?.is_none() {
+        return Err(Failure::Damaged(format!(
+            "the audit anchor remembers entry {} and the trail ends at {}, or has another one there: this is an older \
+             copy of the store, in which what was revoked since is live, or the trail was altered (docs/operations.md \
+             says how to restore a backup)",
+            anchored.seq, head.seq
+        )));
+    }
+    Ok(head)
+}
+
+/// The entry that a head stands for.
+async fn entry(conn: &mut Conn, head: Head) -> Done<Option<Chained>> {
+    let found: Option<EventRow> = audit_events::table.find(head.seq).first(conn).await.optional()?;
+    Ok(found.map(EventRow::read).transpose()?.filter(|entry| entry.link == head.link))
 }
 
 /// Appends entries. The head is read and written in the transaction that is under way.

@@ -455,7 +455,18 @@ async fn an_older_copy_put_back_is_found_by_the_anchor() {
     for name in ["audit.anchor", "audit.key"] {
         std::fs::copy(trail.dir.path().join(name), back.path().join(name)).unwrap();
     }
+    let refused = auth_store::open(&location(back.path()), &SeededEntropy::new(0)).await;
+    let refused = refused.map(|_| ()).unwrap_err().to_string();
+    let at = trail.truth.last().unwrap().seq;
+    assert!(
+        refused.contains(&format!("remembers entry {} and the trail ends at {at}", newest.seq)),
+        "{refused}"
+    );
+    // Where the anchor was away while it was opened.
+    let (anchor, away) = (back.path().join("audit.anchor"), back.path().join("away"));
+    std::fs::rename(&anchor, &away).unwrap();
     let older = open(back.path()).await;
+    std::fs::rename(&away, &anchor).unwrap();
     let remembered = |seq| Err(Broken::Anchor { seq }.to_string());
     assert_eq!(check(back.path()).await, remembered(newest.seq));
     // It goes on, past what the anchor remembers: the anchor does not forget.
