@@ -17,9 +17,10 @@ use auth_core::{
 };
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    dsl::sql,
+    sql_types::{BigInt, Text},
 };
 use diesel_async::RunQueryDsl;
-use std::collections::BTreeMap;
 
 #[derive(Queryable)]
 struct CallRow {
@@ -143,20 +144,19 @@ impl Calls for Sqlite {
             let billed = at_once.or(at_its_time.and(made));
             let query = calls::table
                 .filter(billed)
-                .select((dsl::created_at, dsl::scheduled_time, dsl::channel))
+                .select(sql::<(Text, Text, BigInt)>(
+                    "strftime('%Y-%m', coalesce(scheduled_time, created_at) / 1000, 'unixepoch'), channel, count(*)",
+                ))
+                .group_by(sql::<Text>("1, 2"))
+                .order(sql::<Text>("1, 2"))
                 .into_boxed();
             let query = scoped!(query, scope, account: dsl::account_id, domain: none);
-            let rows: Vec<(i64, Option<i64>, String)> = query.load(conn).await?;
-            let mut counts: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
-            for (at, scheduled, channel) in rows {
-                let month: String = row::time(scheduled.unwrap_or(at)).to_string().chars().take(7).collect();
+            let rows: Vec<(String, String, i64)> = query.load(conn).await?;
+            let usage = |(month, channel, calls): (String, String, i64)| {
                 let channel = row::word(Channel::parse(&channel), &channel)?;
-                *counts.entry((month, channel.name())).or_default() += 1;
-            }
-            let usage = |((month, channel), calls): ((String, &str), u64)| {
-                Channel::parse(channel).map(|channel| Usage { month, channel, calls })
+                Ok(Usage { month, channel, calls: calls.unsigned_abs() })
             };
-            Ok(counts.into_iter().filter_map(usage).collect())
+            rows.into_iter().map(usage).collect()
         })
         .await
     }

@@ -32,6 +32,9 @@ use std::{
 /// Connections for reading, a process.
 const READERS: usize = 4;
 
+/// Connections for what may go through much of a tenant's: its calls, its audit trail.
+const REPORT_READERS: usize = 2;
+
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -92,14 +95,17 @@ pub fn open_trail(path: &Path) -> Result<Trail, StoreError> {
 /// its start: looking at the file itself lets go of the locks that the process already holds on it (POSIX).
 ///
 /// # Errors
-/// One line that says what is wrong. A file that is foreign, damaged, or of a newer version was not touched.
+/// One line that says what is wrong. A file that is foreign, damaged, or of a newer version was not touched; one
+/// that is older than its anchor is an old copy put back, in which what was revoked since would be live again.
 pub fn open(options: &Options) -> Result<Stores, StoreError> {
     let path = file::resolve(&options.path)?;
     file::prepare(&path)?;
     let failed =
         |path: &Path, error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
     let mut conn = lane::connect(&path)?;
-    let head = lane::now(audit::prove(&mut conn, &options.chain))?;
+    // Read before the trail, which only grows: another process may be writing both.
+    let anchored = anchor::newest(&options.anchor).map_err(|error| failed(&options.anchor, error))?;
+    let head = lane::now(audit::prove(&mut conn, &options.chain, anchored))?;
     file::keep_private(&options.anchor)?;
     let anchor = Anchor::open(&options.anchor, head).map_err(|error| failed(&options.anchor, error))?;
     let writer = Writer::start(conn, anchor).map_err(|error| failed(&path, error))?;
@@ -113,16 +119,17 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
         watch: Arc::new(Mutex::new(Watch::new(lane::connect(&path)?))),
         chain: Arc::new(options.chain.clone()),
     });
-    let stream = Arc::new(Sqlite { readers: readers(STREAM_READERS)?, ..Sqlite::clone(&store) });
+    let with = |readers| Arc::new(Sqlite { readers, ..Sqlite::clone(&store) });
+    let (stream, reports) = (with(readers(STREAM_READERS)?), with(readers(REPORT_READERS)?));
     Ok(Stores {
         accounts: Arc::clone(&store) as _,
         users: Arc::clone(&store) as _,
         domains: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,
         key_index: Arc::clone(&stream) as _,
-        tokens: Arc::clone(&store) as _,
-        calls: Arc::clone(&store) as _,
-        audit: store,
+        tokens: store,
+        calls: Arc::clone(&reports) as _,
+        audit: reports,
         revocations: stream,
     })
 }

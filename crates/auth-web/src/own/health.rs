@@ -48,11 +48,10 @@ impl<S: Service> Endpoint<S> for Ready {
     type Input = ();
     type Output = Shown<Health>;
     const SPEC: Spec =
-        Spec::get("health_ready", "/health/ready", "The store answers and the revocation stream is live.");
+        Spec::get("health_ready", "/health/ready", "The store answered within a lease: the stream is live.");
     async fn call(service: &S, _: Proof<'_, Probe>, (): ()) -> Result<Self::Output, Problem> {
-        let platform = service.platform();
-        platform.stores.revocations.head().await?;
-        if !platform.validator.is_current() {
+        // Known from memory: whoever asks, and however often, costs the store nothing.
+        if !service.platform().validator.is_current() {
             return Err(Problem::new(Kind::Unavailable, "The revocation stream is not live."));
         }
         Ok(Shown(Health { status: "ok" }))
