@@ -3,21 +3,26 @@
 use crate::{
     id::{KeyId, TokenId},
     time::Monotonic,
+    validate::MOST_HELD,
 };
 use std::{
     collections::HashMap,
     hash::Hash,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// At most this many subjects of one kind are counted at once; when there are more, those whose window is over go,
-/// and if none is, newcomers are refused until one is: a flood closes itself out and forgets nobody.
-const MOST_SUBJECTS: usize = 100_000;
+/// At most this many addresses are counted at once for one purpose. When there are more, those whose window is over
+/// go; if none is, a newcomer is counted with all newcomers of its network: a flood forgets nobody, and closes out
+/// what comes from where it comes from.
+const MOST_ADDRESSES: usize = 100_000;
+
+/// At most this many keys, and sessions, are counted at once: as many as a validator holds.
+const MOST_KNOWN: usize = MOST_HELD;
 
 /// How often those whose window is over are looked for at the most: a look goes through all of them.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -55,12 +60,22 @@ struct Window {
     count: u32,
 }
 
-/// The counters of one process, apart by kind: a flood of sources takes no room from keys and sessions.
-#[derive(Debug, Default)]
+/// The counters of one process, apart by kind and by purpose: a flood at one route takes no room from another.
+#[derive(Debug)]
 pub struct Throttle {
-    keys: Windows<KeyId>,
-    sessions: Windows<TokenId>,
-    sources: Windows<(&'static str, IpAddr)>,
+    keys: Mutex<Windows<KeyId>>,
+    sessions: Mutex<Windows<TokenId>>,
+    sources: Mutex<HashMap<&'static str, Sources>>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            keys: Mutex::new(Windows::new(MOST_KNOWN)),
+            sessions: Mutex::new(Windows::new(MOST_KNOWN)),
+            sources: Mutex::default(),
+        }
+    }
 }
 
 impl Throttle {
@@ -71,9 +86,11 @@ impl Throttle {
     /// counted.
     pub fn admit(&self, subject: Subject, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
         match subject {
-            Subject::Key(key) => self.keys.admit(key, limit, now),
-            Subject::Session(session) => self.sessions.admit(session, limit, now),
-            Subject::Source(purpose, address) => self.sources.admit((purpose, address), limit, now),
+            Subject::Key(key) => held(&self.keys).admit(key, limit, now),
+            Subject::Session(session) => held(&self.sessions).admit(session, limit, now),
+            Subject::Source(purpose, address) => {
+                held(&self.sources).entry(purpose).or_default().admit(address, limit, now)
+            }
         }
     }
 
@@ -84,35 +101,75 @@ impl Throttle {
     /// How long to wait.
     pub fn check(&self, subject: Subject, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
         match subject {
-            Subject::Key(key) => self.keys.check(&key, limit, now),
-            Subject::Session(session) => self.sessions.check(&session, limit, now),
-            Subject::Source(purpose, address) => self.sources.check(&(purpose, address), limit, now),
+            Subject::Key(key) => held(&self.keys).check(&key, limit, now),
+            Subject::Session(session) => held(&self.sessions).check(&session, limit, now),
+            Subject::Source(purpose, address) => {
+                held(&self.sources).entry(purpose).or_default().check(address, limit, now)
+            }
         }
+    }
+}
+
+fn held<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
+    counters.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The addresses of one purpose.
+#[derive(Debug)]
+struct Sources {
+    addresses: Windows<IpAddr>,
+    /// Of those that found no room, their networks.
+    networks: Windows<IpAddr>,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self { addresses: Windows::new(MOST_ADDRESSES), networks: Windows::new(MOST_ADDRESSES) }
+    }
+}
+
+impl Sources {
+    fn admit(&mut self, address: IpAddr, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
+        if self.addresses.has_room(&address, now) {
+            self.addresses.admit(address, limit, now)
+        } else {
+            self.networks.admit(network(address), limit, now)
+        }
+    }
+
+    fn check(&self, address: IpAddr, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
+        self.addresses.check(&address, limit, now)?;
+        self.networks.check(&network(address), limit, now)
+    }
+}
+
+/// The network of an address, which one customer of a registry or of an access provider holds: /48, or /24.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & 0xffff_ff00)),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 48))),
     }
 }
 
 /// The counters of one kind.
 #[derive(Debug)]
-struct Windows<K>(Mutex<Counted<K>>);
-
-#[derive(Debug)]
-struct Counted<K> {
+struct Windows<K> {
+    most: usize,
     windows: HashMap<K, Window>,
     /// When windows that are over were last looked for.
     swept: Option<Monotonic>,
 }
 
-impl<K> Default for Windows<K> {
-    fn default() -> Self {
-        Self(Mutex::new(Counted { windows: HashMap::new(), swept: None }))
-    }
-}
-
 impl<K: Eq + Hash> Windows<K> {
-    fn admit(&self, subject: K, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.make_room(&subject, now)?;
-        let window = counted.windows.entry(subject).or_insert(Window { until: now + WINDOW, count: 0 });
+    fn new(most: usize) -> Self {
+        Self { most, windows: HashMap::new(), swept: None }
+    }
+
+    fn admit(&mut self, subject: K, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
+        if !self.has_room(&subject, now) {
+            return Err(SWEEP_EVERY);
+        }
+        let window = self.windows.entry(subject).or_insert(Window { until: now + WINDOW, count: 0 });
         if window.until <= now {
             *window = Window { until: now + WINDOW, count: 0 };
         }
@@ -124,27 +181,24 @@ impl<K: Eq + Hash> Windows<K> {
     }
 
     fn check(&self, subject: &K, limit: NonZeroU32, now: Monotonic) -> Result<(), Duration> {
-        let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match counted.windows.get(subject) {
+        match self.windows.get(subject) {
             Some(window) if window.until > now && window.count >= limit.get() => {
                 Err(Duration::from_nanos(window.until.nanos() - now.nanos()))
             }
             _ => Ok(()),
         }
     }
-}
 
-impl<K: Eq + Hash> Counted<K> {
-    /// Sees to it that a subject is counted already, or can be.
-    fn make_room(&mut self, subject: &K, now: Monotonic) -> Result<(), Duration> {
-        if self.windows.len() < MOST_SUBJECTS || self.windows.contains_key(subject) {
-            return Ok(());
+    /// Whether a subject is counted already, or can be.
+    fn has_room(&mut self, subject: &K, now: Monotonic) -> bool {
+        if self.windows.len() < self.most || self.windows.contains_key(subject) {
+            return true;
         }
         if self.swept.is_none_or(|swept| swept + SWEEP_EVERY <= now) {
             self.swept = Some(now);
             self.windows.retain(|_, window| window.until > now);
         }
-        if self.windows.len() < MOST_SUBJECTS { Ok(()) } else { Err(SWEEP_EVERY) }
+        self.windows.len() < self.most
     }
 }
 
@@ -177,23 +231,39 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_subjects_forgets_nobody() {
+    fn a_flood_of_addresses_forgets_nobody_and_closes_out_its_own_networks() {
         let throttle = Throttle::default();
         let now = Monotonic::from_nanos(0);
-        let victim = Subject::source("test", "192.0.2.1".parse().ok());
+        let source = |text: &str| Subject::source("test", Some(text.parse().unwrap()));
+        let victim = source("192.0.2.1");
         for _ in 0..3 {
             throttle.admit(victim, THREE, now).unwrap();
         }
-        for n in 0..u32::try_from(MOST_SUBJECTS).unwrap() + 10 {
-            let _ = throttle.admit(Subject::source("test", Some(IpAddr::from(n.to_be_bytes()))), THREE, now);
-        }
+        // All of them within one /46.
+        let stranger = |n: u128| Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + (n << 64));
+        let flood = u128::try_from(MOST_ADDRESSES).unwrap() + 100;
+        let admitted = (0..flood).filter(|n| {
+            throttle.admit(Subject::source("test", Some(stranger(*n).into())), THREE, now).is_ok()
+        });
+        assert_eq!(
+            admitted.count(),
+            MOST_ADDRESSES - 1 + 3,
+            "one place was taken, and then a network has three"
+        );
         assert!(throttle.admit(victim, THREE, now).is_err());
-        let counted = || throttle.sources.0.lock().unwrap().windows.len();
-        assert_eq!(counted(), MOST_SUBJECTS);
+        let counted = || held(&throttle.sources)["test"].addresses.windows.len();
+        assert_eq!(counted(), MOST_ADDRESSES);
 
-        let newcomer = Subject::source("test", "2001:db8::1".parse().ok());
-        assert!(throttle.admit(newcomer, THREE, now).is_err(), "what cannot be counted is refused");
-        assert!(throttle.check(newcomer, THREE, now).is_ok(), "but has used up nothing");
+        // A newcomer shares what its network may, and no more.
+        let newcomer = source("198.51.100.7");
+        for neighbour in ["198.51.100.7", "198.51.100.8", "198.51.100.7"] {
+            assert_eq!(throttle.admit(source(neighbour), THREE, now), Ok(()));
+            assert!(throttle.check(source("203.0.113.1"), THREE, now).is_ok());
+        }
+        assert!(throttle.admit(newcomer, THREE, now).is_err());
+        assert!(throttle.check(newcomer, THREE, now).is_err(), "it is counted there");
+        let elsewhere = Subject::source("another purpose", "198.51.100.7".parse().ok());
+        assert_eq!(throttle.admit(elsewhere, THREE, now), Ok(()));
         for id in 0..100 {
             let id = [id; 16];
             assert_eq!(throttle.admit(Subject::Key(KeyId::from_bytes(id)), THREE, now), Ok(()));
@@ -201,8 +271,9 @@ mod tests {
         }
         // Looked for a moment ago, and not again until a second has passed.
         let over = now + WINDOW;
-        throttle.sources.0.lock().unwrap().swept = Some(over);
-        assert!(throttle.admit(newcomer, THREE, over).is_err());
+        held(&throttle.sources).get_mut("test").unwrap().addresses.swept = Some(over);
+        assert_eq!(throttle.admit(newcomer, THREE, over), Ok(()), "its network's window is over, too");
+        assert_eq!(counted(), MOST_ADDRESSES);
         assert_eq!(throttle.admit(newcomer, THREE, over + SWEEP_EVERY), Ok(()));
         assert_eq!(counted(), 1);
     }
