@@ -14,7 +14,10 @@ use auth_core::{
     id::{DomainId, TokenId},
     model::{NewToken, Page, Status, Token},
     policy::{Granted, Scope},
-    port::{About, Answer, Creation, FoundToken, MintToken, Once, OpenSession, RevokeToken, Seq, Tokens},
+    port::{
+        About, Answer, Creation, FoundToken, MOST_OPENED, MintToken, Once, OpenSession, RevokeToken, Seq,
+        Tokens,
+    },
     principal::{Principal, TokenKind},
     secret::TokenDigest,
     time::Timestamp,
@@ -220,6 +223,11 @@ impl Tokens for Sqlite {
     async fn open(&self, grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation> {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
+            if let Some(opener) = new.opened_by
+                && live_opened_by(conn, opener, new.at).await? >= i64::from(MOST_OPENED)
+            {
+                return Ok(Creation::Full);
+            }
             let done = insert(conn, grant.target(), &new).await?;
             if done == Creation::Done(()) {
                 audit::write(conn, &chain, &grant, new.at, Event::token_made(new.id, new.kind)).await?;
@@ -261,14 +269,22 @@ impl Tokens for Sqlite {
     }
 }
 
-/// Ends the live sessions that a token opened, and answers which they were.
-async fn end_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<Vec<TokenId>> {
+async fn live_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<i64> {
     let live = tokens::table
         .filter(tokens::opened_by.eq(token.as_bytes().to_vec()))
         .filter(tokens::revoked_at.is_null())
         .filter(tokens::expires_at.gt(at.millis()));
-    let sessions: Vec<Vec<u8>> = live.clone().select(tokens::id).load(conn).await?;
-    diesel::update(live).set(tokens::revoked_at.eq(at.millis())).execute(conn).await?;
+    Ok(live.count().get_result(conn).await?)
+}
+
+/// Ends the sessions that a token opened, and answers which they were: also those that are over by this clock, since
+/// it may be ahead, and step back.
+async fn end_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<Vec<TokenId>> {
+    let open = tokens::table
+        .filter(tokens::opened_by.eq(token.as_bytes().to_vec()))
+        .filter(tokens::revoked_at.is_null());
+    let sessions: Vec<Vec<u8>> = open.clone().select(tokens::id).load(conn).await?;
+    diesel::update(open).set(tokens::revoked_at.eq(at.millis())).execute(conn).await?;
     sessions.iter().map(|session| row::token_id(session)).collect()
 }
 

@@ -99,7 +99,9 @@ impl Endpoint<Hub> for Create {
             Creation::Repeated(answer) => Ok(Once::Before(answer)),
             Creation::Mismatched => Err(mismatched().into()),
             Creation::Taken => Err(taken()),
-            Creation::Stale => Err(Problem::new(Kind::Conflict, "The user was not stored. Try again.")),
+            Creation::Stale | Creation::Full => {
+                Err(Problem::new(Kind::Conflict, "The user was not stored. Try again."))
+            }
         }
     }
 }

@@ -77,7 +77,7 @@ pub async fn issue_key<R: Allows<CreateKey>>(
                 return Err(FlowError::Conflict(answer));
             }
             Creation::Mismatched => return Err(super::mismatched()),
-            Creation::Taken | Creation::Stale => {}
+            Creation::Taken | Creation::Stale | Creation::Full => {}
         }
     }
     Err(busy())

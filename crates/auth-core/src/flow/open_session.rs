@@ -14,6 +14,9 @@ use crate::{
 };
 use std::time::Duration;
 
+/// When to come back, where a token has opened as many sessions as may be: one ends, or somebody signs out.
+const FULL: Duration = Duration::from_secs(60);
+
 /// A session that was opened.
 #[derive(Debug)]
 pub struct Opened {
@@ -30,7 +33,8 @@ pub struct Opened {
 ///
 /// # Errors
 /// Where the token, its key or the domain was ended meanwhile: [`Refusal::Revoked`], and [`Denial::Absent`]
-/// for a page, which has no credential to be refused.
+/// for a page, which has no credential to be refused; [`Denial::Throttled`] where the token has opened as many as
+/// may be live.
 pub async fn open_session(
     platform: &Platform,
     grant: &Granted<OpenSession>,
@@ -65,6 +69,7 @@ pub async fn open_session(
     };
     match platform.stores.tokens.open(grant, new).await? {
         Creation::Done(()) => Ok(Opened { id, expires_at, secret }),
+        Creation::Full => Err(Denial::Throttled { retry_after: FULL }.into()),
         _ if opener.is_none() => Err(Denial::Absent.into()),
         _ => Err(Denial::Unauthenticated(Refusal::Revoked).into()),
     }

@@ -23,7 +23,7 @@ pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq};
-pub use tokens::{FoundToken, MintToken, OpenSession, RevokeToken, Tokens};
+pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
 
 use crate::{error::StoreError, secret::TokenDigest};
@@ -66,8 +66,10 @@ pub enum Creation<T = ()> {
     Mismatched,
     /// Its name or address is taken.
     Taken,
-    /// The key whose rights bound it changed or ended meanwhile.
+    /// What it hangs on changed or ended meanwhile.
     Stale,
+    /// There are as many as may be.
+    Full,
 }
 
 /// The outcome of changing something.

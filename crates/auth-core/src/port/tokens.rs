@@ -35,6 +35,9 @@ impl Action for RevokeToken {
     type Object = Token;
 }
 
+/// At most this many sessions that one token opened are live at once: ending it ends and announces each of them.
+pub const MOST_OPENED: u16 = 100;
+
 /// Tokens.
 #[async_trait::async_trait]
 pub trait Tokens: Send + Sync {
@@ -46,9 +49,11 @@ pub trait Tokens: Send + Sync {
     async fn read(&self, scope: Scope, id: TokenId) -> Answer<Option<Token>>;
     /// The tokens of a kind within the scope, newest first.
     async fn list(&self, kind: TokenKind, scope: Scope, page: Page) -> Answer<Vec<Token>>;
-    /// Mints a token. *Stale* where its parent, its domain or its account was ended.
+    /// Mints a token. *Stale* where its parent, its domain or its account was ended, or the parent mints it and was
+    /// changed since it was judged.
     async fn mint(&self, grant: &Granted<MintToken>, new: NewToken, once: Option<Once>) -> Answer<Creation>;
-    /// Opens a session. *Stale* where its parent, the token that opens it, its domain or its account was ended.
+    /// Opens a session. *Stale* where its parent, the token that opens it, its domain or its account was ended;
+    /// *full* where that token has opened [`MOST_OPENED`] that are live.
     async fn open(&self, grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation>;
     /// Ends a token and the sessions that it opened, and announces each. `None` where it was ended already.
     async fn revoke(&self, grant: &Granted<RevokeToken>, at: Timestamp) -> Answer<Option<Seq>>;

@@ -11,8 +11,8 @@ use auth_core::{
     model::{Domain, KeyPatch, NewToken, Set, Status, Token, Version},
     policy::{Granted, Scope},
     port::{
-        About, Change, ChangeKey, Creation, FoundToken, MintToken, Notice, OpenSession, RevokeKey,
-        RevokeToken, SuspendAccount, SuspendDomain,
+        About, Change, ChangeKey, Creation, FoundToken, MOST_OPENED, MintToken, Notice, OpenSession,
+        RevokeKey, RevokeToken, SuspendAccount, SuspendDomain,
     },
     principal::{KeyPrincipal, Principal, TokenKind},
     secret::TokenDigest,
@@ -29,6 +29,8 @@ cases! {
     a_token_ends_with_its_parent_its_domain_and_its_account,
     revoking_is_terminal,
     revoking_a_token_ends_and_announces_the_sessions_that_it_opened,
+    sessions_that_a_fast_clock_takes_for_over_end_with_their_token,
+    a_token_opens_so_many_sessions_and_no_more,
     nothing_is_opened_with_a_token_that_is_not_live,
     nothing_is_minted_or_opened_for_a_suspended_domain_or_account,
     a_token_ends_no_later_than_its_key_whenever_that_is_set,
@@ -259,6 +261,50 @@ async fn revoking_a_token_ends_and_announces_the_sessions_that_it_opened(fixture
     assert_eq!(read(fixture, first).await.unwrap().revoked_at.map(|first| first < at), Some(true));
 }
 
+async fn sessions_that_a_fast_clock_takes_for_over_end_with_their_token(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let opener = fixture.token(&domain, None).await;
+    let chat = fixture.new_chat(&opener);
+    assert_eq!(open(fixture, &domain, chat.clone()).await, Creation::Done(()));
+    let token = read(fixture, &opener).await.unwrap();
+    fixture.look_away().await;
+    let ahead = chat.expires_at + Duration::from_secs(1);
+    fixture.stores.tokens.revoke(&granted::<RevokeToken>(&token), ahead).await.unwrap().unwrap();
+    assert_eq!(fixture.announced().await.len(), 2);
+    assert!(ended(fixture, &chat).await, "and stays so when the clock steps back");
+}
+
+async fn a_token_opens_so_many_sessions_and_no_more(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    let (opener, other) = (fixture.token(&domain, None).await, fixture.token(&domain, None).await);
+    let mut opened = Vec::new();
+    for _ in 0..MOST_OPENED {
+        let chat = fixture.new_chat(&opener);
+        assert_eq!(open(fixture, &domain, chat.clone()).await, Creation::Done(()));
+        opened.push(chat);
+    }
+    fixture.look_away().await;
+    let refused = fixture.new_chat(&opener);
+    assert_eq!(open(fixture, &domain, refused.clone()).await, Creation::Full);
+    assert_eq!(read(fixture, &refused).await, None);
+    fixture.assert_silent("there are as many as may be").await;
+    assert_eq!(open(fixture, &domain, fixture.new_chat(&other)).await, Creation::Done(()));
+    assert_eq!(open(fixture, &domain, fixture.new_token(TokenKind::Widget, None)).await, Creation::Done(()));
+    let first = read(fixture, &opened[0]).await.unwrap();
+    fixture.stores.tokens.revoke(&granted::<RevokeToken>(&first), fixture.at()).await.unwrap();
+    assert_eq!(open(fixture, &domain, fixture.new_chat(&opener)).await, Creation::Done(()), "one ended");
+    assert_eq!(open(fixture, &domain, fixture.new_chat(&opener)).await, Creation::Full);
+    let racing = fixture.token(&domain, None).await;
+    let done = fixture
+        .race(300, |_, stores| {
+            let (grant, new) = (granted::<OpenSession>(&domain), fixture.new_chat(&racing));
+            async move { stores.tokens.open(&grant, new).await.unwrap() }
+        })
+        .await;
+    assert_eq!(count(&done, &Creation::Done(())), usize::from(MOST_OPENED));
+    assert_eq!(count(&done, &Creation::Full), 300 - usize::from(MOST_OPENED));
+}
+
 async fn nothing_is_opened_with_a_token_that_is_not_live(fixture: &Fixture) {
     let account = fixture.account().await;
     let domain = fixture.domain(&account).await;
@@ -327,15 +373,15 @@ async fn what_is_opened_while_its_token_ends_has_ended(fixture: &Fixture) {
     let domain = fixture.domain(&fixture.account().await).await;
     let opener = fixture.token(&domain, None).await;
     let token = read(fixture, &opener).await.unwrap();
-    let chats: Vec<_> = (0..300).map(|_| fixture.new_chat(&opener)).collect();
+    let chats: Vec<_> = (0..=MOST_OPENED).map(|_| fixture.new_chat(&opener)).collect();
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race(300, |number, stores| {
+        .race(chats.len(), |number, stores| {
             let (open, end) = (granted::<OpenSession>(&domain), granted::<RevokeToken>(&token));
             let new = chats[number].clone();
             async move {
-                if number == 150 {
+                if number == 50 {
                     stores.tokens.revoke(&end, at).await.unwrap();
                     return Creation::Stale;
                 }
