@@ -25,7 +25,12 @@ pub enum Principal {
     Key(KeyPrincipal),
     /// A temporary token or a session of the chatbot service.
     Token(TokenPrincipal),
-    /// The operator of the machine, through `authctl`: whoever can write the store's file.
+    /// The operator of the machine, through `authctl`: whoever can write the store's file. Nobody else makes one:
+    ///
+    /// ```compile_fail,E0603
+    /// let who = auth_core::principal::Principal::Operator;
+    /// ```
+    #[non_exhaustive]
     Operator,
 }
 

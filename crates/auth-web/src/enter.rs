@@ -52,6 +52,7 @@ pub(crate) fn enter<S: Service, E: Endpoint<S>>(
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is where callers are judged")]
 async fn attempt<S: Service, E: Endpoint<S>>(
     app: &App<S>,
     request: &HttpRequest,

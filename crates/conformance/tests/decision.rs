@@ -1,5 +1,6 @@
 //! Who may do what: the decision, the ceiling and the grant, against plain models made of sets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "the decision itself is tested here")]
 
 use auth_core::{
     audit::ChainKey,
@@ -101,7 +102,7 @@ fn word(need: Need) -> String {
 fn met_by(who: Option<&Principal>) -> BTreeSet<String> {
     match who {
         None => BTreeSet::new(),
-        Some(Principal::Operator) => BTreeSet::from(["operator".to_owned()]),
+        Some(Principal::Operator { .. }) => BTreeSet::from(["operator".to_owned()]),
         Some(Principal::Token(token)) => BTreeSet::from([token.kind.name().to_owned()]),
         Some(Principal::Key(key)) => {
             key.permissions.names().iter().map(|name| format!("{} {name}", key.service)).collect()

@@ -6,7 +6,8 @@ mod dump;
 use auth_core::{
     flow::set_account_status,
     model::Status,
-    policy::{Networks, Permissions, Rights},
+    policy::{Networks, Permissions, Rights, grant},
+    port::RevokeKey,
     service::Service,
     throttle::Subject,
     time::Clock as _,
@@ -127,14 +128,10 @@ async fn happen(world: &World, faults: &Faults, id: &str, what: Meanwhile) {
         Meanwhile::LeaseLost => lose_lease(world, faults),
         Meanwhile::LeaseLostAndRevoked => {
             lose_lease(world, faults);
-            // The revocation is not acknowledged, so it waits until no lease can be left.
-            let pass = async {
-                loop {
-                    world.clock.advance(LEASE);
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
-            };
-            tokio::select! { () = world.revoke(Service::Hub, id) => {} () = pass => {} }
+            let (proof, keys) = (operator(), &world.stores.keys);
+            let key = keys.read(Service::Hub, proof.scope(), id.parse().unwrap()).await.unwrap().unwrap();
+            let granted = grant::<RevokeKey, _>(&proof, &key).unwrap();
+            keys.revoke(&granted, world.clock.now()).await.unwrap();
         }
         Meanwhile::LeaseLostAndStoreDown => {
             lose_lease(world, faults);

@@ -59,6 +59,7 @@ impl Requirement for May {
 impl<A: Action> Allows<A> for May {}
 
 /// The proof of a principal. The callers of a test live as long as it does.
+#[expect(clippy::disallowed_methods, reason = "tests of the core make their own callers")]
 pub fn proof(who: Principal) -> Proof<'static, May> {
     let source = Some(std::net::Ipv4Addr::LOCALHOST.into());
     let origin = Origin { source, request_id: "contract".to_owned() };
