@@ -115,7 +115,7 @@ impl Spec {
         Self { id, method, path, summary, audit, throttle, place, for_pages: false, query: "", body: "" }
     }
     /// Whether it answers `HEAD`: a `GET` that changes something does not, since `HEAD` asks without effect.
-    pub(crate) const fn answers_head(&self) -> bool {
+    pub const fn answers_head(&self) -> bool {
         matches!(self.method, Method::Get) && self.audit.is_none()
     }
     /// Names the audit event that it leaves.

@@ -11,7 +11,7 @@ use auth_core::{
     principal::Principal,
     service::Service,
 };
-use auth_web::{Problem, Service as _, Table, endpoint::Method, problem::Kind};
+use auth_web::{Problem, Service as _, Table, endpoint::Row, problem::Kind};
 use chatbot_service::Chatbot;
 use hub_service::Hub;
 use serde::Serialize;
@@ -91,8 +91,11 @@ fn find<S>(table: &Table<S>, method: &str, path: &str) -> Found {
         return Found::Nothing;
     };
     let rows = || table.rows().iter().filter(|row| row.spec.path == template);
-    let asked = if method == "HEAD" { Method::Get.name() } else { method };
-    match rows().find(|row| row.spec.method.name() == asked) {
+    let answers = |row: &Row<S>| match method {
+        "HEAD" => row.spec.answers_head(),
+        method => row.spec.method.name() == method,
+    };
+    match rows().find(|row| answers(row)) {
         Some(row) => Found::Route(Route {
             id: row.spec.id,
             method: row.spec.method.name(),
@@ -212,7 +215,7 @@ fn describe(who: &Principal) -> String {
             )
         }
         Principal::Token(token) => format!("{who} of domain {}", token.domain),
-        Principal::Operator => who.to_string(),
+        Principal::Operator { .. } => who.to_string(),
     }
 }
 

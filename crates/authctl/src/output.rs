@@ -11,13 +11,27 @@ pub(crate) trait Report: Serialize {
 
 /// Prints an answer.
 pub(crate) fn print(json: bool, report: &impl Report) -> Result<(), String> {
-    let text =
-        if json { serde_json::to_string(report).map_err(|error| error.to_string())? } else { report.text() };
+    let text = if json {
+        serde_json::to_string(report).map_err(|error| error.to_string())?
+    } else {
+        report.text().chars().map(shown).collect()
+    };
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         // A reader that went away, such as `head`, has what it wanted.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| format!("standard output: {error}")),
+    }
+}
+
+/// A character of a text that tenants may have written: what would move the cursor, or turn the direction of reading
+/// (UAX #9), stands as a question mark.
+fn shown(c: char) -> char {
+    match c {
+        '\n' => c,
+        '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+        c if c.is_control() => '?',
+        c => c,
     }
 }
 
@@ -46,6 +60,12 @@ pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_is_printed_moves_the_cursor_or_turns_the_direction() {
+        let text = "a\u{202e}b\u{1b}[2Jc\rd\u{2067}e\u{200f}\u{7f}\u{9b}\n\u{e9}\u{5d0}";
+        assert_eq!(text.chars().map(shown).collect::<String>(), "a?b?[2Jc?d?e???\n\u{e9}\u{5d0}");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

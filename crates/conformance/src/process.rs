@@ -39,7 +39,7 @@ pub struct Process {
 impl Process {
     /// Starts a service on a free port of its choice, and reads in its log where it listens.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let address = log.find_map(|line| {
             let address = line.split_once("listening on: ")?.1;

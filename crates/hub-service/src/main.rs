@@ -34,6 +34,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), String> {
     let settings: Settings = config::load(arguments.config.as_deref(), "HUB", &["config_file"])?;
     if arguments.check_config {
+        settings.check()?;
         println!("the configuration is good");
         return Ok(());
     }

@@ -60,6 +60,14 @@ impl Billing {
 }
 
 impl Settings {
+    /// Checks what reading alone does not.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.store.file().map(drop).map_err(|error| error.to_string())
+    }
+
     /// Opens the store and serves until told to stop.
     ///
     /// # Errors

@@ -24,6 +24,12 @@ pub const TOKEN_LEN: usize = PREFIX_LEN + ID_LEN + SECRET_LEN + CHECK_LEN;
 /// entropy to be a key, a longer one is no key that was ever issued.
 const LEGACY_LEN: std::ops::RangeInclusive<usize> = 16..=256;
 
+/// Whether a text begins as a credential of this platform: if its checksum is not right, it is none of any kind.
+pub fn begins_as_own(text: &str) -> bool {
+    let [hub, chatbot] = Service::ALL.map(Service::key_prefix);
+    [hub, chatbot, WIDGET_PREFIX, CHAT_PREFIX].iter().any(|prefix| text.starts_with(prefix))
+}
+
 /// What kind of credential a text has the form of. Says nothing about whether it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {

@@ -3,5 +3,5 @@
 pub mod format;
 mod issue;
 
-pub use format::{Form, Malformed, classify};
+pub use format::{Form, Malformed, begins_as_own, classify};
 pub use issue::{NewSecret, SessionKind, draw_key, draw_session, draw_temp_token};

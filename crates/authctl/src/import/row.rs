@@ -2,7 +2,7 @@
 
 use super::file::Fields;
 use auth_core::{
-    credential::NewSecret,
+    credential::{NewSecret, begins_as_own},
     id::AccountId,
     model::{DomainName, Name},
     policy::{Permission, Permissions},
@@ -95,6 +95,11 @@ pub(super) fn check(fields: &Fields, default: Option<&Owner>, now: Timestamp) ->
     let prefix = required(fields, "key_prefix")?;
     if !is_prefix(prefix) {
         return Err(wrong(format!("key_prefix is not {PREFIX} visible characters of ASCII")));
+    }
+    if begins_as_own(prefix) {
+        return Err(wrong(
+            "key_prefix begins as this system's own keys do, so the key would be taken for one that is broken",
+        ));
     }
     let permissions = read_permissions(required(fields, "permissions")?)?;
     let expires_at = fields.get("expires_at").map(|text| read_time(text)).transpose()?;
@@ -256,6 +261,8 @@ mod tests {
             ("key_hash", &HASH[1..]),
             ("key_prefix", "hub_a1b"),
             ("key_prefix", "hub a1b2"),
+            ("key_prefix", "avk_a1b2"),
+            ("key_prefix", "avw_a1b2"),
             ("permissions", ""),
             ("permissions", "[]"),
             ("permissions", "*"),

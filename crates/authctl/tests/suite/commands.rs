@@ -248,6 +248,9 @@ fn explanations_agree_with_what_the_services_answer() {
     );
     says(&explain(&key, "DELETE", "/calls", &[]), 405, "GET");
     says(&explain(&key, "GET", "/calls/", &[]), 404, "no route");
+    let head = |path| folder.json(&["policy", "explain", "HEAD", path])["explained"][0]["answer"].clone();
+    says(&head("/autoconnect"), 405, "GET");
+    says(&head("/health/ready"), 200, "anybody may");
     says(&explain(&key, "GET", "/health/live", &[]), 200, "anybody may");
     says(&explain(&folder.first("domain_api_key"), "GET", "/calls", &[]), 401, "does not know");
     let mut wrong = key.clone();

@@ -36,7 +36,10 @@ impl Folder {
     /// The program with these arguments.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authctl"));
-        command.args(arguments).arg("--data-dir").arg(self.data()).env_remove("AUTHCTL_STORE");
+        command.args(arguments).arg("--data-dir").arg(self.data());
+        for setting in ["AUTHCTL_STORE", "AUTHCTL_AUDIT_KEY", "AUTHCTL_AUDIT_ANCHOR"] {
+            command.env_remove(setting);
+        }
         command
     }
 
