@@ -71,8 +71,8 @@ fn in_headers(headers: &HeaderMap) -> Result<Option<Presented<'_>>, Problem> {
         (None, None) => Ok(None),
         (Some(bearer), None) => sent(bearer_token(bearer)?, false),
         (None, Some(key)) => sent(without_spaces(key.as_bytes()), true),
-        (Some(bearer), Some(key)) => match (bearer_token(bearer)?, without_spaces(key.as_bytes())) {
-            (one, other) if one == other => sent(one, true),
+        (Some(bearer), Some(key)) => match (bearer_token(bearer), without_spaces(key.as_bytes())) {
+            (Ok(one), other) if one == other => sent(one, true),
             _ => Err(two()),
         },
     }

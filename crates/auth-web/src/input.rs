@@ -14,6 +14,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The most that a body may have.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
@@ -25,8 +28,8 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 pub struct Shape {
     /// The members of the query.
     pub query: Option<Schema>,
-    /// The body.
-    pub body: Option<Schema>,
+    /// The body: its media type, and what it holds.
+    pub body: Option<(&'static str, Schema)>,
     /// Whether an `Idempotency-Key` is taken.
     pub idempotent: bool,
 }
@@ -86,8 +89,7 @@ impl<T: DeserializeOwned + JsonSchema> Input for Query<T> {
         let pairs =
             serde_urlencoded::Deserializer::new(form_urlencoded::parse(request.query_string().as_bytes()));
         serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
-            let field = error.path().to_string();
-            Problem::invalid(field.trim_start_matches('.').trim_start_matches('?'), error.into_inner())
+            Problem::invalid(field(&error.path().to_string(), error.inner(), "query"), error.inner())
         })
     }
     fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
@@ -102,11 +104,11 @@ pub struct Json<T>(pub T);
 impl<T: DeserializeOwned + JsonSchema> Input for Json<T> {
     const READS_BODY: bool = true;
     async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
-        let body = body(request, payload, "application/json").await?;
+        let body = body(request, payload, JSON).await?;
         parse(&body).map(Self)
     }
     fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
-        shape.body = Some(T::json_schema(schemas));
+        shape.body = Some((JSON, T::json_schema(schemas)));
     }
 }
 
@@ -121,11 +123,13 @@ impl<T: DeserializeOwned + JsonSchema> Input for OwnForm<T> {
         if !from_own_page(request) {
             return Err(Problem::new(Kind::ForeignPage, "This form is sent by its own page alone."));
         }
-        let body = body(request, payload, "application/x-www-form-urlencoded").await?;
+        let body = body(request, payload, FORM).await?;
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(&body));
-        T::deserialize(pairs).map(Self).map_err(|error| Problem::invalid("", error))
+        T::deserialize(pairs).map(Self).map_err(|error| Problem::invalid(field(".", &error, "body"), error))
     }
-    fn describe(_: &mut Shape, _: &mut SchemaGenerator) {}
+    fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
+        shape.body = Some((FORM, T::json_schema(schemas)));
+    }
 }
 
 /// Whether the browser says that the request comes from a page of this service (Fetch Metadata, and `Origin`
@@ -233,25 +237,30 @@ async fn collect(request: &HttpRequest, payload: &mut Payload) -> Result<Vec<u8>
 /// A JSON object; an array is none, though its items could be read as members in their order.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Problem::invalid("", "expected a JSON object"));
+        return Err(Problem::invalid("body", "expected a JSON object"));
     }
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { named_in(error.inner()) } else { path };
-        Problem::invalid(field, error.inner())
+        Problem::invalid(field(&error.path().to_string(), error.inner(), "body"), error.inner())
     })?;
-    json.end().map_err(|error| Problem::invalid("", error))?;
+    json.end().map_err(|error| Problem::invalid("body", error))?;
     Ok(parsed)
 }
 
+/// The field that is wrong: by the path to it, else by its name in the message; where neither tells, the whole.
+fn field(path: &str, error: &impl std::fmt::Display, whole: &str) -> String {
+    match path.trim_end_matches(['.', '?']) {
+        "" => named_in(error).unwrap_or_else(|| whole.to_owned()),
+        known => known.to_owned(),
+    }
+}
+
 /// The field that a message of serde names, for those that stand at the top: missing, unknown and repeated ones.
-fn named_in(error: &serde_json::Error) -> String {
+fn named_in(error: &impl std::fmt::Display) -> Option<String> {
     let text = error.to_string();
     let known =
         ["missing field", "unknown field", "duplicate field"].iter().any(|start| text.starts_with(start));
-    let name = text.split('`').nth(1).filter(|_| known);
-    name.unwrap_or_default().to_owned()
+    text.split('`').nth(1).filter(|_| known).map(str::to_owned)
 }
 
 /// The `Idempotency-Key` of a request that may be sent twice.

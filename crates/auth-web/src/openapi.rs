@@ -11,17 +11,17 @@ use auth_core::{
 };
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use std::sync::OnceLock;
+use std::{
+    any::TypeId,
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError},
+};
 
-/// The document of a service, made once.
+/// The document of a service, made once a process.
 pub fn document<S: Service>() -> &'static Value {
-    static HUB: OnceLock<Value> = OnceLock::new();
-    static CHATBOT: OnceLock<Value> = OnceLock::new();
-    let made = match S::KIND {
-        auth_core::service::Service::Hub => &HUB,
-        auth_core::service::Service::Chatbot => &CHATBOT,
-    };
-    made.get_or_init(make::<S>)
+    static MADE: LazyLock<Mutex<HashMap<TypeId, &'static Value>>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry(TypeId::of::<S>()).or_insert_with(|| Box::leak(Box::new(make::<S>())))
 }
 
 fn make<S: Service>() -> Value {
@@ -83,14 +83,14 @@ fn operation<S>(row: &Row<S>, schemas: &mut SchemaGenerator) -> Value {
         "security": security(row),
         "responses": { row.status.to_string(): good, "default": problem },
     });
-    if let (Some(body), Some(operation)) = (shape.body, operation.as_object_mut()) {
-        let mut media = json!({ "schema": body });
+    if let (Some((media_type, schema)), Some(operation)) = (shape.body, operation.as_object_mut()) {
+        let mut media = json!({ "schema": schema });
         if let (Ok(example), Some(media)) =
             (serde_json::from_str::<Value>(row.spec.body), media.as_object_mut())
         {
             media.insert("example".to_owned(), example);
         }
-        let body = json!({ "required": true, "content": { "application/json": media } });
+        let body = json!({ "required": true, "content": { media_type: media } });
         operation.insert("requestBody".to_owned(), body);
     }
     operation

@@ -179,6 +179,16 @@ async fn a_wrong_body_is_answered_with_the_field_that_is_wrong() {
         (&users, r#"{"name":"","email":"carol@example.com"}"#, "name"),
         (&users, r#"{"name":"Carol","email":"carol@example.com","id":"x"}"#, "id"),
         ("/start", r#"{"type":"x","channel":"fax"}"#, "channel"),
+        ("/api-keys", "{", "body"),
+        ("/api-keys", r#"{"name":"x",}"#, "body"),
+        ("/api-keys", r#"{"name" "x"}"#, "body"),
+        ("/api-keys", r#"{"name":"x","permissions":[}"#, "permissions[0]"),
+        ("/api-keys", r#"{"name":"x","permissions":[]} {}"#, "body"),
+        ("/api-keys", "{\"name\":\"\\ud800\",\"permissions\":[]}", "name"),
+        ("/api-keys", "[]", "body"),
+        ("/api-keys", "hello", "body"),
+        ("/api-keys", "null", "body"),
+        ("/api-keys", " ", "body"),
     ] {
         let answer = world.hub(Request::post(target, body).bearer(&world.a.hub_key)).await;
         assert_eq!(
@@ -187,11 +197,6 @@ async fn a_wrong_body_is_answered_with_the_field_that_is_wrong() {
             "{body}: {}",
             answer.body
         );
-    }
-    for body in ["[]", "null", "\"x\"", "{\"name\":\"\\ud800\",\"permissions\":[]}", "{} {}", ""] {
-        let answer =
-            world.hub(Request::post("/api-keys", body).bearer(&world.a.hub_key).header("X", "y")).await;
-        assert!(matches!(answer.status, 400 | 415), "{body:?}: {}", answer.body);
     }
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     assert_eq!(world.hub(Request::post("/api-keys", &deep).bearer(&world.a.hub_key)).await.status, 400);
