@@ -1,7 +1,7 @@
 //! The browser chat: a temporary token becomes a cookie, and a page without script takes questions.
 
 use crate::{
-    Chatbot,
+    ASKED_BY_VISITORS, Chatbot,
     responder::Question,
     rules::{Browser, Invited},
 };
@@ -121,7 +121,7 @@ impl Endpoint<Chatbot> for Ask {
     type Output = FormPage;
     const SPEC: Spec = Spec::new("chat_ask", Method::Post, "/chat", "Answers a question of the chat's page.")
         .credential_in(Place::Cookie(COOKIE))
-        .throttled(60)
+        .throttled(ASKED_BY_VISITORS)
         .body("question=Hello");
 
     async fn call(
@@ -133,7 +133,7 @@ impl Endpoint<Chatbot> for Ask {
         let token = token_of(chatbot, &who, who.subject()).await?;
         let question =
             Question { text: &form.question, domain: &domain.name, language: token.language.as_ref() };
-        let answer = chatbot.responder.answer(&question).await?;
+        let answer = chatbot.answer_visitor(who.subject().id, &question).await?;
         let said = format!("<p><b>{}</b></p>\n<p>{}</p>\n", escape(form.question.as_str()), escape(&answer));
         Ok(page(&domain, &said))
     }

@@ -10,9 +10,19 @@ pub mod settings;
 pub mod tokens;
 pub mod widget;
 
-use auth_core::{flow::Platform, principal::Principal, service::Service as Kind};
-use auth_web::{Service, Table, own, row};
-use responder::Responder;
+use auth_core::{
+    error::Denial, flow::Platform, id::TokenId, principal::Principal, service::Service as Kind,
+    throttle::Subject,
+};
+use auth_web::{Problem, Service, Table, own, row};
+use responder::{Question, Responder};
+use std::num::NonZeroU32;
+
+/// What one visitor may ask a minute, by the widget or the browser chat.
+const ASKED_BY_VISITOR: NonZeroU32 = NonZeroU32::new(30).unwrap();
+/// What the visitors behind one address may ask a minute: an office, or a stranger who opens one session after the
+/// other. Each question costs an answer of the language model, so there is an end.
+const ASKED_BY_VISITORS: u32 = 600;
 
 /// The chatbot service.
 pub struct Chatbot {
@@ -24,6 +34,15 @@ impl Chatbot {
     /// A chatbot service on a platform, answered for by a responder.
     pub const fn new(platform: Platform, responder: Responder) -> Self {
         Self { platform, responder }
+    }
+
+    /// Answers a visitor, who may ask so often a minute, with whatever addresses.
+    async fn answer_visitor(&self, session: TokenId, question: &Question<'_>) -> Result<String, Problem> {
+        let now = self.platform.clock.monotonic();
+        let throttle = self.platform.validator.throttle();
+        let admitted = throttle.admit(Subject::Session(session), ASKED_BY_VISITOR, now);
+        admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
+        self.responder.answer(question).await
     }
 }
 

@@ -8,7 +8,7 @@ use auth_core::{
 };
 use auth_web::{Endpoint, Method, Problem, Service as _, Spec, input::Json, reply::Shown};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer as _};
 use serde_json::Value;
 
 /// Questions that one address may ask a minute: a hundred a second, for a customer's server that asks for all of its
@@ -21,9 +21,11 @@ pub struct QueryBody {
     /// What is asked.
     #[schemars(with = "String")]
     question: Prose,
-    /// The credential's own domain; may be left out.
+    /// The credential's own domain; may be left out, or empty.
+    #[serde(default, deserialize_with = "unless_empty")]
     #[schemars(with = "Option<String>")]
     domain: Option<DomainName>,
+    #[serde(default, deserialize_with = "unless_empty")]
     #[schemars(with = "Option<String>")]
     language: Option<Language>,
     #[serde(default, rename = "name")]
@@ -36,6 +38,15 @@ pub struct QueryBody {
     _tts: Value,
     #[serde(default, rename = "domain_metadata")]
     _domain_metadata: Value,
+}
+
+/// What forms send for a field that nobody filled in says nothing.
+fn unless_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(sent: D) -> Result<Option<T>, D::Error> {
+    match Option::<String>::deserialize(sent)? {
+        None => Ok(None),
+        Some(text) if text.is_empty() => Ok(None),
+        Some(text) => T::deserialize(text.into_deserializer()).map(Some),
+    }
 }
 
 /// An answer.

@@ -3,12 +3,15 @@
 use auth_core::model::{DomainName, Language, Prose};
 use auth_web::{Problem, problem::Kind};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// How long the service behind may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most that it may answer.
 const MOST_BYTES: usize = 1024 * 1024;
+/// Questions that are with it at once: each holds a connection, for as long as [`PATIENCE`].
+const MOST_ASKED: usize = 256;
 
 /// Who answers.
 #[derive(Debug, Clone)]
@@ -26,6 +29,7 @@ pub struct Upstream {
     url: String,
     model: String,
     key: Option<String>,
+    places: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -90,7 +94,8 @@ impl Upstream {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { client, url: url.trim_end_matches('/').to_owned(), model: model.to_owned(), key })
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { client, url, model: model.to_owned(), key, places: Arc::new(Semaphore::new(MOST_ASKED)) })
     }
 
     async fn ask(&self, question: &Question<'_>) -> Result<String, String> {
@@ -135,16 +140,22 @@ impl Responder {
     /// Answers a question.
     ///
     /// # Errors
-    /// `502` where the service behind failed, was too slow, or answered what it should not.
+    /// `502` where the service behind failed, was too slow, or answered what it should not; `503` where it is asked as
+    /// much as may be already.
     pub async fn answer(&self, question: &Question<'_>) -> Result<String, Problem> {
         match self {
             Self::BuiltIn => Ok(format!(
                 "No language model is configured for {}, so this is the built-in answer. You asked: {}",
                 question.domain, question.text
             )),
-            Self::Upstream(upstream) => upstream.ask(question).await.map_err(|why| {
-                Problem::new(Kind::Upstream, "The language model did not answer.").because(why)
-            }),
+            Self::Upstream(upstream) => {
+                let busy =
+                    |_| Problem::new(Kind::Unavailable, "The language model is asked too much at once.");
+                let _place = upstream.places.try_acquire().map_err(busy)?;
+                upstream.ask(question).await.map_err(|why| {
+                    Problem::new(Kind::Upstream, "The language model did not answer.").because(why)
+                })
+            }
         }
     }
 }

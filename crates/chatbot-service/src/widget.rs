@@ -1,20 +1,18 @@
 //! The widget on customers' pages.
 
 use crate::{
-    Chatbot,
+    ASKED_BY_VISITORS, Chatbot,
     responder::Question,
     rules::{Asking, Visitor, WidgetPage},
 };
 use auth_core::{
     credential::SessionKind,
-    error::Denial,
     flow::{Platform, open_session},
     id::{MessageId, TokenId},
     model::{Domain, DomainName, Name, Prose, WebOrigin},
-    policy::{Proof, decide, grant_to_page},
+    policy::{Proof, Scope, grant_to_page},
     port::Answer as Answered,
-    principal::{Caller, Origin, Principal},
-    throttle::Subject,
+    principal::{Principal, TokenKind, TokenPrincipal},
 };
 use auth_web::{
     Endpoint, Method, Problem, Service as _, Spec,
@@ -23,14 +21,12 @@ use auth_web::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
 /// How long a widget session lasts.
 const LIFE: Duration = Duration::from_secs(3600);
 /// Sessions that one address may open a minute.
 const OPENED_PER_MINUTE: u32 = 30;
-/// What one session may ask a minute.
-const ASKED_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// A session to be opened.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -125,6 +121,7 @@ impl Endpoint<Chatbot> for Message {
     type Output = ForPage<Shown<Answer>>;
     const SPEC: Spec =
         Spec::new("widget_message", Method::Post, "/v1/widget/message", "Answers a visitor of the widget.")
+            .throttled(ASKED_BY_VISITORS)
             .for_pages()
             .body(r#"{"session_id":"{session_id}","text":"Hello"}"#);
 
@@ -138,14 +135,10 @@ impl Endpoint<Chatbot> for Message {
             return Err(Problem::absent());
         }
         let platform = chatbot.platform();
-        let now = platform.clock.monotonic();
-        let admitted =
-            platform.validator.throttle().admit(Subject::Session(session.id), ASKED_PER_MINUTE, now);
-        admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
         let domain =
             platform.stores.domains.read(who.scope(), session.domain).await?.ok_or_else(Problem::absent)?;
         let question = Question { text: &body.text, domain: &domain.name, language: None };
-        let message = chatbot.responder.answer(&question).await?;
+        let message = chatbot.answer_visitor(session.id, &question).await?;
         let message_id = MessageId::draw(platform.now(), platform.entropy.as_ref());
         let origin = sent.filter(|sent| lists(&domain, sent));
         Ok(ForPage { reply: Shown(Answer { message, message_id }), origin })
@@ -163,9 +156,10 @@ async fn is_listed(platform: &Platform, sent: &str) -> Answered<bool> {
 /// Whether a page may read a refusal: the domain of the session lists its origin, or, where there is no session,
 /// any domain does.
 pub(crate) async fn may_read(platform: &Platform, who: Option<Principal>, sent: &str) -> Answered<bool> {
-    let caller = Caller { who, origin: Origin { source: None, request_id: String::new() } };
-    let Ok(visitor) = decide::<Visitor>(&caller) else { return is_listed(platform, sent).await };
-    let domain = platform.stores.domains.read(visitor.scope(), visitor.subject().domain).await?;
+    let Some(Principal::Token(TokenPrincipal { kind: TokenKind::Widget, domain, .. })) = who else {
+        return is_listed(platform, sent).await;
+    };
+    let domain = platform.stores.domains.read(Scope::of(who.as_ref()), domain).await?;
     Ok(domain.is_some_and(|domain| lists(&domain, sent)))
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    task::JoinSet,
 };
 
 /// A service that answers every request with the same bytes, and keeps what it was sent.
@@ -93,4 +94,56 @@ async fn what_the_model_should_not_answer_is_a_502_that_tells_nothing_of_it() {
     // Nobody listens there.
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert_eq!(ask(&format!("http://{gone}")).await.status, 502);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_hangs_is_asked_so_much_at_once_and_no_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let responder =
+        Upstream::new(&format!("http://{}", listener.local_addr().unwrap()), "small-model", None).unwrap();
+    let world = World::start_with(|stores| stores, Responder::Upstream(responder)).await;
+    let question = Request::post("/query/", r#"{"question":"Open?"}"#).bearer(&world.a.domain_key);
+    let ask = || {
+        let (question, to) = (question.clone(), world.chatbot);
+        async move { question.send(to).await.unwrap().status }
+    };
+    let mut waiting = JoinSet::new();
+    let mut asked = Vec::new();
+    for _ in 0..MOST_ASKED {
+        waiting.spawn(ask());
+        asked.push(listener.accept().await.unwrap());
+    }
+    let busy = world.chatbot(question.clone()).await;
+    assert_eq!((busy.status, busy.header("retry-after")), (503, Some("1")), "{}", busy.body);
+    // The model gives up on one, which makes room for one more.
+    asked.pop();
+    assert_eq!(waiting.join_next().await.unwrap().unwrap(), 502);
+    waiting.spawn(ask());
+    asked.push(listener.accept().await.unwrap());
+    assert_eq!(ask().await, 503);
+    drop((asked, listener));
+    assert_eq!(waiting.join_all().await, [502; MOST_ASKED]);
+    world.end().await;
+}
+
+/// As many as the service asks at once.
+const MOST_ASKED: usize = 256;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_of_the_browser_chat_asks_so_often_and_no_more() {
+    let world = World::start().await;
+    let ask = |chat: &str| {
+        let mut form = Request::new("POST", "/chat");
+        "question=Open%3F".clone_into(&mut form.body);
+        form.header("Cookie", &format!("__Host-chat={chat}"))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Sec-Fetch-Site", "same-origin")
+    };
+    for _ in 0..30 {
+        assert_eq!(world.chatbot(ask(&world.a.chat)).await.status, 200);
+    }
+    let refused = world.chatbot(ask(&world.a.chat)).await;
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
+    assert_eq!(world.chatbot(ask(&world.b.chat)).await.status, 200, "another visitor at the same address");
+    world.end().await;
 }
