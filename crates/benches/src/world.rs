@@ -189,8 +189,10 @@ fn keep_current(validator: &Arc<Validator>) {
     validator.renew().now_or_never().unwrap().unwrap();
     let validator = Arc::downgrade(validator);
     thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         while let Some(validator) = validator.upgrade() {
-            validator.renew().now_or_never().unwrap().unwrap();
+            // A service that serves it renews it, too: one waits for the other.
+            runtime.block_on(validator.renew()).unwrap();
             drop(validator);
             thread::sleep(LEASE / 8);
         }

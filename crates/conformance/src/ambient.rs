@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,21 +18,34 @@ const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// A clock that moves only when it is told to. Clones are the same clock.
 #[derive(Debug, Clone, Default)]
-pub struct StepClock(Arc<AtomicU64>);
+pub struct StepClock(Arc<Hands>);
+
+#[derive(Debug, Default)]
+struct Hands {
+    nanos: AtomicU64,
+    /// How many milliseconds the wall clock was set forward.
+    wall: AtomicI64,
+}
 
 impl StepClock {
     /// Moves the wall clock and the monotonic one together.
     pub fn advance(&self, span: Duration) {
-        self.0.fetch_add(u64::try_from(span.as_nanos()).unwrap(), Ordering::SeqCst);
+        self.0.nanos.fetch_add(u64::try_from(span.as_nanos()).unwrap(), Ordering::SeqCst);
+    }
+    /// Sets the wall clock alone, so many milliseconds forward or back.
+    pub fn set_wall(&self, millis: i64) {
+        self.0.wall.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for StepClock {
     fn now(&self) -> Timestamp {
-        START + Duration::from_nanos(self.0.load(Ordering::SeqCst))
+        let passed = self.0.nanos.load(Ordering::SeqCst) / 1_000_000;
+        let wall = START.millis() + i64::try_from(passed).unwrap() + self.0.wall.load(Ordering::SeqCst);
+        Timestamp::from_millis(wall)
     }
     fn monotonic(&self) -> Monotonic {
-        Monotonic::from_nanos(self.0.load(Ordering::SeqCst))
+        Monotonic::from_nanos(self.0.nanos.load(Ordering::SeqCst))
     }
 }
 

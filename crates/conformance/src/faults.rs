@@ -33,7 +33,14 @@ use std::{
 
 /// Says when the store fails.
 #[derive(Clone, Default)]
-pub struct Faults(Arc<AtomicI64>, Arc<Mutex<&'static [&'static str]>>);
+pub struct Faults(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    when: AtomicI64,
+    stalled: Mutex<&'static [&'static str]>,
+    failing: Mutex<&'static [&'static str]>,
+}
 
 const HEALTHY: i64 = 0;
 const DOWN: i64 = -1;
@@ -42,29 +49,34 @@ const PANIC: i64 = -2;
 impl Faults {
     /// Every call fails from now on.
     pub fn go_down(&self) {
-        self.0.store(DOWN, Ordering::SeqCst);
+        self.0.when.store(DOWN, Ordering::SeqCst);
     }
     /// No call fails from now on, and every one answers.
     pub fn recover(&self) {
         self.stall(&[]);
-        self.0.store(HEALTHY, Ordering::SeqCst);
+        self.fail(&[]);
+        self.0.when.store(HEALTHY, Ordering::SeqCst);
     }
     /// Of the calls from now on, this one fails: 1 is the next. Those of the background (the revocation stream,
     /// refusals, uses) are neither counted nor failed.
     pub fn fail_once(&self, call: u32) {
-        self.0.store(call.into(), Ordering::SeqCst);
+        self.0.when.store(call.into(), Ordering::SeqCst);
     }
     /// The next call that is not one of the background panics.
     pub fn panic_once(&self) {
-        self.0.store(PANIC, Ordering::SeqCst);
+        self.0.when.store(PANIC, Ordering::SeqCst);
     }
     /// Calls of these methods do not answer from now on.
     pub fn stall(&self, methods: &'static [&'static str]) {
-        *self.1.lock().unwrap() = methods;
+        *self.0.stalled.lock().unwrap() = methods;
+    }
+    /// Calls of these methods fail from now on.
+    pub fn fail(&self, methods: &'static [&'static str]) {
+        *self.0.failing.lock().unwrap() = methods;
     }
     /// Whether the call of [`fail_once`](Self::fail_once) was not reached.
     pub fn is_due(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > HEALTHY
+        self.0.when.load(Ordering::SeqCst) > HEALTHY
     }
 
     /// The store, with these faults.
@@ -89,22 +101,24 @@ impl Faults {
         }
         let background =
             port == "revocations" || matches!((port, method), ("audit", "append") | ("key_index", "touch"));
-        let fails = match self.0.load(Ordering::SeqCst) {
-            DOWN => true,
-            PANIC if !background => {
-                self.recover();
-                panic!("canary: a panic at {port}.{method}");
-            }
-            left if left > HEALTHY && !background => self.0.fetch_sub(1, Ordering::SeqCst) == 1,
-            _ => false,
-        };
+        let fails = self.0.failing.lock().unwrap().contains(&method);
+        let fails = fails
+            || match self.0.when.load(Ordering::SeqCst) {
+                DOWN => true,
+                PANIC if !background => {
+                    self.recover();
+                    panic!("canary: a panic at {port}.{method}");
+                }
+                left if left > HEALTHY && !background => self.0.when.fetch_sub(1, Ordering::SeqCst) == 1,
+                _ => false,
+            };
         if fails { Err(StoreError::Unavailable(format!("a fault at {port}.{method}"))) } else { Ok(()) }
     }
 }
 
 impl Faults {
     fn stalls(&self, method: &str) -> bool {
-        self.1.lock().unwrap().contains(&method)
+        self.0.stalled.lock().unwrap().contains(&method)
     }
 }
 

@@ -124,6 +124,9 @@ pub async fn shares_its_store(command: &mut Command, service: Service, list: &st
     assert_eq!(process.stop(), Some(0));
 }
 
+/// Requests that are under way when a service is told to stop.
+const OPEN: usize = 100;
+
 /// Stops a service while requests are under way: every one that it accepted is answered, and logged in a line of
 /// JSON under the id that its caller was told.
 pub async fn stops_gracefully(command: &mut Command, service: Service) {
@@ -136,7 +139,7 @@ pub async fn stops_gracefully(command: &mut Command, service: Service) {
     let process = Process::start(command);
     let head = "GET /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345";
     let mut open = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..OPEN {
         let mut stream = TcpStream::connect(process.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         open.push(stream);
@@ -144,6 +147,13 @@ pub async fn stops_gracefully(command: &mut Command, service: Service) {
     // They are accepted once a request that came after them is answered.
     for _ in 0..20 {
         assert_eq!(process.send(Request::get("/health/live")).await.status, 200);
+    }
+    // What a caller sends makes no line of its own and moves no cursor.
+    for target in
+        ["/%0d%0a%7b%22level%22:%22x%22%7d", "/%1b%5b2J%e2%80%ae", "/health/live?%0a%00=%1b", "/\"\\"]
+    {
+        let sent = Request::get(target).header("User-Agent", "\"}\t{").header("X-Request-Id", "a\tb");
+        process.send(sent).await;
     }
     process.terminate();
     // It is stopping once nobody new is let in.
@@ -168,7 +178,9 @@ pub async fn stops_gracefully(command: &mut Command, service: Service) {
     assert_eq!(code, Some(0));
     let lines: Vec<serde_json::Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let access: Vec<_> = lines.iter().filter(|line| line["target"] == "access").collect();
-    assert_eq!(access.len(), 40);
+    assert_eq!(access.len(), OPEN + 20 + 4, "one line a request");
+    let raw = log.concat();
+    assert!(!raw.contains(['\u{1b}', '\u{202e}', '\0']), "{raw}");
     let logged = |id: &String| access.iter().filter(|line| line["request_id"] == id.as_str()).count();
     assert!(told.iter().all(|id| logged(id) == 1), "{told:?}: {access:?}");
 }

@@ -8,5 +8,6 @@
 
 mod beside;
 mod commands;
+mod full;
 mod program;
 mod up;

@@ -67,14 +67,17 @@ impl Folder {
 
     /// Starts both services on free ports, and waits until they listen.
     pub(crate) fn up(&self) -> Up {
-        self.up_with(|command| command.stderr(Stdio::null()))
+        self.up_with(|command| {
+            command.stderr(Stdio::null());
+        })
     }
 
     /// The same, as `with` makes of the command.
-    pub(crate) fn up_with(&self, with: impl FnOnce(&mut Command) -> &mut Command) -> Up {
+    pub(crate) fn up_with(&self, with: impl FnOnce(&mut Command)) -> Up {
         let any = ["up", "--hub-listen", "127.0.0.1:0", "--chatbot-listen", "127.0.0.1:0", "--json"];
         let mut command = self.command(&any);
-        let mut child = with(command.stdout(Stdio::piped())).spawn().unwrap();
+        with(&mut command);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line).unwrap();

@@ -236,8 +236,9 @@ fn a_foreign_or_damaged_file_is_refused_and_left_as_it_was() {
 async fn no_secret_is_logged_and_none_is_stored() {
     let folder = Folder::new();
     let log = folder.file("log", "");
-    let up = folder
-        .up_with(|command| command.env("RUST_LOG", "trace").stderr(std::fs::File::create(&log).unwrap()));
+    let up = folder.up_with(|command| {
+        command.env("RUST_LOG", "trace").stderr(std::fs::File::create(&log).unwrap());
+    });
     let (hub_key, domain_key) = (folder.first("hub_api_key"), folder.first("domain_api_key"));
     let made =
         Request::post("/api-keys", r#"{"name":"canary","permissions":["audit_read"]}"#).bearer(&hub_key);

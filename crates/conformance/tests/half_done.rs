@@ -1,0 +1,136 @@
+//! What fails inside a transaction leaves nothing of it, and what is not known everywhere is not told as done.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dump;
+
+use auth_core::service::Service;
+use auth_web::{Service as WebService, endpoint::Row};
+use chatbot_service::{Chatbot, responder::Responder};
+use conformance::{
+    caller::{Kind, request, wrong_form},
+    client::Request,
+    faults::Faults,
+    world::World,
+};
+use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
+use dump::{changes, dump};
+use hub_service::Hub;
+
+/// Tables that a command may write, and how.
+const WRITTEN: &[(&str, &str)] = &[
+    ("accounts", "UPDATE"),
+    ("users", "INSERT"),
+    ("users", "UPDATE"),
+    ("users", "DELETE"),
+    ("keys", "INSERT"),
+    ("keys", "UPDATE"),
+    ("key_secrets", "INSERT"),
+    ("key_secrets", "UPDATE"),
+    ("tokens", "INSERT"),
+    ("tokens", "UPDATE"),
+    ("calls", "INSERT"),
+    ("calls", "UPDATE"),
+    ("requests_once", "INSERT"),
+    ("notices", "INSERT"),
+    ("notice_head", "UPDATE"),
+    ("audit_events", "INSERT"),
+    ("audit_head", "UPDATE"),
+];
+
+fn by_hand(world: &World, sql: &str) {
+    let path = world.dir.path().join("auth.db");
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    conn.batch_execute(&format!("PRAGMA busy_timeout = 5000; {sql}")).unwrap();
+}
+
+fn example<S: WebService>(row: &Row<S>, world: &World) -> Request {
+    let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
+    let sent = request(row, &world.a, kind.map(|kind| kind.of(&world.a, S::KIND)).as_deref());
+    if row.spec.method.name() == "POST" { sent.header("Idempotency-Key", "half-done") } else { sent }
+}
+
+/// Sends a row's example while one kind of write fails behind it, each in a world of its own; how many failed.
+async fn with_failing_writes<S: WebService>(row: &Row<S>) -> usize {
+    let mut failed = 0;
+    for (table, write) in WRITTEN {
+        let world = World::start().await;
+        let sent = example(row, &world);
+        let why = format!("{} with a failing {write} of {table}", row.spec.id);
+        // After the row was written: what was done must be undone.
+        by_hand(
+            &world,
+            &format!("CREATE TRIGGER broken AFTER {write} ON {table} BEGIN SELECT RAISE(ABORT, 'x'); END;"),
+        );
+        let before = dump(&world);
+        let answer = sent.send(world.address(S::KIND)).await.unwrap();
+        by_hand(&world, "DROP TRIGGER broken;");
+        assert_eq!(wrong_form(&answer, S::KIND), [""; 0], "{why}: {}", answer.body);
+        if answer.status == row.status {
+            assert!(!matches!(*table, "audit_events" | "audit_head"), "{why}: every command has an event");
+        } else {
+            failed += 1;
+            assert!(matches!(answer.status, 500 | 503), "{why}: {} {}", answer.status, answer.body);
+            assert_eq!(changes(&before, &dump(&world)), [""; 0], "{why}");
+            world.current().await;
+            let again = sent.send(world.address(S::KIND)).await.unwrap();
+            assert_eq!(again.status, row.status, "{why}, and then whole: {}", again.body);
+        }
+        world.end().await;
+    }
+    failed
+}
+
+async fn every_write<S: WebService>() {
+    let mut rows = 0;
+    for row in S::TABLE.rows().iter().filter(|row| row.spec.audit.is_some()) {
+        let failed = with_failing_writes(row).await;
+        assert!(failed >= 3, "{} writes its own table and the trail: {failed}", row.spec.id);
+        rows += 1;
+    }
+    assert!(rows >= 4, "{rows} rows write");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_inside_its_transaction_leaves_nothing_at_the_hub() {
+    every_write::<Hub>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_inside_its_transaction_leaves_nothing_at_the_chatbot_service() {
+    every_write::<Chatbot>().await;
+}
+
+/// Sends a row's example while nobody can say what other processes know; whether it asked.
+async fn unsettled<S: WebService>(row: &Row<S>) -> bool {
+    let faults = Faults::default();
+    let world = World::start_with(|stores| faults.on(stores), Responder::BuiltIn).await;
+    let sent = example(row, &world);
+    faults.fail(&["settled"]);
+    let answer = sent.send(world.address(S::KIND)).await.unwrap();
+    faults.recover();
+    let asked = answer.status != row.status;
+    if asked {
+        assert_eq!(answer.status, 503, "{}: {}", row.spec.id, answer.body);
+    }
+    world.end().await;
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_other_processes_may_not_know_is_not_told_as_done() {
+    let mut asked = Vec::new();
+    for row in Hub::TABLE.rows().iter().filter(|row| row.spec.audit.is_some()) {
+        if unsettled(row).await {
+            asked.push((Service::Hub, row.spec.id));
+        }
+    }
+    for row in Chatbot::TABLE.rows().iter().filter(|row| row.spec.audit.is_some()) {
+        if unsettled(row).await {
+            asked.push((Service::Chatbot, row.spec.id));
+        }
+    }
+    let expected =
+        ["api_key_create", "api_key_change", "api_key_rotate", "api_key_revoke"].map(|id| (Service::Hub, id));
+    let expected = expected.into_iter().chain([(Service::Chatbot, "token_revoke")]);
+    assert_eq!(asked, expected.collect::<Vec<_>>());
+}
