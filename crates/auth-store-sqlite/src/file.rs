@@ -62,7 +62,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 /// Takes from a file what others than its owner may do with it.
 ///
 /// # Errors
-/// It belongs to somebody else.
+/// They can do something with it, and it belongs to somebody else, who alone may change that.
 pub(crate) fn keep_private(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     {

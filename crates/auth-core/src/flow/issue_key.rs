@@ -41,8 +41,9 @@ pub struct IssuedKey {
 /// `once` makes the record of an idempotent request from the new key's id.
 ///
 /// # Errors
-/// [`FlowError::Denied`] where the wanted rights go beyond the caller's, or belong to the other service;
-/// [`FlowError::Conflict`] for a request that was sent before: the secret is not shown again.
+/// [`FlowError::Denied`] where the wanted rights go beyond the caller's; [`FlowError::Invalid`] for permissions of the
+/// other service and an end that is past; [`FlowError::Conflict`] for a request that was sent before (the secret is not
+/// shown again), and where the caller's key was changed meanwhile.
 pub async fn issue_key<R: Allows<CreateKey>>(
     platform: &Platform,
     proof: &Proof<'_, R>,

@@ -1,5 +1,5 @@
-//! The grant: this caller may do this action to this object. Every write of a store takes one, so a raw id
-//! from a URL cannot reach a store.
+//! The grant: this caller may do this action to this object. Every write that is done for a caller takes one, so a
+//! raw id from a URL cannot reach a store.
 
 use super::{Proof, Requirement};
 use crate::{
@@ -143,7 +143,7 @@ impl<A: Action> Granted<A> {
     }
 }
 
-/// What a caller may see. Every read of a store carries one, so a foreign row is never loaded.
+/// What a caller may see. Every read for a caller carries one, so that no foreign row is loaded.
 /// Made from a principal alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope(Within);

@@ -1,11 +1,13 @@
 //! What a store must promise: one trait a concern, each method one atomic command.
 //!
 //! Rules for every implementation:
-//! - a write takes a [`Granted`](crate::policy::Granted), a read a [`Scope`](crate::policy::Scope) or a
-//!   digest; identifiers, digests and times come from the core;
+//! - what is done for a caller takes a [`Granted`](crate::policy::Granted) to write, and a
+//!   [`Scope`](crate::policy::Scope) or the digest of a secret to read; what takes neither is the platform's own (its
+//!   membership, uses, refusals, what is over) or says nothing but what a stranger may know (a widget's home);
+//! - identifiers, digests and times come from the core;
 //! - expected outcomes are variants, errors are for a store that cannot answer;
 //! - the audit entry of a write commits with it, or neither does;
-//! - a write that ends, narrows or adds a credential commits with the next number of the
+//! - a write that ends or narrows a credential, or adds a key, commits with the next number of the
 //!   [`Revocations`] stream, and answers that number.
 
 mod accounts;

@@ -1,6 +1,7 @@
 //! The revocation stream: what every process that serves from memory must have heard.
 //!
-//! Each credential that ends, is narrowed or is added commits with the next number (no gaps, commit order).
+//! Each credential that ends or is narrowed, and each key that is added, commits with the next number (no gaps, commit
+//! order).
 //! A process serves from memory under a lease that it renews here; [`Revocations::settled`] answers when no
 //! process can serve what the number ended: each has acknowledged it, or its lease has run out.
 

@@ -124,8 +124,8 @@ impl Validator {
     ///
     /// # Errors
     /// [`Denial::Unauthenticated`] with the cause, for the audit trail; [`Denial::Network`] and
-    /// [`Denial::Throttled`] for a good key outside its limits; [`FlowError::Store`] where memory could not
-    /// tell and the store did not answer.
+    /// [`Denial::Throttled`] for a good key outside its limits, and for an address that has guessed too often;
+    /// [`FlowError::Store`] where memory could not tell and the store did not answer.
     pub async fn authenticate(
         &self,
         text: &[u8],

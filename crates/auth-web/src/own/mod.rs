@@ -1,4 +1,5 @@
-//! The routes that every service has: health, the route table, OpenAPI and its page.
+//! The routes that every service can have: health, the route table, OpenAPI and its page, what problems mean, and the
+//! audit trail.
 
 pub mod audit;
 mod docs;
