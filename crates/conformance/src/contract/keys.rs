@@ -10,7 +10,7 @@ use super::{
 use auth_core::{
     credential::NewSecret,
     model::{Key, KeyPatch, NewKey, Set, Status, Version},
-    policy::{Ceiling, Installation, Networks, Permission, Permissions, Rights, Scope},
+    policy::{Installation, Networks, Permission, Permissions, Rights, Scope},
     port::{
         About, Change, ChangeKey, CreateKey, Creation, FoundKey, ImportKeys, Limits, Notice, RevokeKey,
         RotateKey, Seq, Stores, SuspendAccount, SuspendDomain,
@@ -30,8 +30,6 @@ cases! {
     lists_are_newest_first_and_pages_neither_repeat_nor_leave_out,
     a_new_key_is_announced_with_its_secret,
     a_known_secret_is_taken,
-    a_maker_that_changed_or_ended_makes_nothing,
-    a_maker_whose_owner_is_suspended_makes_nothing,
     a_repeated_request_is_answered_as_the_first_for_a_day,
     an_import_takes_over_what_is_not_known,
     a_change_is_made_at_the_version_that_was_read,
@@ -54,15 +52,15 @@ async fn find(stores: &Stores, service: Service, secret: &NewSecret) -> Option<F
     stores.key_index.find(service, &secret.digest).await.unwrap()
 }
 
-async fn read(fixture: &Fixture, key: &Key) -> Key {
+pub(super) async fn read(fixture: &Fixture, key: &Key) -> Key {
     fixture.peer.keys.read(key.service, everything(), key.id).await.unwrap().unwrap()
 }
 
-async fn revoke(fixture: &Fixture, key: &Key) -> Option<Seq> {
+pub(super) async fn revoke(fixture: &Fixture, key: &Key) -> Option<Seq> {
     fixture.stores.keys.revoke(&granted::<RevokeKey>(key), fixture.at()).await.unwrap()
 }
 
-async fn rename(fixture: &Fixture, key: &Key, to: &str) -> Change<(Key, Seq)> {
+pub(super) async fn rename(fixture: &Fixture, key: &Key, to: &str) -> Change<(Key, Seq)> {
     let (patch, rights) =
         (KeyPatch { name: Set::To(name(to)), ..KeyPatch::default() }, unbounded(key.rights.clone()));
     let grant = granted::<ChangeKey>(key);
@@ -78,7 +76,7 @@ async fn rotate(fixture: &Fixture, key: &Key, until: Timestamp) -> (NewSecret, C
     (secret, done)
 }
 
-fn done(change: Change<(Key, Seq)>) -> (Key, Seq) {
+pub(super) fn done(change: Change<(Key, Seq)>) -> (Key, Seq) {
     match change {
         Change::Done(done) => done,
         other => panic!("not done: {other:?}"),
@@ -217,70 +215,6 @@ async fn a_known_secret_is_taken(fixture: &Fixture) {
     }
     fixture.assert_silent("a known secret").await;
     assert_eq!(find(&fixture.peer, Service::Hub, &secret).await.unwrap().principal.id, key.id);
-}
-
-/// Whether a key creates, changes and rotates keys, within its rights as they were read.
-async fn makes(fixture: &Fixture, maker: &Key, target: &Key) -> (bool, bool, bool) {
-    let bounded = || {
-        let ceiling = Ceiling::of_key(maker.rights.clone(), maker.id, maker.version);
-        ceiling.bound(all_rights(maker.service)).unwrap()
-    };
-    let keys = &fixture.stores.keys;
-    let new = NewKey { rights: bounded(), ..fixture.new_key(maker.service) };
-    let created = keys.create(&granted::<CreateKey>(&maker.tenant), new, None).await.unwrap();
-    let target = read(fixture, target).await;
-    let (change, rotation) = (granted::<ChangeKey>(&target), granted::<RotateKey>(&target));
-    let (patch, at) = (KeyPatch::default(), fixture.at());
-    let changed = keys.change(&change, target.version, patch, bounded(), at).await.unwrap();
-    let target = read(fixture, &target).await;
-    let secret = fixture.secret(maker.service);
-    let rotated = keys.rotate(&rotation, target.version, bounded(), secret, at, at).await.unwrap();
-    (matches!(created, Creation::Done(_)), changed != Change::Stale, rotated != Change::Stale)
-}
-
-async fn a_maker_that_changed_or_ended_makes_nothing(fixture: &Fixture) {
-    let tenant = hub(&fixture.account().await);
-    let (maker, target) = (fixture.key(tenant).await.0, fixture.key(tenant).await.0);
-    let attempt = async |maker: &Key| makes(fixture, maker, &target).await;
-    assert_eq!(attempt(&maker).await, (true, true, true));
-    let changed = done(rename(fixture, &maker, "changed").await).0;
-    fixture.look_away().await;
-    assert_eq!(attempt(&maker).await, (false, false, false), "as it was");
-    fixture.assert_silent("by a key that changed").await;
-    assert_eq!(attempt(&changed).await, (true, true, true), "as it is");
-    revoke(fixture, &changed).await;
-    fixture.look_away().await;
-    for version in [changed.version, changed.version.next()] {
-        assert_eq!(attempt(&Key { version, ..changed.clone() }).await, (false, false, false));
-    }
-    fixture.assert_silent("by a revoked key").await;
-}
-
-async fn a_maker_whose_owner_is_suspended_makes_nothing(fixture: &Fixture) {
-    let account = fixture.account().await;
-    let domain = fixture.domain(&account).await;
-    let mut pairs = Vec::new();
-    for tenant in [hub(&account), chatbot(&domain)] {
-        pairs.push((fixture.key(tenant).await.0, fixture.key(tenant).await.0));
-    }
-    let attempts = async || {
-        let mut done = Vec::new();
-        for (maker, target) in &pairs {
-            done.push(makes(fixture, maker, target).await);
-        }
-        done
-    };
-    let (all, none) = ((true, true, true), (false, false, false));
-    for (of_account, of_domain, wanted) in [
-        (Status::Suspended, Status::Active, [none, none]),
-        (Status::Active, Status::Suspended, [all, none]),
-        (Status::Active, Status::Active, [all, all]),
-    ] {
-        let (account, domain) = (granted::<SuspendAccount>(&account), granted::<SuspendDomain>(&domain));
-        fixture.stores.accounts.set_status(&account, of_account, fixture.at()).await.unwrap();
-        fixture.stores.domains.set_status(&domain, of_domain, fixture.at()).await.unwrap();
-        assert_eq!(attempts().await, wanted, "account {of_account:?}, domain {of_domain:?}");
-    }
 }
 
 async fn a_repeated_request_is_answered_as_the_first_for_a_day(fixture: &Fixture) {

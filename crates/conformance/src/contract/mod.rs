@@ -9,6 +9,7 @@ mod calls;
 mod domains;
 pub mod fixture;
 mod keys;
+mod makers;
 mod revocations;
 mod tokens;
 mod users;
@@ -48,6 +49,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         users::CASES,
         calls::CASES,
         keys::CASES,
+        makers::CASES,
         tokens::CASES,
         revocations::CASES,
         audit::CASES,

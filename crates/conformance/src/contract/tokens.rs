@@ -3,18 +3,17 @@
 use super::{
     cases,
     fixture::{
-        ALL, Fixture, bearer, chatbot, count, everything, granted, hub, name, once, page, proof, scope_of,
-        unbounded,
+        ALL, Fixture, chatbot, count, everything, granted, hub, name, once, page, scope_of, unbounded,
     },
 };
 use auth_core::{
-    model::{Domain, KeyPatch, NewToken, Set, Status, Token, Version},
-    policy::{Granted, Scope},
+    model::{Domain, KeyPatch, NewToken, Set, Status, Token},
+    policy::Scope,
     port::{
         About, Change, ChangeKey, Creation, FoundToken, MOST_OPENED, MintToken, Notice, OpenSession,
         RevokeKey, RevokeToken, SuspendAccount, SuspendDomain,
     },
-    principal::{KeyPrincipal, Principal, TokenKind},
+    principal::TokenKind,
     secret::TokenDigest,
 };
 use std::time::Duration;
@@ -25,7 +24,6 @@ cases! {
     a_scope_holds_what_is_its_own,
     lists_are_of_one_kind_newest_first_and_pages_neither_repeat_nor_leave_out,
     nothing_is_minted_or_opened_behind_an_ended_parent,
-    a_key_that_changed_since_it_was_judged_mints_nothing,
     a_token_ends_with_its_parent_its_domain_and_its_account,
     revoking_is_terminal,
     revoking_a_token_ends_and_announces_the_sessions_that_it_opened,
@@ -158,29 +156,6 @@ async fn nothing_is_minted_or_opened_behind_an_ended_parent(fixture: &Fixture) {
     for token in [temp, chat] {
         assert_eq!((read(fixture, &token).await, found(fixture, &token.digest).await), (None, None));
     }
-}
-
-async fn a_key_that_changed_since_it_was_judged_mints_nothing(fixture: &Fixture) {
-    let domain = fixture.domain(&fixture.account().await).await;
-    let key = fixture.key(chatbot(&domain)).await.0;
-    let mint_as = async |version: Version| {
-        let Principal::Key(bearer) = bearer(key.tenant) else { panic!("a bearer has a key") };
-        let judged = proof(Principal::Key(KeyPrincipal { id: key.id, version, ..bearer }));
-        let granted = Granted::<MintToken>::own(&judged).ok().unwrap();
-        let new = fixture.new_token(TokenKind::Temp, Some(key.id));
-        (fixture.stores.tokens.mint(&granted, new.clone(), None).await.unwrap(), read(fixture, &new).await)
-    };
-    let (made, token) = mint_as(key.version).await;
-    assert!(made == Creation::Done(()) && token.is_some());
-    let patch = KeyPatch { name: Set::To(name("changed")), ..KeyPatch::default() };
-    let change = granted::<ChangeKey>(&key);
-    let keys = &fixture.stores.keys;
-    let changed = keys.change(&change, key.version, patch, unbounded(key.rights.clone()), fixture.at()).await;
-    let Change::Done((changed, _)) = changed.unwrap() else { panic!("not changed") };
-    fixture.look_away().await;
-    assert_eq!(mint_as(key.version).await, (Creation::Stale, None));
-    fixture.assert_silent("by a key that changed").await;
-    assert_eq!(mint_as(changed.version).await.0, Creation::Done(()));
 }
 
 async fn a_token_ends_with_its_parent_its_domain_and_its_account(fixture: &Fixture) {
