@@ -6,7 +6,7 @@ use crate::{
     world::{Holdings, World},
 };
 use auth_core::{
-    credential::{SessionKind, draw_key, draw_session, draw_temp_token},
+    credential::{Malformed, SessionKind, classify, draw_key, draw_session, draw_temp_token},
     policy::Permissions,
     service::Service,
     time::Clock as _,
@@ -66,11 +66,13 @@ impl Kind {
             Self::Widget => draw_session(SessionKind::Widget, entropy),
             Self::Chat => draw_session(SessionKind::Chat, entropy),
         };
-        drawn.reveal().expose().to_owned()
+        let unknown = drawn.reveal().expose().to_owned();
+        assert!(classify(&unknown).is_ok(), "{self:?} is not well-formed");
+        unknown
     }
 
-    /// One of the first tenant whose time is over, or that was revoked by itself or with its parent. Waiting for
-    /// its end ends other credentials too.
+    /// One of the first tenant whose time is over, or that was revoked by itself or with its parent; until then
+    /// it was good. Waiting for its end ends other credentials too.
     pub async fn ended(self, world: &World, service: Service, expired: bool) -> String {
         if self == Self::Widget {
             return ended_widget(world, expired).await;
@@ -86,6 +88,7 @@ impl Kind {
             Self::Chat => opened_chat(world, &world.temp(&secret, 1).await.0).await,
             Self::Key | Self::Widget => secret,
         };
+        assert_good(world, maker, &credential).await;
         if expired {
             world.advance(Duration::from_secs(60)).await;
         } else {
@@ -93,6 +96,13 @@ impl Kind {
         }
         credential
     }
+}
+
+/// A service accepts a credential.
+async fn assert_good(world: &World, service: Service, credential: &str) {
+    let validator = &world.platform(service).validator;
+    let whose = validator.authenticate(credential.as_bytes(), None, validator.reading()).await;
+    assert!(whose.is_ok(), "it never was good: {whose:?}");
 }
 
 async fn opened_chat(world: &World, temp: &str) -> String {
@@ -103,20 +113,27 @@ async fn opened_chat(world: &World, temp: &str) -> String {
 async fn ended_widget(world: &World, expired: bool) -> String {
     let body = format!(r#"{{"tenant":"{}","origin":"{}"}}"#, world.a.domain, world.a.origin);
     let opened = world.chatbot(Request::post("/v1/widget/session", &body)).await;
+    let token = opened.field("token");
+    assert_good(world, Service::Chatbot, &token).await;
     if expired {
         world.advance(Duration::from_secs(3600)).await;
     } else {
         let id = opened.field("session_id").parse().unwrap();
         auth_core::flow::revoke_token(&world.chatbot_platform, &operator(), id).await.unwrap();
     }
-    opened.field("token")
+    token
 }
 
-/// A credential with another last character.
+/// A damaged credential, that can be none at all: with another last character, which its checksum tells, or cut
+/// short where it has none.
 pub fn damaged(credential: &str) -> String {
     let mut damaged = credential.to_owned();
     let other = if damaged.pop() == Some('a') { 'b' } else { 'a' };
     damaged.push(other);
+    if classify(&damaged).is_ok() {
+        damaged.truncate(15);
+    }
+    assert_eq!(classify(&damaged), Err(Malformed));
     damaged
 }
 
@@ -160,10 +177,14 @@ fn without_credential(query: &str) -> String {
 /// What is wrong with an answer, whoever gets it and whatever it says.
 pub fn wrong_form(answer: &Response, service: Service) -> Vec<String> {
     let mut wrong = Vec::new();
-    for name in ["x-request-id", "content-security-policy", "referrer-policy"] {
+    for name in ["x-request-id", "referrer-policy"] {
         if answer.header(name).is_none() {
             wrong.push(format!("lacks {name}"));
         }
+    }
+    let policy = answer.header("content-security-policy").unwrap_or_default();
+    if !policy.split("; ").any(|directive| directive == "frame-ancestors 'none'") {
+        wrong.push(format!("may be framed: {policy:?}"));
     }
     if answer.header("cache-control") != Some("no-store")
         || answer.header("x-content-type-options") != Some("nosniff")
