@@ -57,8 +57,8 @@ impl Faults {
         self.fail(&[]);
         self.0.when.store(HEALTHY, Ordering::SeqCst);
     }
-    /// Of the calls from now on, this one fails: 1 is the next. Those of the background (the revocation stream,
-    /// refusals, uses) are neither counted nor failed.
+    /// Of the calls from now on, this one fails: 1 is the next, 0 is none. Those of the background (the revocation
+    /// stream, refusals, uses) are neither counted nor failed.
     pub fn fail_once(&self, call: u32) {
         self.0.when.store(call.into(), Ordering::SeqCst);
     }

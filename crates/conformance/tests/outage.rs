@@ -34,29 +34,34 @@ async fn nobody_is_admitted_while_the_store_is_down() {
     let requests = [guarded::<Hub>(&world), guarded::<Chatbot>(&world)].concat();
     let before = dump(&world);
     let send = async |service, request: &Request| request.send(world.address(service)).await.unwrap();
-    assert_eq!(world.hub(Request::get("/calls").bearer(&world.a.hub_key)).await.status, 200);
-
-    faults.go_down();
-    // Beyond the lease nothing is answered from memory.
-    world.clock.advance(LEASE + Duration::from_secs(1));
+    let calls = Request::get("/calls").bearer(&world.a.hub_key);
     assert!(requests.len() > 25);
-    for (service, known, stranger) in &requests {
-        let answer = send(*service, known).await;
-        assert_eq!((answer.status, answer.field("code")), (503, "unavailable".to_owned()), "{known:?}");
-        assert_eq!(wrong_form(&answer, *service), [""; 0], "{known:?}");
-        // What can be said without the store is said.
-        assert_eq!(send(*service, stranger).await.status, 401, "{stranger:?}");
-    }
-    for service in Service::ALL {
-        assert_eq!(send(service, &Request::get("/health/live")).await.status, 200);
-        assert_eq!(send(service, &Request::get("/health/ready")).await.status, 503);
-    }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(send(Service::Hub, &calls).await.status, 200);
+    for outage in 0..3 {
+        faults.go_down();
+        // Beyond the lease nothing is answered from memory.
+        world.clock.advance(LEASE + Duration::from_secs(1));
+        for (service, known, stranger) in &requests {
+            let answer = send(*service, known).await;
+            assert_eq!((answer.status, answer.field("code")), (503, "unavailable".to_owned()), "{known:?}");
+            assert_eq!(wrong_form(&answer, *service), [""; 0], "{known:?}");
+            // What can be said without the store is said.
+            assert_eq!(send(*service, stranger).await.status, 401, "{stranger:?}");
+        }
+        for service in Service::ALL {
+            assert_eq!(send(service, &Request::get("/health/live")).await.status, 200);
+            assert_eq!(send(service, &Request::get("/health/ready")).await.status, 503);
+        }
+        assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
 
-    faults.recover();
-    world.current().await;
-    assert_eq!(world.hub(Request::get("/calls").bearer(&world.a.hub_key)).await.status, 200);
-    assert_eq!(world.hub(Request::get("/health/ready")).await.status, 200);
+        faults.recover();
+        let healthy = tokio::time::timeout(Duration::from_secs(5), world.current()).await;
+        assert!(healthy.is_ok(), "five seconds after outage {outage}");
+        assert_eq!(send(Service::Hub, &calls).await.status, 200);
+        for service in Service::ALL {
+            assert_eq!(send(service, &Request::get("/health/ready")).await.status, 200);
+        }
+    }
     world.end().await;
 }
 
@@ -143,18 +148,27 @@ async fn a_fault_at_any_call_of_the_store_is_a_503_and_no_half_a_write_at_the_ch
     assert!(every_write::<Chatbot>().await > 6);
 }
 
-/// Sends every guarded row of a table with a credential that must be refused, while each call fails in turn.
-async fn stays_refused<S: WebService>(world: &World, faults: &Faults, credential: &str, expected: &[u16]) {
+/// Sends every guarded row of a table with a credential that must be refused, while each call fails in turn. Where
+/// the store is asked for the credential, a fault is reached on every row.
+async fn stays_refused<S: WebService>(
+    (world, faults): (&World, &Faults),
+    credential: &str,
+    refusal: u16,
+    asked: bool,
+) {
     for row in S::TABLE.rows().iter().filter(|row| matches!(row.rule, Rule::AnyOf(_))) {
         let sent = request(row, &world.a, Some(credential));
         for call in 1..MOST_CALLS {
             faults.fail_once(call);
             let answer = sent.send(world.address(S::KIND)).await.unwrap();
             let reached = !faults.is_due();
-            faults.recover();
-            let good = expected.contains(&answer.status) || (answer.status == 503 && reached);
-            assert!(good, "{}, call {call}: {}", row.spec.id, answer.body);
-            assert_eq!(wrong_form(&answer, S::KIND), [""; 0], "{}", row.spec.id);
+            faults.fail_once(0);
+            let what = format!("{}, call {call}: {}", row.spec.id, answer.body);
+            assert!(answer.status == refusal || (answer.status == 503 && reached), "{what}");
+            assert_eq!(wrong_form(&answer, S::KIND), [""; 0], "{what}");
+            if call == 1 && asked {
+                assert!(reached && answer.status == 503, "{what}");
+            }
             if !reached {
                 break;
             }
@@ -162,22 +176,43 @@ async fn stays_refused<S: WebService>(world: &World, faults: &Faults, credential
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_fault_makes_a_good_credential_of_a_bad_one() {
+/// Sends what must be refused, with the lease, or without.
+async fn refused_despite_faults(leased: bool) {
     let (world, faults) = faulty_world().await;
+    let it = (&world, &faults);
+    let mut ended = Vec::new();
+    for kind in Kind::ALL {
+        ended.push(kind.ended(&world, Service::Chatbot, false).await);
+    }
+    let ended_at_hub = Kind::Key.ended(&world, Service::Hub, false).await;
+    if !leased {
+        faults.stall(&["renew"]);
+        world.clock.advance(LEASE + Duration::from_secs(1));
+    }
     let before = dump(&world);
     for kind in Kind::ALL {
         let (hub, chatbot) = (kind.unknown(&world, Service::Hub), kind.unknown(&world, Service::Chatbot));
-        stays_refused::<Hub>(&world, &faults, &hub, &[401]).await;
-        stays_refused::<Chatbot>(&world, &faults, &chatbot, &[401]).await;
+        // The Hub knows no sessions, and memory knows of every key whether it exists.
+        let at_hub = matches!(kind, Kind::Key | Kind::Temp) && !leased;
+        stays_refused::<Hub>(it, &hub, 401, at_hub).await;
+        stays_refused::<Chatbot>(it, &chatbot, 401, kind != Kind::Key || !leased).await;
     }
-    stays_refused::<Hub>(&world, &faults, &world.a.idle_key.0, &[403]).await;
+    stays_refused::<Hub>(it, &world.a.idle_key.0, 403, !leased).await;
+    for credential in &ended {
+        stays_refused::<Chatbot>(it, credential, 401, !leased).await;
+    }
+    stays_refused::<Hub>(it, &ended_at_hub, 401, !leased).await;
     assert_eq!(changes(&before, &dump(&world)), [""; 0]);
-    for kind in Kind::ALL {
-        let credential = kind.ended(&world, Service::Chatbot, false).await;
-        stays_refused::<Chatbot>(&world, &faults, &credential, &[401]).await;
-    }
-    let credential = Kind::Key.ended(&world, Service::Hub, false).await;
-    stays_refused::<Hub>(&world, &faults, &credential, &[401]).await;
+    faults.recover();
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_makes_a_good_credential_of_a_bad_one_in_memory() {
+    refused_despite_faults(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_makes_a_good_credential_of_a_bad_one_without_a_lease() {
+    refused_despite_faults(false).await;
 }
