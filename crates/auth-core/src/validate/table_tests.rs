@@ -142,33 +142,34 @@ fn readers_beside_a_writer_see_whole_records_only() {
     let table = Arc::new(Table::new(usize::MAX));
     (0..64).for_each(|n| table.fill(Seq(0), &digest(n), record(n), NOW));
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let reading = Arc::new(std::sync::Barrier::new(4));
+    let seen: Arc<[AtomicU64; 3]> = Arc::default();
     let readers: Vec<_> = (0..3)
-        .map(|_| {
-            let (table, stop, reading) = (Arc::clone(&table), Arc::clone(&stop), Arc::clone(&reading));
+        .map(|reader| {
+            let (table, stop, seen) = (Arc::clone(&table), Arc::clone(&stop), Arc::clone(&seen));
             std::thread::spawn(move || {
-                let mut seen = 0_u64;
-                assert!(held(&table, 0).is_some());
-                reading.wait();
                 while !stop.load(Ordering::Relaxed) {
                     for n in 0..64 {
                         if let Some(found) = held(&table, n) {
                             assert_eq!(found.principal, record(n).principal);
-                            seen += 1;
+                            seen[reader].fetch_add(1, Ordering::Relaxed);
                         }
                     }
                 }
-                seen
             })
         })
         .collect();
-    reading.wait();
-    for seq in 1..3000 {
+    // The writer goes on until each reader has seen much beside it, however they take turns.
+    seen.iter().for_each(|seen| seen.store(0, Ordering::Relaxed));
+    let few = || seen.iter().any(|seen| seen.load(Ordering::Relaxed) < 1000);
+    let mut seq = 0;
+    while seq < 3000 || (few() && seq < 10_000) {
+        seq += 1;
         let n = u32::try_from(seq % 64).unwrap();
         table.apply(&[notice(seq, About::Key(key(n)), false)]).unwrap();
         table.fill(Seq(seq), &digest(n), record(n), NOW);
-        table.fill(Seq(seq), &digest(1000 + u32::try_from(seq).unwrap()), record(5000), NOW);
+        table.fill(Seq(seq), &digest(1000 + u32::try_from(seq % 3000).unwrap()), record(5000), NOW);
     }
+    assert!(!few(), "no reader was beside the writer");
     stop.store(true, Ordering::Relaxed);
-    readers.into_iter().for_each(|reader| _ = reader.join().unwrap());
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
 }
