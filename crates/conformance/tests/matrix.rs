@@ -262,9 +262,8 @@ fn told(answer: &Response) -> (u16, Vec<(String, String)>, serde_json::Value) {
     let mut body = answer.json();
     let length = body["request_id"].take().as_str().unwrap_or_default().len();
     // A request's number may have grown by a digit.
-    for (name, value) in headers.iter_mut().filter(|(name, _)| name == "content-length") {
+    for (_, value) in headers.iter_mut().filter(|(name, _)| name == "content-length") {
         *value = value.parse::<usize>().map(|all| all - length).unwrap_or_default().to_string();
-        assert_eq!(name, "content-length");
     }
     (answer.status, headers, body)
 }

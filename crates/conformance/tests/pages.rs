@@ -120,13 +120,7 @@ async fn a_listed_page_reads_every_answer_and_others_none() {
         }
     }
     // Used up.
-    for target in [session, message] {
-        let (body, throttled) = if target == session {
-            (&open, Request::post(session, &open))
-        } else {
-            (&ask, Request::post(message, &ask))
-        };
-        assert!(!body.is_empty());
+    for throttled in [Request::post(session, &open), Request::post(message, &ask)] {
         let mut last = None;
         for _ in 0..40 {
             let request = throttled.clone().bearer(token).header("Origin", &world.a.origin);

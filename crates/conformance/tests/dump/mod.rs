@@ -6,6 +6,7 @@ use diesel::{
     Connection as _, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
     sql_types::Text, sqlite::SqliteConnection,
 };
+use std::collections::BTreeMap;
 
 #[derive(QueryableByName)]
 struct Line {
@@ -54,11 +55,14 @@ pub(crate) fn dump(world: &World) -> Vec<String> {
     rows
 }
 
-/// What differs between two dumps: `-` before a row that is gone, `+` before a new one.
+/// What differs between two dumps: `-` before a row that is gone, `+` before a new one, as often as it is.
 pub(crate) fn changes(before: &[String], after: &[String]) -> Vec<String> {
-    let without = |rows: &[String], others: &[String], sign: char| {
-        let strange = rows.iter().filter(|row| others.binary_search(row).is_err());
-        strange.map(|row| format!("{sign}{row}")).collect::<Vec<_>>()
+    let mut counts = BTreeMap::<&String, isize>::new();
+    before.iter().for_each(|row| *counts.entry(row).or_default() -= 1);
+    after.iter().for_each(|row| *counts.entry(row).or_default() += 1);
+    let signed = |sign: char, unit: isize| {
+        let rows = counts.iter().filter(move |(_, count)| **count * unit > 0);
+        rows.flat_map(move |(row, count)| std::iter::repeat_n(format!("{sign}{row}"), count.unsigned_abs()))
     };
-    [without(before, after, '-'), without(after, before, '+')].concat()
+    signed('-', -1).chain(signed('+', 1)).collect()
 }
