@@ -3,13 +3,15 @@
 mod dump;
 
 use auth_core::{
-    policy::{Networks, Permissions, Rights},
+    policy::{Networks, Permissions, Rights, Rule},
     service::Service,
     time::{Clock as _, Timestamp},
 };
-use conformance::{client::Request, world::World};
+use auth_web::Service as _;
+use conformance::{caller::request, client::Request, world::World};
 use dump::{changes, dump};
-use serde_json::json;
+use hub_service::Hub;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 fn calls(key: &str) -> Request {
@@ -74,6 +76,35 @@ async fn a_secret_is_shown_once_and_never_again() {
             assert!(!shown.body.contains(held.as_str()), "{target} shows a secret");
         }
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_no_permission_gets_none() {
+    let world = World::start().await;
+    let make = async |body: Value| {
+        world.hub(Request::post("/api-keys", &body.to_string()).bearer(&world.a.hub_key)).await
+    };
+    let before = dump(&world);
+    for body in [json!({ "name": "none" }), json!({ "name": "none", "permissions": null })] {
+        assert_eq!(make(body).await.status, 400);
+    }
+    assert_eq!(changes(&before, &dump(&world)), [""; 0], "what was refused changed nothing");
+    let made = make(json!({ "name": "none", "permissions": [] })).await;
+    assert_eq!((made.status, made.field("permissions")), (201, "[]".to_owned()));
+    let patch = Request::new("PATCH", &format!("/api-keys/{}", made.field("id")));
+    for permissions in [json!(null), json!([null]), json!(["*"]), json!("call_management"), json!({})] {
+        let patch = patch.clone().json(&json!({ "permissions": permissions }).to_string());
+        assert_eq!(status(&world, patch.bearer(&world.a.hub_key)).await, 400, "{permissions}");
+    }
+    assert_eq!(status(&world, patch.json("{}").bearer(&world.a.hub_key)).await, 200);
+    let rows = Hub::TABLE.rows().iter().filter(|row| matches!(row.rule, Rule::AnyOf(_)));
+    let before = dump(&world);
+    for row in rows {
+        let refused = world.hub(request(row, &world.a, Some(&made.field("key")))).await;
+        assert_eq!((refused.status, refused.field("code").as_str()), (403, "insufficient_scope"));
+    }
+    assert_eq!(changes(&before, &dump(&world)), [""; 0]);
     world.end().await;
 }
 

@@ -41,15 +41,17 @@ impl Networks {
     pub fn to_stored(&self) -> String {
         self.texts().join(" ")
     }
-    /// Reads what a store kept.
+    /// Reads what a store kept. Only an empty text means any address.
     ///
     /// # Errors
-    /// The text that is no network: the row must be refused, since an empty list would mean any address.
+    /// The text that is no network, or blanks alone: the row must be refused, since an empty list would mean any
+    /// address.
     pub fn from_stored(text: &str) -> Result<Self, String> {
         let parts = text.split(' ').filter(|part| !part.is_empty());
-        Ok(Self::new(
+        let networks = Self::new(
             parts.map(|part| part.parse().map_err(|_| part.to_owned())).collect::<Result<Vec<_>, _>>()?,
-        ))
+        );
+        if networks.is_any() && !text.is_empty() { Err(text.to_owned()) } else { Ok(networks) }
     }
 }
 
@@ -82,6 +84,9 @@ mod tests {
 
     #[test]
     fn a_damaged_row_is_an_error_and_not_any_address() {
-        assert_eq!(Networks::from_stored("10.0.0.0/99"), Err("10.0.0.0/99".to_owned()));
+        for text in ["10.0.0.0/99", " ", "   ", "\t", "*", "10.0.0.0/8,127.0.0.0/8", "127.0.0.1"] {
+            assert_eq!(Networks::from_stored(text), Err(text.to_owned()));
+        }
+        assert_eq!(Networks::from_stored(""), Ok(Networks::ANY));
     }
 }
