@@ -3,12 +3,23 @@
 
 mod dump;
 
-use auth_core::{policy::Rule, service::Service};
+use auth_core::{
+    credential::NewSecret,
+    id::KeyId,
+    model::{Name, NewKey},
+    policy::{Installation, Networks, Permissions, Rights, Rule, grant},
+    port::ImportKeys,
+    secret::TokenDigest,
+    service::Service,
+    time::Clock as _,
+};
 use auth_web::{Place, Row, Service as WebService};
 use chatbot_service::Chatbot;
 use conformance::{
     caller::{Kind, damaged, request},
     client::Request,
+    contract::fixture::unbounded,
+    operator::operator,
     world::World,
 };
 use dump::{changes, dump};
@@ -34,10 +45,111 @@ async fn two_credentials_are_refused_wherever_they_come_from() {
         assert_eq!((refused.status, refused.field("code")), (400, "invalid_request".to_owned()));
     }
     let connect = format!("/autoconnect?token={}", world.a.temp.0);
-    let both = Request::get(&connect).bearer(&world.a.temp.0);
-    assert_eq!(world.chatbot(both).await.status, 400);
     let twice = Request::get(&format!("{connect}&token={}", world.a.temp.0));
     assert_eq!(world.chatbot(twice).await.status, 400);
+    let before = dump(&world);
+    let tried = beside_another::<Hub>(&world).await + beside_another::<Chatbot>(&world).await;
+    assert!(tried > 50, "{tried}");
+    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    world.end().await;
+}
+
+/// Presents a live credential in the place of every guarded row, and another one in a header beside it.
+async fn beside_another<S: WebService>(world: &World) -> usize {
+    let mut tried = 0;
+    for row in guarded::<S>() {
+        let kind = Kind::of_needs(&row.rule.to_string().replace(' ', ""))[0];
+        let sent = || request(row, &world.a, Some(&kind.of(&world.a, S::KIND)));
+        let other = kind.of(&world.b, S::KIND);
+        for two in [sent().bearer(&other), sent().header("X-API-Key", &other)] {
+            let refused = two.send(world.address(S::KIND)).await.unwrap();
+            let told = (refused.status, refused.field("code"));
+            assert_eq!(told, (400, "invalid_request".to_owned()), "{}: {two:?}", row.spec.id);
+            tried += 1;
+        }
+    }
+    tried
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_credential_is_none() {
+    let world = World::start().await;
+    let before = dump(&world);
+    let tried = empty::<Hub>(&world).await + empty::<Chatbot>(&world).await;
+    assert!(tried > 100, "{tried}");
+    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    world.end().await;
+}
+
+/// Presents nothing in the place of every guarded row.
+async fn empty<S: WebService>(world: &World) -> usize {
+    let mut tried = 0;
+    for row in guarded::<S>() {
+        let bare = || request(row, &world.a, None);
+        let mut requests = vec![request(row, &world.a, Some("")), request(row, &world.a, Some("%20"))];
+        match row.spec.place {
+            Place::Header => {
+                for value in ["", " ", "Bearer", "Bearer ", "Bearer  \t "] {
+                    requests.push(bare().header("Authorization", value));
+                    requests.push(bare().header("X-API-Key", value.trim_start_matches("Bearer")));
+                }
+            }
+            Place::Query(name) => {
+                let sign = if bare().target.contains('?') { '&' } else { '?' };
+                let target = format!("{}{sign}{name}", bare().target);
+                requests.push(Request { target, ..bare() });
+            }
+            Place::Cookie(name) => {
+                let lines = [name.to_owned(), format!("{name}=\"\""), format!("{name}=; other=x")];
+                requests.extend(lines.iter().map(|line| bare().header("Cookie", line)));
+            }
+        }
+        for empty in requests {
+            let refused = empty.send(world.address(S::KIND)).await.unwrap();
+            assert_eq!(refused.status, 401, "{}: {empty:?}", row.spec.id);
+            tried += 1;
+        }
+    }
+    tried
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_of_an_imported_key_is_no_key() {
+    let world = World::start().await;
+    for service in Service::ALL {
+        let tenant = world.tenant_of(&world.a, service).await;
+        let text = format!("a-key-of-the-earlier-{service}");
+        let digest = TokenDigest::of(&text);
+        let stored = data_encoding::HEXLOWER.encode(digest.as_bytes());
+        let now = world.clock.now();
+        let rights = Rights {
+            permissions: Permissions::all_of(service),
+            expires_at: None,
+            networks: Networks::ANY,
+            rate_limit: None,
+        };
+        let new = NewKey {
+            id: KeyId::draw(now, world.hub_platform.entropy.as_ref()),
+            service,
+            name: Name::parse("imported").unwrap(),
+            rights: unbounded(rights),
+            secret: NewSecret { digest, prefix: text.chars().take(8).collect() },
+            at: now,
+        };
+        let grant = grant::<ImportKeys, _>(&operator(), &Installation).unwrap();
+        let (made, seq) = world.stores.keys.import(&grant, vec![(tenant, new)]).await.unwrap();
+        assert_eq!(made, [true]);
+        world.platform(service).validator.settle(seq).await.unwrap();
+        let ask = async |key: &str| {
+            let ask = Request::get("/audit/events").header("X-API-Key", key);
+            ask.send(world.address(service)).await.unwrap().status
+        };
+        for similar in [&stored, &stored.to_uppercase(), &format!("{text}{stored}"), &text.to_uppercase()] {
+            assert_eq!(ask(similar).await, 401, "{similar}");
+        }
+        assert_eq!(ask(&text).await, 200, "the key itself");
+        assert_eq!(ask(&stored).await, 401, "{stored}");
+    }
     world.end().await;
 }
 
