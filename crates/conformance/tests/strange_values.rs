@@ -2,13 +2,17 @@
 //! can be read again.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use auth_web::{Row, Service as WebService};
+mod dump;
+
+use auth_core::policy::Rule;
+use auth_web::{Place, Row, Service as WebService};
 use chatbot_service::Chatbot;
 use conformance::{
     caller::{Kind, request},
     client::{Request, Response, raw},
     world::World,
 };
+use dump::{changes, dump};
 use hub_service::Hub;
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
@@ -213,23 +217,60 @@ impl Prober<'_> {
         }
     }
 
-    /// Heads with bytes that are no text.
+    /// Heads with bytes that are no text: they make no credential, change nothing, and of a good credential that
+    /// they stand in they leave none.
     async fn heads<S: WebService>(&mut self, row: &Row<S>) {
         // Within the limits of a minute.
         self.world.advance(Duration::from_secs(61)).await;
+        let before = dump(self.world);
         let path = self.world.a.fill(S::KIND, row.spec.path);
-        for name in
-            ["Authorization: Bearer ", "X-API-Key: ", "Cookie: __Host-chat=", "Origin: ", "Idempotency-Key: "]
-        {
-            for value in [&b"\xff\xfe"[..], b"\xc0\xaf", b"a\x80b", &[b'x'; 8000]] {
+        let kinds = Kind::of_needs(&row.rule.to_string().replace(' ', ""));
+        let own = kinds.first().map(|kind| kind.of(&self.world.a, S::KIND)).unwrap_or_default().into_bytes();
+        let (front, back) = own.split_at(own.len() / 2);
+        let strange = [b"\xff\xfe".to_vec(), b"\xc0\xaf".to_vec(), b"a\x80b".to_vec(), vec![b'x'; 8000]];
+        let foreign = [&b"\x80"[..], b"\xff", b"\xa0", b"\xc3\xa9"];
+        let spoilt = foreign.map(|foreign| {
+            [[foreign, &own].concat(), [front, foreign, back].concat(), [&own, foreign].concat()]
+        });
+        let spoilt = spoilt.concat();
+        let heads = [
+            ("Authorization: Bearer ", true),
+            ("X-API-Key: ", true),
+            ("Cookie: __Host-chat=", true),
+            ("Origin: ", false),
+            ("Idempotency-Key: ", false),
+        ];
+        for (name, is_credential) in heads {
+            let spoilt = spoilt.iter().filter(|_| is_credential && !own.is_empty());
+            for value in strange.iter().chain(spoilt) {
                 let start = format!(
                     "{} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}",
                     row.spec.method.name()
                 );
                 let bytes = [start.as_bytes(), value, b"\r\n\r\n"].concat();
                 let answer = raw(self.world.address(S::KIND), &bytes).await.unwrap();
-                self.judge(row.spec.id, name, &Response::parse(&answer).unwrap());
+                self.judge_head(row, name, &Response::parse(&answer).unwrap());
             }
+        }
+        if let Place::Query(_) = row.spec.place {
+            let own = String::from_utf8(own).unwrap();
+            for foreign in ["%80", "%ff", "%c2%a0", "%e2%80%8b", "%c3%a9", "%00", "%0a"] {
+                let sent = request(row, &self.world.a, Some(&format!("{own}{foreign}")));
+                let answer = sent.send(self.world.address(S::KIND)).await.unwrap();
+                self.judge_head(row, &sent.target, &answer);
+            }
+        }
+        let changed = changes(&before, &dump(self.world));
+        if !changed.is_empty() {
+            self.faults.push(format!("{} changed {changed:#?}", row.spec.id));
+        }
+    }
+
+    /// A guarded row admits nobody with such a head.
+    fn judge_head<S: WebService>(&mut self, row: &Row<S>, what: &str, answer: &Response) {
+        self.judge(row.spec.id, what, answer);
+        if matches!(row.rule, Rule::AnyOf(_)) && answer.status < 400 {
+            self.faults.push(format!("{} {what}: admitted with {}", row.spec.id, answer.status));
         }
     }
 }
