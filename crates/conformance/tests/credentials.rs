@@ -3,11 +3,13 @@
 
 use auth_core::{
     credential::{Form, Malformed, SessionKind, classify, draw_key, draw_session, draw_temp_token, format},
-    secret::TokenDigest,
+    secret::{RevealOnce, TokenDigest},
     service::Service,
 };
+use auth_web::system::OsEntropy;
 use conformance::ambient::SeededEntropy;
 use proptest::{prelude::*, sample::Index};
+use std::collections::HashSet;
 
 /// Every form that is issued with a checksum.
 const CHECKED: [Form; 4] = [Form::Key(Service::Hub), Form::Key(Service::Chatbot), Form::Widget, Form::Chat];
@@ -47,6 +49,64 @@ fn is_none_of_ours(damaged: &str) -> bool {
         Err(Malformed) => true,
         Ok(form) => form == Form::Legacy && !prefixed,
     }
+}
+
+/// Every single byte that is replaced, dropped or added, at every place of some credentials of each form.
+#[test]
+fn no_credential_with_one_wrong_byte_is_one_of_ours() {
+    let (mut tried, visible) = (0, 0x21_u8..0x7F);
+    for (form, seed) in CHECKED.into_iter().flat_map(|form| (0..6).map(move |seed| (form, seed))) {
+        let text = issue(form, seed);
+        for at in 0..text.len() {
+            let (mut dropped, mut added) = (text.clone(), Vec::new());
+            dropped.remove(at);
+            for byte in visible.clone() {
+                if text.as_bytes()[at] != byte {
+                    added.push(with(&text, at, byte));
+                }
+                let mut longer = text.clone();
+                longer.insert(at, char::from(byte));
+                added.push(longer);
+            }
+            for damaged in added.iter().chain([&dropped]) {
+                assert!(is_none_of_ours(damaged), "{form:?} {damaged}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 200_000, "{tried}");
+}
+
+/// What the real source of randomness gives: no two alike, and no place of them that is always the same, or nearly.
+#[test]
+fn a_hundred_thousand_secrets_of_the_real_source_are_all_different() {
+    const EACH: usize = 25_000;
+    let draws: [(usize, fn() -> RevealOnce); 4] = [
+        (4, || draw_key(Service::Hub, &OsEntropy).0),
+        (4, || draw_session(SessionKind::Widget, &OsEntropy)),
+        (4, || draw_session(SessionKind::Chat, &OsEntropy)),
+        (0, || draw_temp_token(&OsEntropy)),
+    ];
+    let mut all = HashSet::new();
+    for (prefix, draw) in draws {
+        let mut counts = vec![[0_usize; 128]; format::TOKEN_LEN];
+        for _ in 0..EACH {
+            let text = draw().reveal().expose().to_owned();
+            for (at, byte) in text.bytes().enumerate().skip(prefix) {
+                counts[at][usize::from(byte)] += 1;
+            }
+            assert!(all.insert(text[prefix..].to_owned()), "drawn twice");
+        }
+        for (at, counts) in counts.iter().enumerate().filter(|(_, counts)| counts.iter().any(|n| *n > 0)) {
+            // Of a UUID, the hyphens and the version are fixed.
+            let fixed = prefix == 0 && matches!(at, 8 | 13 | 14 | 18 | 23);
+            let most = counts.iter().max().copied().unwrap_or_default();
+            assert_eq!(most == EACH, fixed, "place {at}");
+            // The first of the digits that hold 192 bits is one of three.
+            assert!(fixed || most < EACH * 2 / 5, "place {at}: one of its characters is drawn {most} times");
+        }
+    }
+    assert_eq!(all.len(), 4 * EACH);
 }
 
 proptest! {
