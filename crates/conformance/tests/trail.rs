@@ -6,7 +6,15 @@ use auth_core::{
     policy::{Networks, Permissions, Rights},
     service::Service,
 };
-use conformance::{client::Request, world::World};
+use conformance::{
+    caller::{Kind, damaged},
+    client::Request,
+    world::World,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_trail_tells_who_did_what_to_what_and_to_its_own_tenant_alone() {
@@ -81,6 +89,129 @@ async fn refusals_are_counted_and_written_in_one_batch_when_the_service_stops() 
     ];
     assert_eq!(told, expected.into_iter().collect());
     assert!(entries.len() <= 12, "200 refusals are few events: {entries:#?}");
+}
+
+/// A request that is refused, and what the trail is to say of it.
+struct Refused {
+    service: Service,
+    request: Request,
+    route: &'static str,
+    cause: &'static str,
+    actor: String,
+}
+
+/// Rights with these permissions and no limits.
+fn rights(permissions: &str) -> Rights {
+    let permissions = Permissions::from_stored(permissions);
+    Rights { permissions, expires_at: None, networks: Networks::ANY, rate_limit: None }
+}
+
+/// Requests of both services that are refused for every cause, each of a route and caller of its own.
+async fn every_refusal(world: &World) -> Vec<Refused> {
+    let mut all = Vec::new();
+    for service in Service::ALL {
+        let expired = Kind::Key.ended(world, service, true).await;
+        let revoked = Kind::Key.ended(world, service, false).await;
+        let tenant = world.tenant_of(&world.a, service).await;
+        let every = rights(&Permissions::all_of(service).to_stored());
+        let networks = Networks::from_stored("10.0.0.0/8").unwrap();
+        let elsewhere = world.key_with(service, tenant, Rights { networks, ..every.clone() }).await;
+        let once = Rights { rate_limit: Some(NonZeroU32::MIN), ..every.clone() };
+        let once = world.key_with(service, tenant, once).await;
+        let lacking = world.key_with(service, tenant, rights("")).await;
+        let makes = if service == Service::Hub { "api_key_management" } else { "token_generation" };
+        let maker = world.key_with(service, tenant, rights(makes)).await;
+        let key = Kind::Key.of(&world.a, service);
+        let anonymous = || "anonymous".to_owned();
+        let mut add = |request, route, cause, actor| {
+            all.push(Refused { service, request, route, cause, actor });
+        };
+        let events = |key: &str| Request::get("/audit/events").bearer(key);
+        add(Request::get("/audit/events"), "audit_events", "no_credential", anonymous());
+        add(events(&damaged(&key)), "audit_events", "malformed", anonymous());
+        add(events(&Kind::Key.unknown(world, service)), "audit_events", "unknown", anonymous());
+        add(events(&expired), "audit_events", "expired", anonymous());
+        add(events(&revoked), "audit_events", "revoked", anonymous());
+        let of = |key: &(String, String)| format!("key:{}", key.1);
+        add(events(&elsewhere.0), "audit_events", "network_not_allowed", of(&elsewhere));
+        add(events(&once.0), "audit_events", "too_many_requests", of(&once));
+        add(events(&lacking.0), "audit_events", "insufficient_scope", of(&lacking));
+        match service {
+            Service::Hub => {
+                let calls = |key: &str| Request::get("/calls").bearer(key);
+                add(calls(&world.a.temp.0), "call_list", "unknown", anonymous());
+                add(calls(&damaged(&world.a.temp.0)), "call_list", "malformed", anonymous());
+                let foreign = Request::get(&format!("/api-keys/{}", world.b.idle_key.1));
+                add(foreign.bearer(&maker.0), "api_key_read", "not_found", of(&maker));
+                let beyond = r#"{"name":"x","permissions":["billing_access"]}"#;
+                let beyond = Request::post("/api-keys", beyond).bearer(&maker.0);
+                add(beyond, "api_key_create", "beyond_own_rights", of(&maker));
+            }
+            Service::Chatbot => {
+                let list = |token: &str| Request::get("/auth/api/v1/tokens").bearer(token);
+                let temp = world.temp(&key, 24).await;
+                add(list(&temp.0), "token_list", "insufficient_scope", format!("temp:{}", temp.1));
+                add(list(&world.a.hub_key), "token_list", "unknown", anonymous());
+                let foreign = Request::new("DELETE", &format!("/auth/api/v1/tokens/{}", world.b.temp.1));
+                add(foreign.bearer(&maker.0), "token_revoke", "not_found", of(&maker));
+                let connect = |token: &str| Request::get(&format!("/autoconnect?token={token}"));
+                add(connect(&damaged(&temp.0)), "autoconnect", "malformed", anonymous());
+                add(connect(&Kind::Temp.unknown(world, service)), "autoconnect", "unknown", anonymous());
+                let ended = Kind::Chat.ended(world, service, false).await;
+                let page =
+                    |chat: &str| Request::get("/chat").header("Cookie", &format!("__Host-chat={chat}"));
+                add(page(&ended), "chat_page", "revoked", anonymous());
+                let (session, other) = (&world.b.widget, &world.a.widget.1);
+                let other = format!(r#"{{"session_id":"{other}","text":"Hello"}}"#);
+                let other = Request::post("/v1/widget/message", &other).bearer(&session.0);
+                add(other, "widget_message", "not_found", format!("widget:{}", session.1));
+                let validator = &world.chatbot_platform.validator;
+                let chat = validator.authenticate(world.b.chat.as_bytes(), None, validator.reading()).await;
+                let mut form =
+                    page(&world.b.chat).header("Content-Type", "application/x-www-form-urlencoded");
+                form = Request { method: "POST".to_owned(), body: "question=Open%3F".to_owned(), ..form };
+                add(form, "chat_ask", "foreign_page", chat.unwrap().to_string());
+            }
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_is_an_event_with_route_cause_caller_source_and_count() {
+    let world = World::start().await;
+    let refusals = every_refusal(&world).await;
+    let before = world.stores.audit.head().await.unwrap().seq;
+    let mut expected = BTreeMap::new();
+    for (number, refused) in refusals.into_iter().enumerate() {
+        let send = async || refused.request.send(world.address(refused.service)).await.unwrap();
+        if refused.cause == "too_many_requests" {
+            assert_eq!(send().await.status, 200, "the one request that the key has a minute");
+        }
+        // Each a number of times of its own.
+        for _ in 0..=number {
+            let answer = send().await;
+            let what = format!("{}, {}: {}", refused.route, refused.cause, answer.body);
+            assert!(matches!(answer.status, 401 | 403 | 404 | 429), "{what}");
+        }
+        let Refused { service, route, cause, actor, .. } = refused;
+        let what = [service.name(), route, cause, &actor, "127.0.0.1"].map(str::to_owned);
+        let count = u64::try_from(number).unwrap() + 1;
+        assert_eq!(expected.insert(what.clone(), count), None, "{what:?}");
+    }
+    let causes: BTreeSet<_> = expected.keys().map(|[_, _, cause, ..]| cause.clone()).collect();
+    assert_eq!(causes.len(), 11, "{causes:?}");
+    let stores = world.stores.clone();
+    world.end().await;
+    let mut told = BTreeMap::new();
+    for found in stores.audit.scan(before + 1, u16::MAX).await.unwrap() {
+        let event: serde_json::Value = serde_json::from_str(&found.entry.event).unwrap();
+        assert_eq!(event["action"], "request.refused");
+        let [service, route, cause] = ["service", "route", "cause"].map(|name| event[name].as_str().unwrap());
+        let what = [service, route, cause, &found.entry.actor, &found.entry.source].map(str::to_owned);
+        *told.entry(what).or_insert(0) += event["count"].as_u64().unwrap();
+    }
+    assert_eq!(told, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
