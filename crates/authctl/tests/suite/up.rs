@@ -247,15 +247,20 @@ async fn no_secret_is_logged_and_none_is_stored() {
     let token = up.chatbot(minted).await.field("token");
     let cookie = up.chatbot(Request::get(&format!("/autoconnect?token={token}"))).await;
     let cookie = cookie.header("set-cookie").unwrap().split(['=', ';']).nth(1).unwrap().to_owned();
+    folder.json(&["domains", "set-origins", "example.com", "https://www.example.com"]);
+    let page = r#"{"tenant":"example.com","origin":"https://www.example.com"}"#;
+    let widget = up.chatbot(Request::post("/v1/widget/session", page)).await.field("token");
     let wrong = format!("{made}x");
-    for asked in [&hub_key, &domain_key, &made, &wrong, &token] {
+    for asked in [&hub_key, &domain_key, &made, &wrong, &token, &cookie, &widget] {
+        up.chatbot(Request::post("/v1/widget/message", "{}").bearer(asked)).await;
+        up.chatbot(Request::get("/chat").header("Cookie", &format!("__Host-chat={asked}"))).await;
         up.hub(Request::get("/calls").bearer(asked)).await;
         up.hub(Request::get("/calls").header("X-API-Key", asked)).await;
         up.hub(Request::get(&format!("/calls?token={asked}"))).await;
         up.chatbot(Request::get(&format!("/autoconnect?token={asked}"))).await;
     }
     assert_eq!(up.stop(), Some(0));
-    let secrets = [hub_key, domain_key, made, token, cookie];
+    let secrets = [hub_key, domain_key, made, token, cookie, widget];
     assert!(secrets.iter().all(|secret| secret.len() > 30), "{secrets:?}");
     let logged = std::fs::read(&log).unwrap();
     assert!(String::from_utf8_lossy(&logged).contains("call_list"), "requests are logged");
