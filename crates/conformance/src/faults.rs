@@ -26,7 +26,7 @@ use auth_core::{
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -39,6 +39,7 @@ pub struct Faults(Arc<State>);
 struct State {
     when: AtomicI64,
     stalled: Mutex<&'static [&'static str]>,
+    met: AtomicBool,
     failing: Mutex<&'static [&'static str]>,
 }
 
@@ -69,6 +70,11 @@ impl Faults {
     /// Calls of these methods do not answer from now on.
     pub fn stall(&self, methods: &'static [&'static str]) {
         *self.0.stalled.lock().unwrap() = methods;
+        self.0.met.store(false, Ordering::SeqCst);
+    }
+    /// Whether a call has met the [`stall`](Self::stall).
+    pub fn has_stalled(&self) -> bool {
+        self.0.met.load(Ordering::SeqCst)
     }
     /// Calls of these methods fail from now on.
     pub fn fail(&self, methods: &'static [&'static str]) {
@@ -97,6 +103,7 @@ impl Faults {
 
     async fn check(&self, port: &str, method: &str) -> Answer<()> {
         while self.stalls(method) {
+            self.0.met.store(true, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let background =

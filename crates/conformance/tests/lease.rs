@@ -6,7 +6,7 @@ use auth_core::{
     audit::ChainKey,
     credential::draw_key,
     error::{Denial, FlowError, StoreError},
-    flow::Platform,
+    flow::{Platform, revoke_key},
     model::{Key, NewKey},
     port::{
         Answer, CreateKey, FoundKey, KeyIndex, Notice, Renewal, ReplicaId, Revocations, RevokeKey, Seq,
@@ -25,6 +25,9 @@ use conformance::{
         Fixture,
         fixture::{everything, granted, hub},
     },
+    faults::Faults,
+    operator::operator,
+    world::until,
 };
 use std::{
     sync::{
@@ -147,6 +150,33 @@ async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
     deaf.validator.renew().await.unwrap();
     assert!(deaf.validator.is_current(), "it comes back");
     assert!(!accepts(&deaf, &secret).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_that_hangs_holds_up_a_revocation_for_a_lease_and_no_longer() {
+    let fixture = fixture();
+    let tenant = hub(&fixture.account().await);
+    let (first, secret) = key(&fixture, tenant).await;
+    let faults = Faults::default();
+    let here = process(faults.on(fixture.peer.clone()), 1);
+    here.validator.renew().await.unwrap();
+    assert!(accepts(&here, &secret).await);
+    faults.stall(&["renew"]);
+    let hanging = tokio::spawn({
+        let validator = Arc::clone(&here.validator);
+        async move { validator.renew().await }
+    });
+    until("a renewal hangs", || faults.has_stalled()).await;
+    let proof = operator();
+    let revoking = revoke_key(&here, &proof, Service::Hub, first.id);
+    tokio::time::timeout(LEASE * 2, revoking).await.expect("it is waited for a lease").unwrap();
+    assert!(!here.validator.is_current(), "the lease has run out");
+    assert!(!accepts(&here, &secret).await);
+    faults.recover();
+    hanging.await.unwrap().unwrap();
+    here.validator.renew().await.unwrap();
+    assert!(here.validator.is_current(), "it comes back");
+    assert!(!accepts(&here, &secret).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

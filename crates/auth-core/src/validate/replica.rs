@@ -5,8 +5,12 @@ use crate::{
     error::{FlowError, StoreError},
     port::{About, ReplicaId, Seq},
 };
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Mutex;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A process that was struck from the list joins and looks again, at once but not without end.
 const MOST_ROUNDS: usize = 4;
@@ -80,10 +84,20 @@ impl Validator {
     /// # Errors
     /// The store's: the command was committed, and whether all others know is unknown.
     pub async fn settle(&self, seq: Seq) -> Result<(), FlowError> {
-        if self.apply_own(seq).await.is_err() {
-            self.lease.end(); // from here on it asks the store, which knows
+        if let Ok(turn) = self.replica.turn.try_lock() {
+            self.apply_own(turn, seq).await;
+            return Ok(self.stores.revocations.settled(seq, LEASE).await?);
         }
-        Ok(self.stores.revocations.settled(seq, LEASE).await?)
+        // A renewal is under way. Should it hang, then it is waited for as another process is: until the lease that
+        // it does not renew is over.
+        let mut own = pin!(async { self.apply_own(self.replica.turn.lock().await, seq).await });
+        let mut settled = self.stores.revocations.settled(seq, LEASE);
+        let mut applied = false;
+        let both = poll_fn(|context| {
+            applied = applied || own.as_mut().poll(context).is_ready();
+            settled.as_mut().poll(context)
+        });
+        Ok(both.await?)
     }
 
     /// Serves nothing from memory any more, and no revocation waits for this process.
@@ -96,14 +110,20 @@ impl Validator {
         Ok(self.stores.revocations.leave(self.replica.id).await?)
     }
 
-    /// Applies what this process committed itself, without waiting for the next renewal.
-    async fn apply_own(&self, seq: Seq) -> Result<(), FlowError> {
-        let _turn = self.replica.turn.lock().await;
-        if self.replica.begun.load(Ordering::Acquire) {
+    /// Applies what this process committed itself, without waiting for the next renewal. Where that fails, it asks the
+    /// store from here on, which knows.
+    async fn apply_own(&self, _turn: MutexGuard<'_, ()>, seq: Seq) {
+        if !self.replica.begun.load(Ordering::Acquire) {
+            return;
+        }
+        let applied = async {
             self.reach(seq).await?;
             self.stores.revocations.acknowledge(self.replica.id, self.table.applied()).await?;
+            Ok::<_, FlowError>(())
+        };
+        if applied.await.is_err() {
+            self.lease.end();
         }
-        Ok(())
     }
 
     /// Starts empty at the head of the stream. All secrets are read after the head was, so none is missed.
