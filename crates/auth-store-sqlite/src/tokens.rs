@@ -25,6 +25,7 @@ use auth_core::{
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, NullableExpressionMethods as _,
     OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
+    dsl::{count_star, min},
 };
 use diesel_async::RunQueryDsl;
 
@@ -224,9 +225,9 @@ impl Tokens for Sqlite {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             if let Some(opener) = new.opened_by
-                && live_opened_by(conn, opener, new.at).await? >= i64::from(MOST_OPENED)
+                && let Some(until) = full_until(conn, opener, new.at).await?
             {
-                return Ok(Creation::Full);
+                return Ok(Creation::Full(until));
             }
             let done = insert(conn, grant.target(), &new).await?;
             if done == Creation::Done(()) {
@@ -269,12 +270,15 @@ impl Tokens for Sqlite {
     }
 }
 
-async fn live_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<i64> {
+/// Until when a token has opened as many live sessions as may be, if it has.
+async fn full_until(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<Option<Timestamp>> {
     let live = tokens::table
         .filter(tokens::opened_by.eq(token.as_bytes().to_vec()))
         .filter(tokens::revoked_at.is_null())
         .filter(tokens::expires_at.gt(at.millis()));
-    Ok(live.count().get_result(conn).await?)
+    let (count, first): (i64, Option<i64>) =
+        live.select((count_star(), min(tokens::expires_at))).first(conn).await?;
+    Ok(row::maybe_time(first).filter(|_| count >= i64::from(MOST_OPENED)))
 }
 
 /// Ends the sessions that a token opened, and answers which they were: also those that are over by this clock, since

@@ -18,10 +18,10 @@ use auth_web::{Problem, Service, Table, own, row};
 use responder::{Question, Responder};
 use std::num::NonZeroU32;
 
-/// What one visitor may ask a minute, by the widget or the browser chat.
+/// What one visitor may ask a minute: who holds a session, or the temporary token itself.
 const ASKED_BY_VISITOR: NonZeroU32 = NonZeroU32::new(30).unwrap();
-/// What the visitors behind one address may ask a minute: an office, or a stranger who opens one session after the
-/// other. Each question costs an answer of the language model, so there is an end.
+/// What the visitors behind one address may ask a minute at one route: an office, or a stranger who opens one session
+/// after the other. Each question costs an answer of the language model, so there is an end.
 const ASKED_BY_VISITORS: u32 = 600;
 
 /// The chatbot service.

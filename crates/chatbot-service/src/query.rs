@@ -5,6 +5,7 @@ use auth_core::{
     id::MessageId,
     model::{DomainName, Language, Prose},
     policy::Proof,
+    principal::Principal,
 };
 use auth_web::{Endpoint, Method, Problem, Service as _, Spec, input::Json, reply::Shown};
 use schemars::JsonSchema;
@@ -84,7 +85,10 @@ impl Endpoint<Chatbot> for Query {
             return Err(Problem::absent());
         }
         let question = Question { text: &body.question, domain: &own.name, language: body.language.as_ref() };
-        let answer = chatbot.responder.answer(&question).await?;
+        let answer = match who.principal() {
+            Some(Principal::Token(token)) => chatbot.answer_visitor(token.id, &question).await?,
+            _ => chatbot.responder.answer(&question).await?,
+        };
         let message_id = MessageId::draw(platform.now(), platform.entropy.as_ref());
         Ok(Shown(Answer { answer, domain: own.name, language: body.language, message_id }))
     }

@@ -3,8 +3,11 @@
 use auth_core::model::{DomainName, Language, Prose};
 use auth_web::{Problem, problem::Kind};
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// How long the service behind may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -12,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MOST_BYTES: usize = 1024 * 1024;
 /// Questions that are with it at once: each holds a connection, for as long as [`PATIENCE`].
 const MOST_ASKED: usize = 256;
+/// Of these, questions to one domain: what is asked of one leaves room for the others.
+const MOST_ASKED_OF_ONE: usize = 64;
 
 /// Who answers.
 #[derive(Debug, Clone)]
@@ -29,7 +34,39 @@ pub struct Upstream {
     url: String,
     model: String,
     key: Option<String>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+}
+
+/// How many questions are with a service, domain by domain.
+#[derive(Default)]
+struct Places(Mutex<HashMap<DomainName, usize>>);
+
+/// The place of a question, given back when it is dropped.
+struct Taken<'a>(&'a Places, &'a DomainName);
+
+impl Places {
+    /// A place for a question to a domain, if there is one.
+    fn take<'a>(&'a self, domain: &'a DomainName) -> Option<Taken<'a>> {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_one = asked.get(domain).copied().unwrap_or_default();
+        if of_one >= MOST_ASKED_OF_ONE || asked.values().sum::<usize>() >= MOST_ASKED {
+            return None;
+        }
+        asked.insert(domain.clone(), of_one + 1);
+        Some(Taken(self, domain))
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut asked = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = asked.get_mut(self.1) {
+            *left -= 1;
+            if *left == 0 {
+                asked.remove(self.1);
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Upstream {
@@ -95,7 +132,7 @@ impl Upstream {
             .build()
             .map_err(|error| error.to_string())?;
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { client, url, model: model.to_owned(), key, places: Arc::new(Semaphore::new(MOST_ASKED)) })
+        Ok(Self { client, url, model: model.to_owned(), key, places: Arc::default() })
     }
 
     async fn ask(&self, question: &Question<'_>) -> Result<String, String> {
@@ -150,8 +187,8 @@ impl Responder {
             )),
             Self::Upstream(upstream) => {
                 let busy =
-                    |_| Problem::new(Kind::Unavailable, "The language model is asked too much at once.");
-                let _place = upstream.places.try_acquire().map_err(busy)?;
+                    || Problem::new(Kind::Unavailable, "The language model is asked too much at once.");
+                let _place = upstream.places.take(question.domain).ok_or_else(busy)?;
                 upstream.ask(question).await.map_err(|why| {
                     Problem::new(Kind::Upstream, "The language model did not answer.").because(why)
                 })

@@ -102,7 +102,8 @@ async fn a_model_that_hangs_is_asked_so_much_at_once_and_no_more() {
     let responder =
         Upstream::new(&format!("http://{}", listener.local_addr().unwrap()), "small-model", None).unwrap();
     let world = World::start_with(|stores| stores, Responder::Upstream(responder)).await;
-    let question = Request::post("/query/", r#"{"question":"Open?"}"#).bearer(&world.a.domain_key);
+    let question = question_of(&world.a.domain_key);
+    let elsewhere = question_of(&world.b.domain_key);
     let ask = || {
         let (question, to) = (question.clone(), world.chatbot);
         async move { question.send(to).await.unwrap().status }
@@ -121,13 +122,23 @@ async fn a_model_that_hangs_is_asked_so_much_at_once_and_no_more() {
     waiting.spawn(ask());
     asked.push(listener.accept().await.unwrap());
     assert_eq!(ask().await, 503);
+    let other = tokio::spawn({
+        let to = world.chatbot;
+        async move { elsewhere.send(to).await.unwrap().status }
+    });
+    asked.push(listener.accept().await.unwrap());
     drop((asked, listener));
     assert_eq!(waiting.join_all().await, [502; MOST_ASKED]);
+    assert_eq!(other.await.unwrap(), 502, "another domain's question had a place");
     world.end().await;
 }
 
-/// As many as the service asks at once.
-const MOST_ASKED: usize = 256;
+/// As many as the service asks at once for one domain.
+const MOST_ASKED: usize = 64;
+
+fn question_of(key: &str) -> Request {
+    Request::post("/query/", r#"{"question":"Open?"}"#).bearer(key)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visitor_of_the_browser_chat_asks_so_often_and_no_more() {
@@ -141,7 +152,10 @@ async fn a_visitor_of_the_browser_chat_asks_so_often_and_no_more() {
     };
     for _ in 0..30 {
         assert_eq!(world.chatbot(ask(&world.a.chat)).await.status, 200);
+        assert_eq!(world.chatbot(question_of(&world.a.temp.0)).await.status, 200);
     }
+    assert_eq!(world.chatbot(question_of(&world.a.temp.0)).await.status, 429, "nor with the token itself");
+    assert_eq!(world.chatbot(question_of(&world.a.domain_key)).await.status, 200, "a key asks for many");
     let refused = world.chatbot(ask(&world.a.chat)).await;
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
     assert_eq!(world.chatbot(ask(&world.b.chat)).await.status, 200, "another visitor at the same address");

@@ -121,7 +121,7 @@ impl Endpoint<Hub> for Start {
             Creation::Repeated(answer) => Ok(Once::Before(answer)),
             Creation::Mismatched => Err(mismatched().into()),
             Creation::Done(()) => Ok(Once::Now(started)),
-            Creation::Taken | Creation::Stale | Creation::Full => {
+            Creation::Taken | Creation::Stale | Creation::Full(_) => {
                 Err(Problem::new(Kind::Conflict, "The call was not stored. Try again."))
             }
         }

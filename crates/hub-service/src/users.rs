@@ -99,7 +99,7 @@ impl Endpoint<Hub> for Create {
             Creation::Repeated(answer) => Ok(Once::Before(answer)),
             Creation::Mismatched => Err(mismatched().into()),
             Creation::Taken => Err(taken()),
-            Creation::Stale | Creation::Full => {
+            Creation::Stale | Creation::Full(_) => {
                 Err(Problem::new(Kind::Conflict, "The user was not stored. Try again."))
             }
         }

@@ -78,7 +78,7 @@ pub async fn issue_key<R: Allows<CreateKey>>(
                 return Err(FlowError::Conflict(answer));
             }
             Creation::Mismatched => return Err(super::mismatched()),
-            Creation::Taken | Creation::Stale | Creation::Full => {}
+            Creation::Taken | Creation::Stale | Creation::Full(_) => {}
         }
     }
     Err(busy())

@@ -74,7 +74,7 @@ pub async fn mint_token(
             Err(FlowError::Conflict(answer))
         }
         Creation::Mismatched => Err(mismatched()),
-        Creation::Taken | Creation::Stale | Creation::Full => {
+        Creation::Taken | Creation::Stale | Creation::Full(_) => {
             if let Some(Principal::Key(key)) = grant.who() {
                 platform.own_key(key, grant.scope()).await?;
             }

@@ -14,9 +14,6 @@ use crate::{
 };
 use std::time::Duration;
 
-/// When to come back, where a token has opened as many sessions as may be: one ends, or somebody signs out.
-const FULL: Duration = Duration::from_secs(60);
-
 /// A session that was opened.
 #[derive(Debug)]
 pub struct Opened {
@@ -69,7 +66,7 @@ pub async fn open_session(
     };
     match platform.stores.tokens.open(grant, new).await? {
         Creation::Done(()) => Ok(Opened { id, expires_at, secret }),
-        Creation::Full => Err(Denial::Throttled { retry_after: FULL }.into()),
+        Creation::Full(until) => Err(Denial::Throttled { retry_after: until.since(now) }.into()),
         _ if opener.is_none() => Err(Denial::Absent.into()),
         _ => Err(Denial::Unauthenticated(Refusal::Revoked).into()),
     }

@@ -28,7 +28,7 @@ pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq};
 pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
 
-use crate::{error::StoreError, secret::TokenDigest};
+use crate::{error::StoreError, secret::TokenDigest, time::Timestamp};
 use std::sync::Arc;
 
 /// What a port answers.
@@ -70,8 +70,8 @@ pub enum Creation<T = ()> {
     Taken,
     /// What it hangs on changed or ended meanwhile.
     Stale,
-    /// There are as many as may be.
-    Full,
+    /// There are as many as may be, until this time.
+    Full(Timestamp),
 }
 
 /// The outcome of changing something.

@@ -35,8 +35,9 @@ impl Action for RevokeToken {
     type Object = Token;
 }
 
-/// At most this many sessions that one token opened are live at once: ending it ends and announces each of them.
-pub const MOST_OPENED: u16 = 100;
+/// At most this many sessions that one token opened are live at once: ending it ends and announces each of them, and
+/// those that are over and not yet forgotten.
+pub const MOST_OPENED: u16 = 1000;
 
 /// Tokens.
 #[async_trait::async_trait]
@@ -53,7 +54,7 @@ pub trait Tokens: Send + Sync {
     /// changed since it was judged.
     async fn mint(&self, grant: &Granted<MintToken>, new: NewToken, once: Option<Once>) -> Answer<Creation>;
     /// Opens a session. *Stale* where its parent, the token that opens it, its domain or its account was ended;
-    /// *full* where that token has opened [`MOST_OPENED`] that are live.
+    /// *full*, until the first of them ends, where that token has opened [`MOST_OPENED`] that are live.
     async fn open(&self, grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation>;
     /// Ends a token and the sessions that it opened, and announces each. `None` where it was ended already.
     async fn revoke(&self, grant: &Granted<RevokeToken>, at: Timestamp) -> Answer<Option<Seq>>;

@@ -337,6 +337,7 @@ impl Validator {
         let noted = self.table.applied();
         let scope = crate::policy::Scope::of(Some(&Principal::Key(*key)));
         let found = self.stores.keys.read(key.service, scope, key.id).await?;
+        let found = found.filter(|found| found.revoked_at.is_none());
         let rights = found.ok_or(Denial::Unauthenticated(Refusal::Revoked))?.rights;
         let limits = Arc::new(Limits { networks: rights.networks, rate_limit: rights.rate_limit });
         self.limits.remember(key.id, noted, &limits);

@@ -82,7 +82,7 @@ impl Validator {
     /// Waits until nobody serves from memory what `seq` ended: neither this process nor any other.
     ///
     /// # Errors
-    /// The store's: the command was committed, and whether all others know is unknown.
+    /// The store's: the command was committed, and who knows is unknown.
     pub async fn settle(&self, seq: Seq) -> Result<(), FlowError> {
         if let Ok(turn) = self.replica.turn.try_lock() {
             self.apply_own(turn, seq).await;

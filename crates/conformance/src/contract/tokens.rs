@@ -252,32 +252,29 @@ async fn sessions_that_a_fast_clock_takes_for_over_end_with_their_token(fixture:
 async fn a_token_opens_so_many_sessions_and_no_more(fixture: &Fixture) {
     let domain = fixture.domain(&fixture.account().await).await;
     let (opener, other) = (fixture.token(&domain, None).await, fixture.token(&domain, None).await);
-    let mut opened = Vec::new();
-    for _ in 0..MOST_OPENED {
-        let chat = fixture.new_chat(&opener);
-        assert_eq!(open(fixture, &domain, chat.clone()).await, Creation::Done(()));
-        opened.push(chat);
-    }
-    fixture.look_away().await;
-    let refused = fixture.new_chat(&opener);
-    assert_eq!(open(fixture, &domain, refused.clone()).await, Creation::Full);
-    assert_eq!(read(fixture, &refused).await, None);
-    fixture.assert_silent("there are as many as may be").await;
-    assert_eq!(open(fixture, &domain, fixture.new_chat(&other)).await, Creation::Done(()));
-    assert_eq!(open(fixture, &domain, fixture.new_token(TokenKind::Widget, None)).await, Creation::Done(()));
-    let first = read(fixture, &opened[0]).await.unwrap();
-    fixture.stores.tokens.revoke(&granted::<RevokeToken>(&first), fixture.at()).await.unwrap();
-    assert_eq!(open(fixture, &domain, fixture.new_chat(&opener)).await, Creation::Done(()), "one ended");
-    assert_eq!(open(fixture, &domain, fixture.new_chat(&opener)).await, Creation::Full);
-    let racing = fixture.token(&domain, None).await;
-    let done = fixture
-        .race(300, |_, stores| {
-            let (grant, new) = (granted::<OpenSession>(&domain), fixture.new_chat(&racing));
+    let soonest =
+        NewToken { expires_at: fixture.at() + Duration::from_secs(60), ..fixture.new_chat(&opener) };
+    assert_eq!(open(fixture, &domain, soonest.clone()).await, Creation::Done(()));
+    let full = Creation::Full(soonest.expires_at);
+    let answers = fixture
+        .race(usize::from(MOST_OPENED) + 99, |_, stores| {
+            let (grant, new) = (granted::<OpenSession>(&domain), fixture.new_chat(&opener));
             async move { stores.tokens.open(&grant, new).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&done, &Creation::Done(())), usize::from(MOST_OPENED));
-    assert_eq!(count(&done, &Creation::Full), 300 - usize::from(MOST_OPENED));
+    let (opened, refused) = (count(&answers, &Creation::Done(())), count(&answers, &full));
+    assert_eq!((opened, refused), (usize::from(MOST_OPENED) - 1, 100));
+    fixture.look_away().await;
+    let one_more = fixture.new_chat(&opener);
+    assert_eq!(open(fixture, &domain, one_more.clone()).await, full);
+    assert_eq!(read(fixture, &one_more).await, None);
+    fixture.assert_silent("there are as many as may be").await;
+    assert_eq!(open(fixture, &domain, fixture.new_chat(&other)).await, Creation::Done(()));
+    assert_eq!(open(fixture, &domain, fixture.new_token(TokenKind::Widget, None)).await, Creation::Done(()));
+    let first = read(fixture, &soonest).await.unwrap();
+    fixture.stores.tokens.revoke(&granted::<RevokeToken>(&first), fixture.at()).await.unwrap();
+    assert_eq!(open(fixture, &domain, fixture.new_chat(&opener)).await, Creation::Done(()), "one ended");
+    assert!(matches!(open(fixture, &domain, fixture.new_chat(&opener)).await, Creation::Full(_)));
 }
 
 async fn nothing_is_opened_with_a_token_that_is_not_live(fixture: &Fixture) {
@@ -348,7 +345,7 @@ async fn what_is_opened_while_its_token_ends_has_ended(fixture: &Fixture) {
     let domain = fixture.domain(&fixture.account().await).await;
     let opener = fixture.token(&domain, None).await;
     let token = read(fixture, &opener).await.unwrap();
-    let chats: Vec<_> = (0..=MOST_OPENED).map(|_| fixture.new_chat(&opener)).collect();
+    let chats: Vec<_> = (0..300).map(|_| fixture.new_chat(&opener)).collect();
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
@@ -356,7 +353,7 @@ async fn what_is_opened_while_its_token_ends_has_ended(fixture: &Fixture) {
             let (open, end) = (granted::<OpenSession>(&domain), granted::<RevokeToken>(&token));
             let new = chats[number].clone();
             async move {
-                if number == 50 {
+                if number == 150 {
                     stores.tokens.revoke(&end, at).await.unwrap();
                     return Creation::Stale;
                 }
