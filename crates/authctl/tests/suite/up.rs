@@ -194,6 +194,27 @@ fn a_file_that_was_put_away_stays_away() {
 }
 
 #[test]
+fn what_was_laid_where_the_draft_goes_is_put_away_and_nothing_is_written_to_it() {
+    let folder = Folder::new();
+    let other = folder.file("somebody's", "their own");
+    std::fs::create_dir(folder.data()).unwrap();
+    let draft = folder.data().join("bootstrap.json.draft");
+    for lay in [
+        |other: &str, draft: &Path| std::os::unix::fs::symlink(other, draft).unwrap(),
+        |other: &str, draft: &Path| std::fs::hard_link(other, draft).unwrap(),
+    ] {
+        std::fs::remove_dir_all(folder.data()).unwrap();
+        std::fs::create_dir(folder.data()).unwrap();
+        lay(&other, &draft);
+        assert_eq!(folder.json(&["init"])["made"], true);
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "their own");
+        let file = folder.data().join("bootstrap.json");
+        assert!(std::fs::symlink_metadata(&file).unwrap().is_file() && mode(&file) == 0o600);
+        assert!(!draft.exists());
+    }
+}
+
+#[test]
 fn the_file_of_another_store_is_not_taken_for_this_ones() {
     let (folder, other) = (Folder::new(), Folder::new());
     folder.json(&["init"]);

@@ -425,6 +425,9 @@ async fn last_use_never_goes_back(fixture: &Fixture) {
     for key in [&one, &two] {
         assert_eq!(read(fixture, key).await, Key { last_used_at: Some(late), ..key.clone() });
     }
+    let latest = fixture.at();
+    touch(&[vec![(one.id, early); 1200], vec![(two.id, latest)]].concat()).await;
+    assert_eq!(read(fixture, &two).await.last_used_at, Some(latest), "however many there are");
     fixture.assert_silent("a use").await;
 }
 
