@@ -1,7 +1,7 @@
 //! The files of a store: what is not ours, damaged or newer is refused as it is, and left as it is.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use auth_core::{audit::ChainKey, entropy::Entropy as _, port::Stores};
+use auth_core::{audit::ChainKey, entropy::Entropy as _, port::Stores, service::Service};
 use auth_store::Location;
 use conformance::{
     ambient::SeededEntropy,
@@ -11,7 +11,10 @@ use conformance::{
     },
     world::until,
 };
-use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
+use diesel::{
+    Connection as _, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
+    sql_types::Text, sqlite::SqliteConnection,
+};
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
@@ -163,6 +166,47 @@ async fn a_database_that_was_cut_off_is_refused() {
     let file = OpenOptions::new().write(true).open(dir.path().join("auth.db")).unwrap();
     file.set_len(10 * 4096).unwrap();
     refused(dir.path(), "damaged").await;
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// The lists of the services, as they are asked for: what is listed, of whom.
+const LISTS: &[&str] = &[
+    "users WHERE account_id = x'00' AND id < x'ff'",
+    "calls WHERE account_id = x'00' AND id < x'ff'",
+    "domains WHERE account_id = x'00' AND id < x'ff'",
+    "keys WHERE service = 'hub' AND account_id = x'00' AND id < x'ff'",
+    "keys WHERE service = 'chatbot' AND domain_id = x'00' AND id < x'ff'",
+    "tokens JOIN domains ON domains.id = tokens.domain_id LEFT JOIN keys ON keys.id = tokens.parent \
+     WHERE tokens.kind = 'temp' AND tokens.domain_id = x'00' AND tokens.id < x'ff'",
+];
+
+#[tokio::test]
+async fn an_older_schema_is_brought_up_and_no_list_is_sorted_out_of_all_that_a_tenant_has() {
+    let dir = a_store().await;
+    by_hand(
+        dir.path(),
+        "DROP INDEX users_of_account; DROP INDEX keys_of_account; DROP INDEX calls_of_account;
+         CREATE INDEX keys_of_account ON keys (account_id, service);
+         CREATE INDEX calls_of_account ON calls (account_id, created_at);
+         DELETE FROM __diesel_schema_migrations WHERE version = '00000000000002';",
+    );
+    let sorts = |list: &&&str| {
+        let table = list.split(' ').next().unwrap();
+        let plan = format!("EXPLAIN QUERY PLAN SELECT * FROM {list} ORDER BY {table}.id DESC LIMIT 51");
+        let mut conn = SqliteConnection::establish(dir.path().join("auth.db").to_str().unwrap()).unwrap();
+        let steps: Vec<Step> = sql_query(plan).load(&mut conn).unwrap();
+        steps.iter().any(|step| step.detail.contains("TEMP B-TREE"))
+    };
+    assert_eq!(LISTS.iter().filter(sorts).count(), 3, "as it was");
+    let stores = open(dir.path(), 2).await.unwrap();
+    let keys = stores.keys.list(Service::Hub, everything(), ALL).await.unwrap();
+    assert_eq!(keys.len(), 50, "it holds what it held");
+    assert_eq!(LISTS.iter().filter(sorts).collect::<Vec<_>>(), [&""; 0]);
 }
 
 #[tokio::test]
