@@ -20,10 +20,10 @@ pub(crate) struct Anchor {
 /// How much of the file's end is looked at for the last heads: processes that share a store note theirs in any order.
 const TAIL: u64 = 64 * 1024;
 
-/// The newest head that a file remembers, by its end; `None` where there is no file, or no head in it.
+/// The newest head that a file remembers, by its end; `None` where there is no file, or no head in all of it.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The file cannot be read, or is long and its end holds no head.
 pub(crate) fn newest(path: &Path) -> std::io::Result<Option<Head>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -35,7 +35,10 @@ pub(crate) fn newest(path: &Path) -> std::io::Result<Option<Head>> {
     let mut tail = Vec::new();
     file.take(TAIL).read_to_end(&mut tail)?;
     let tail = String::from_utf8_lossy(&tail);
-    Ok(tail.lines().filter_map(Head::from_anchor).max_by_key(|head| head.seq))
+    match tail.lines().filter_map(Head::from_anchor).max_by_key(|head| head.seq) {
+        None if length > TAIL => Err(std::io::Error::other("the end of the audit anchor holds no head")),
+        newest => Ok(newest),
+    }
 }
 
 impl Anchor {
@@ -151,6 +154,8 @@ mod tests {
             write(&format!("{}\n", head(200).to_anchor()));
         }
         assert_eq!(newest(&path).unwrap(), Some(head(200)), "a long file is read from its end");
+        write(&"nonsense\n".repeat(8000));
+        assert!(newest(&path).is_err(), "what it remembers is not hidden behind lines of no code of ours");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The browser chat: a temporary token becomes a cookie, and a page without script takes questions.
 
 use crate::{
-    ASKED_BY_VISITORS, Chatbot,
+    Chatbot,
     responder::Question,
     rules::{Browser, Invited},
 };
@@ -31,6 +31,9 @@ const LIFE: Duration = Duration::from_secs(8 * 3600);
 /// Browser chats that one address may open a minute: a whole office behind one address, all at once. Each is a
 /// write, so there is an end.
 const OPENED_PER_MINUTE: u32 = 120;
+
+/// Questions of browser chats that one address may ask a minute, beside what each visitor may.
+const ASKED_PER_MINUTE: u32 = 60;
 
 /// In which language to answer. The token beside it is read as the credential.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -121,7 +124,7 @@ impl Endpoint<Chatbot> for Ask {
     type Output = FormPage;
     const SPEC: Spec = Spec::new("chat_ask", Method::Post, "/chat", "Answers a question of the chat's page.")
         .credential_in(Place::Cookie(COOKIE))
-        .throttled(ASKED_BY_VISITORS)
+        .throttled(ASKED_PER_MINUTE)
         .body("question=Hello");
 
     async fn call(

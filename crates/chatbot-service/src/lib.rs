@@ -20,9 +20,6 @@ use std::num::NonZeroU32;
 
 /// What one visitor may ask a minute: who holds a session, or the temporary token itself.
 const ASKED_BY_VISITOR: NonZeroU32 = NonZeroU32::new(30).unwrap();
-/// What the visitors behind one address may ask a minute at one route: an office, or a stranger who opens one session
-/// after the other. Each question costs an answer of the language model, so there is an end.
-const ASKED_BY_VISITORS: u32 = 600;
 
 /// The chatbot service.
 pub struct Chatbot {

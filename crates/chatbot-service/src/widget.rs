@@ -1,7 +1,7 @@
 //! The widget on customers' pages.
 
 use crate::{
-    ASKED_BY_VISITORS, Chatbot,
+    Chatbot,
     responder::Question,
     rules::{Asking, Visitor, WidgetPage},
 };
@@ -27,6 +27,9 @@ use std::time::Duration;
 const LIFE: Duration = Duration::from_secs(3600);
 /// Sessions that one address may open a minute.
 const OPENED_PER_MINUTE: u32 = 30;
+/// Messages that one address may send a minute: an office, or a stranger who opens one session after the other. Each
+/// costs an answer of the language model, so there is an end.
+const ASKED_PER_MINUTE: u32 = 600;
 
 /// A session to be opened.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -121,7 +124,7 @@ impl Endpoint<Chatbot> for Message {
     type Output = ForPage<Shown<Answer>>;
     const SPEC: Spec =
         Spec::new("widget_message", Method::Post, "/v1/widget/message", "Answers a visitor of the widget.")
-            .throttled(ASKED_BY_VISITORS)
+            .throttled(ASKED_PER_MINUTE)
             .for_pages()
             .body(r#"{"session_id":"{session_id}","text":"Hello"}"#);
 

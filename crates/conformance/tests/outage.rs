@@ -39,6 +39,10 @@ async fn nobody_is_admitted_while_the_store_is_down() {
     assert_eq!(send(Service::Hub, &calls).await.status, 200);
     for outage in 0..3 {
         faults.go_down();
+        for service in Service::ALL {
+            let ready = send(service, &Request::get("/health/ready")).await;
+            assert_eq!(ready.status, 503, "at once, though the lease is live");
+        }
         // Beyond the lease nothing is answered from memory.
         world.clock.advance(LEASE + Duration::from_secs(1));
         for (service, known, stranger) in &requests {

@@ -161,3 +161,26 @@ async fn a_visitor_of_the_browser_chat_asks_so_often_and_no_more() {
     assert_eq!(world.chatbot(ask(&world.b.chat)).await.status, 200, "another visitor at the same address");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_field_of_a_question_is_one_that_was_left_out() {
+    let world = World::start().await;
+    let ask = async |more: &str| {
+        let body = format!(r#"{{"question":"Open?"{more}}}"#);
+        world.chatbot(Request::post("/query/", &body).bearer(&world.a.domain_key)).await
+    };
+    for more in ["", r#","domain":"","language":"""#, r#","domain":null,"language":null"#] {
+        let answer = ask(more).await;
+        assert_eq!((answer.status, answer.field("domain")), (200, world.a.domain.clone()), "{more}");
+        assert!(answer.json()["language"].is_null(), "{more}: {}", answer.body);
+    }
+    for (more, status) in [
+        (format!(r#","domain":"{}""#, world.b.domain), 404),
+        (r#","domain":" ""#.to_owned(), 400),
+        (r#","domain":7"#.to_owned(), 400),
+        (r#","language":"not a language""#.to_owned(), 400),
+    ] {
+        assert_eq!(ask(&more).await.status, status, "{more}");
+    }
+    world.end().await;
+}
