@@ -2,6 +2,7 @@
 
 use crate::lane;
 use auth_core::error::StoreError;
+use auth_store_sql::{PATIENCE, keep_private, sync_folder_of};
 use diesel::{
     Connection as _, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _,
     sqlite::SqliteConnection,
@@ -20,9 +21,6 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 const APPLICATION_ID: i32 = 0x6175_7468;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const APPLICATION_ID_AT: usize = 68;
-
-/// How long a start, a write or a read waits for the locks of other processes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is said where that was not enough.
 pub(crate) const LOCKED: &str = "the file is locked by another process";
@@ -59,44 +57,11 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(folder.canonicalize().map_err(failed)?.join(name))
 }
 
-/// Takes from a file what others than its owner may do with it.
-///
-/// # Errors
-/// They can do something with it, and it belongs to somebody else, who alone may change that.
-pub(crate) fn keep_private(path: &Path) -> Result<(), StoreError> {
-    #[cfg(unix)]
-    {
-        use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
-        let failed = |error: std::io::Error| {
-            StoreError::Unavailable(format!("{}: others may read it: {error}", path.display()))
-        };
-        let mode = match path.metadata() {
-            Ok(found) => found.permissions().mode(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(error)),
-        };
-        if mode & 0o077 != 0 {
-            std::fs::set_permissions(path, Permissions::from_mode(mode & 0o700)).map_err(failed)?;
-            tracing::warn!(file = %path.display(), "others could read the file; now only its owner can");
-        }
-    }
-    Ok(())
-}
-
-/// Makes what was done to the names in a file's folder outlast a loss of power.
-///
-/// # Errors
-/// The folder cannot be opened or written.
-pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-/// Makes the file or checks it, and brings it to this version's tables.
+/// Makes the file or checks it, and brings it to this version's tables; answers whether there was anything to do.
 ///
 /// # Errors
 /// One line that says what is wrong; a file that is not ours, or is damaged, was not touched.
-pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn prepare(path: &Path) -> Result<bool, StoreError> {
     if matches!(look(path)?, Found::Ours) {
         for beside in ["", "-wal", "-shm", "-journal"] {
             let mut name = path.as_os_str().to_owned();
@@ -272,7 +237,7 @@ fn read_only(path: &Path, how: &str) -> String {
 
 /// Brings the tables to this version, behind the file's own write lock: of several processes one does it. Where
 /// they are of this version, nothing is locked.
-fn migrate(path: &Path) -> Result<(), StoreError> {
+fn migrate(path: &Path) -> Result<bool, StoreError> {
     let mut conn = establish(&path.display().to_string()).map_err(|error| refuse(path, error))?;
     insist(|| lane::settle_in(&mut conn)).map_err(|error| match is_locked(&error.to_string()) {
         true => locked(path),
@@ -280,13 +245,14 @@ fn migrate(path: &Path) -> Result<(), StoreError> {
     })?;
     let migrated = is_current(&mut conn).map_err(Migration).and_then(|current| {
         if current {
-            return Ok(());
+            return Ok(false);
         }
         conn.exclusive_transaction(|conn| {
-            if !is_current(conn)? {
+            let current = is_current(conn)?;
+            if !current {
                 conn.run_pending_migrations(MIGRATIONS)?;
             }
-            Ok(())
+            Ok(!current)
         })
     });
     migrated.map_err(|error: Migration| match is_locked(&error.0.to_string()) {

@@ -5,13 +5,10 @@
 //! answered, and one `fsync` for many. Whatever happens, every command is answered: where the file stays locked,
 //! all that wait are refused together, and a command that panics fails alone.
 
-use crate::{anchor::Anchor, audit, file};
+use crate::{audit, file};
 use auth_core::error::StoreError;
-use diesel::{
-    connection::SimpleConnection as _,
-    result::{DatabaseErrorKind, Error as SqlError},
-    sqlite::SqliteConnection,
-};
+use auth_store_sql::{Anchor, Done, Failure};
+use diesel::{connection::SimpleConnection as _, sqlite::SqliteConnection};
 use diesel_async::{
     SimpleAsyncConnection as _,
     sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper},
@@ -47,49 +44,19 @@ impl SpawnBlocking for Inline {
     }
 }
 
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error(transparent)]
-    Sql(#[from] SqlError),
-    #[error("{0}")]
-    Damaged(String),
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Sql(error) => of_sql(&error),
-            Failure::Damaged(what) => Self::Damaged(what),
-        }
-    }
-}
-
-/// What an error of SQLite means: that it must be tried again later, or that something is wrong which no later
-/// try will mend.
-fn of_sql(error: &SqlError) -> StoreError {
-    use DatabaseErrorKind::{
-        CheckViolation, ExclusionViolation, ForeignKeyViolation, NotNullViolation, RestrictViolation,
-        UniqueViolation,
-    };
-    let text = error.to_string();
-    match error {
-        SqlError::DatabaseError(
-            CheckViolation | ExclusionViolation | ForeignKeyViolation | NotNullViolation | RestrictViolation
-            | UniqueViolation,
-            _,
-        ) => StoreError::Damaged(format!("a constraint does not hold: {text}")),
-        SqlError::NotFound | SqlError::DeserializationError(_) | SqlError::SerializationError(_) => {
+/// What a failure means: that it must be tried again later, or that something is wrong which no later try will mend.
+pub(crate) fn told(failure: Failure) -> StoreError {
+    let text = failure.to_string();
+    match failure {
+        Failure::Sql(_) if text.contains("malformed") || text.contains("not a database") => {
             StoreError::Damaged(text)
         }
-        _ if text.contains("malformed") || text.contains("not a database") => StoreError::Damaged(text),
-        _ if file::is_locked(&text) => StoreError::Unavailable(file::LOCKED.to_owned()),
-        _ => StoreError::Unavailable(text),
+        Failure::Sql(_) if !failure.is_damage() && file::is_locked(&text) => {
+            StoreError::Unavailable(file::LOCKED.to_owned())
+        }
+        _ => failure.into(),
     }
 }
-
-/// What a command answers.
-pub(crate) type Done<T> = Result<T, Failure>;
 
 fn unavailable(what: impl ToString) -> StoreError {
     StoreError::Unavailable(what.to_string())
@@ -100,9 +67,6 @@ type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// A command, or the news that it cannot run: answers whether its savepoint is to be kept, and what to do
 /// after the commit.
 type Job = Box<dyn FnOnce(Result<&mut Conn, StoreError>) -> (bool, Deliver) + Send>;
-
-/// At most this many rows are deleted or updated in one transaction by commands without an end of their own.
-pub(crate) const BATCH: u16 = 500;
 
 /// At most this many commands commit together.
 const GROUP: usize = 256;
@@ -153,14 +117,14 @@ impl Writer {
 /// Runs what a lane was given. A panic in it is its own failure: the lane lives.
 fn caught<T>(run: impl FnOnce() -> Done<T>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(done) => Ok(done?),
+        Ok(done) => done.map_err(told),
         Err(_) => Err(StoreError::Damaged("a command of the store panicked".to_owned())),
     }
 }
 
 fn run(mut conn: Conn, mut anchor: Anchor, jobs: &mpsc::Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
-        if let Err(error) = now(conn.batch_execute("BEGIN IMMEDIATE")).map_err(StoreError::from) {
+        if let Err(error) = now(conn.batch_execute("BEGIN IMMEDIATE")).map_err(told) {
             // Who came meanwhile has waited for the same lock: none waits for it again.
             for job in std::iter::once(first).chain(jobs.try_iter()).take(WAITING + 1) {
                 job(Err(error.clone())).1(Err(error.clone()));
@@ -190,18 +154,18 @@ fn commit(
 ) -> Result<(), StoreError> {
     let mut next = Some(first);
     while let Some(job) = next {
-        if let Err(error) = now(conn.batch_execute("SAVEPOINT command")).map_err(StoreError::from) {
+        if let Err(error) = now(conn.batch_execute("SAVEPOINT command")).map_err(told) {
             delivers.push(job(Err(error.clone())).1);
             return Err(error);
         }
         let (keep, deliver) = job(Ok(&mut *conn));
         delivers.push(deliver);
         let end = if keep { "RELEASE command" } else { "ROLLBACK TO command; RELEASE command" };
-        now(conn.batch_execute(end))?;
+        now(conn.batch_execute(end)).map_err(told)?;
         next = if delivers.len() < GROUP { jobs.try_recv().ok() } else { None };
     }
-    let head = now(audit::head(conn))?;
-    now(conn.batch_execute("COMMIT"))?;
+    let head = now(audit::head(conn)).map_err(told)?;
+    now(conn.batch_execute("COMMIT")).map_err(told)?;
     anchor.note(head);
     Ok(())
 }

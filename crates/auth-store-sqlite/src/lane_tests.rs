@@ -55,7 +55,7 @@ async fn a_panic_is_the_failure_of_its_own_command() {
         .run(async |conn| {
             use diesel::QueryDsl as _;
             use diesel_async::RunQueryDsl as _;
-            Ok(crate::schema::replicas::table.count().get_result(conn).await?)
+            Ok(auth_store_sql::schema::replicas::table.count().get_result(conn).await?)
         })
         .await
         .unwrap();
@@ -71,7 +71,7 @@ async fn writes_under_a_lock_are_all_answered_within_two_waits() {
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let begun = Instant::now();
     let writes = futures_util::future::join_all((0..2000).map(|_| write(&writer))).await;
-    assert!(begun.elapsed() < 2 * file::PATIENCE + Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < 2 * auth_store_sql::PATIENCE + Duration::from_secs(2), "{:?}", begun.elapsed());
     let locked = Err(StoreError::Unavailable(file::LOCKED.to_owned()));
     assert!(writes.iter().all(|answer| *answer == locked));
     other.batch_execute("ROLLBACK").unwrap();

@@ -2,28 +2,21 @@
 //!
 //! Writes go through one thread a process that commits in groups (`lane`); reads through a few connections
 //! that see committed states; the revocation stream through a connection that watches the file
-//! (`notices`).
+//! (`revocations`).
 
-mod accounts;
-mod anchor;
-mod audit;
-mod calls;
-mod domains;
+mod dialect;
 mod file;
-mod keys;
 mod lane;
-mod notices;
-mod once;
-mod row;
-mod schema;
-mod tokens;
-mod users;
+#[path = "../../auth-store-sql/ports/mod.rs"]
+mod ports;
+mod revocations;
 
-use anchor::Anchor;
-pub use audit::Trail;
 use auth_core::{audit::ChainKey, error::StoreError, port::Stores};
-use lane::{Conn, Done, Readers, Writer};
-use notices::Watch;
+use auth_store_sql::{Anchor, Done, newest_anchored};
+use lane::{Conn, Readers, Writer};
+use ports::audit;
+pub use ports::audit::Trail;
+use revocations::Watch;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -51,7 +44,7 @@ const STREAM_READERS: usize = 2;
 
 /// A store on one file.
 #[derive(Clone)]
-pub(crate) struct Sqlite {
+pub(crate) struct Store {
     writer: Writer,
     readers: Arc<Readers>,
     watch: Arc<Mutex<Watch>>,
@@ -66,20 +59,16 @@ pub fn is_new(path: &Path) -> Result<bool, StoreError> {
     file::is_new(&file::resolve(path)?)
 }
 
-/// Takes from a file of ours what others than its owner may do with it; a file that is not there is left alone.
+/// Brings the tables of a store that is there to this version, and answers whether there was anything to do.
 ///
 /// # Errors
-/// It is readable by others, and belongs to somebody else.
-pub fn keep_private(path: &Path) -> Result<(), StoreError> {
-    file::keep_private(path)
-}
-
-/// Makes what was done to the names in a file's folder outlast a loss of power.
-///
-/// # Errors
-/// The folder cannot be opened or written.
-pub fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    file::sync_folder_of(path)
+/// One line; there is no store, or it is foreign, damaged or newer, and was not touched.
+pub fn migrate(path: &Path) -> Result<bool, StoreError> {
+    let path = file::resolve(path)?;
+    if file::is_new(&path)? {
+        return Err(StoreError::Unavailable(format!("{}: there is no store", path.display())));
+    }
+    file::prepare(&path)
 }
 
 /// The audit trail of a store that is there, to be checked: nothing is written, and nothing is made.
@@ -88,7 +77,7 @@ pub fn sync_folder_of(path: &Path) -> std::io::Result<()> {
 /// One line that says what is wrong.
 pub fn open_trail(path: &Path) -> Result<Trail, StoreError> {
     let conn = file::open_to_read(&file::resolve(path)?)?;
-    Ok(Trail::new(lane::wrapped(conn)))
+    Ok(Trail::new(Arc::new(Readers::new(vec![lane::wrapped(conn)]))))
 }
 
 /// Opens a store, making the file or bringing it to this version where needed. A process opens a file once, at
@@ -104,22 +93,22 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
         |path: &Path, error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
     let mut conn = lane::connect(&path)?;
     // Read before the trail, which only grows: another process may be writing both.
-    let anchored = anchor::newest(&options.anchor).map_err(|error| failed(&options.anchor, error))?;
-    let head = lane::now(audit::prove(&mut conn, &options.chain, anchored))?;
-    file::keep_private(&options.anchor)?;
+    let anchored = newest_anchored(&options.anchor).map_err(|error| failed(&options.anchor, error))?;
+    let head = lane::now(audit::prove(&mut conn, &options.chain, anchored)).map_err(lane::told)?;
+    auth_store_sql::keep_private(&options.anchor)?;
     let anchor = Anchor::open(&options.anchor, head).map_err(|error| failed(&options.anchor, error))?;
     let writer = Writer::start(conn, anchor).map_err(|error| failed(&path, error))?;
     let readers = |count| -> Result<_, StoreError> {
         let conns = (0..count).map(|_| lane::connect(&path)).collect::<Result<_, _>>()?;
         Ok(Arc::new(Readers::new(conns)))
     };
-    let store = Arc::new(Sqlite {
+    let store = Arc::new(Store {
         writer,
         readers: readers(READERS)?,
         watch: Arc::new(Mutex::new(Watch::new(lane::connect(&path)?))),
         chain: Arc::new(options.chain.clone()),
     });
-    let with = |readers| Arc::new(Sqlite { readers, ..Sqlite::clone(&store) });
+    let with = |readers| Arc::new(Store { readers, ..Store::clone(&store) });
     let (stream, reports) = (with(readers(STREAM_READERS)?), with(readers(REPORT_READERS)?));
     Ok(Stores {
         accounts: Arc::clone(&store) as _,
@@ -134,7 +123,7 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
     })
 }
 
-impl Sqlite {
+impl Store {
     async fn write<T, F>(&self, command: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

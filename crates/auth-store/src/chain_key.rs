@@ -17,7 +17,7 @@ fn failed(path: &Path, what: impl std::fmt::Display) -> StoreError {
 /// # Errors
 /// A file that is not a key; a missing one where the store is not new.
 pub(crate) fn load(path: &Path, fresh: bool, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
-    auth_store_sqlite::keep_private(path)?;
+    auth_store_sql::keep_private(path)?;
     if fresh && !path.exists() { make(path, entropy) } else { read(path) }
 }
 
@@ -63,7 +63,7 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
     // The draft has done its work either way.
     let _ = std::fs::remove_file(&draft);
     match linked {
-        Ok(()) => auth_store_sqlite::sync_folder_of(path).map_err(|error| failed(path, error))?,
+        Ok(()) => auth_store_sql::sync_folder_of(path).map_err(|error| failed(path, error))?,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(path, error)),
     }

@@ -1,11 +1,10 @@
 //! Checking the audit trail of a store against its key and its anchor, without writing anything.
 
-use crate::{Location, chain_key};
+use crate::{Location, chain_key, location::Database};
 use auth_core::{
     audit::{Broken, Chained, Head, Verifier},
     error::StoreError,
 };
-use auth_store_sqlite::Trail;
 use std::{
     fs::File,
     io::{BufRead as _, BufReader, ErrorKind, Read as _, Take},
@@ -64,7 +63,7 @@ pub async fn verify_trail(
     let key = chain_key::read(&location.key()?)?;
     // The anchor first: what is written to both from now on is in the trail when its turn comes.
     let mut anchor = Anchor::open(&location.anchor()?)?;
-    let trail = auth_store_sqlite::open_trail(&location.file()?)?;
+    let trail = Trail::open(location).await?;
     let total = trail.head().await?.seq;
     let mut verifier = Verifier::new(&key, heads)?;
     loop {
@@ -93,6 +92,35 @@ pub async fn verify_trail(
             anchor.ahead = None;
         }
         progress(stands, total);
+    }
+}
+
+/// A trail that is only read.
+enum Trail {
+    Sqlite(auth_store_sqlite::Trail),
+    Postgres(auth_store_pg::Trail),
+}
+
+impl Trail {
+    async fn open(location: &Location) -> Result<Self, StoreError> {
+        match location.database()? {
+            Database::Sqlite(path) => auth_store_sqlite::open_trail(&path).map(Self::Sqlite),
+            Database::Postgres(address) => auth_store_pg::open_trail(&address).await.map(Self::Postgres),
+        }
+    }
+
+    async fn scan(&self, from: i64, limit: u16) -> Result<Vec<Chained>, StoreError> {
+        match self {
+            Self::Sqlite(trail) => trail.scan(from, limit).await,
+            Self::Postgres(trail) => trail.scan(from, limit).await,
+        }
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        match self {
+            Self::Sqlite(trail) => trail.head().await,
+            Self::Postgres(trail) => trail.head().await,
+        }
     }
 }
 

@@ -26,8 +26,6 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How often a process looks whether it is current: how long a revocation waits for it at the most.
-const RENEW_EVERY: Duration = Duration::from_millis(10);
 /// How often uses of keys and refusals are written: the most of them that a crash can lose.
 const WRITE_EVERY: Duration = Duration::from_secs(30);
 /// How often tokens that are over are forgotten.
@@ -139,18 +137,14 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 
 /// Keeps the validator current. Nothing else is done here: what takes long would let the lease run out.
 async fn keep_current<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
-    let mut renew = tokio::time::interval(RENEW_EVERY);
-    renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let ended = stopped(until);
     tokio::pin!(ended);
     let mut healthy = true;
     loop {
+        note_change(&mut healthy, &app.platform().validator.renew().await);
         tokio::select! {
             () = &mut ended => return,
-            _ = renew.tick() => {
-                let renewed = app.platform().validator.renew().await;
-                note_change(&mut healthy, &renewed);
-            }
+            () = app.platform().validator.news() => {}
         }
     }
 }

@@ -35,13 +35,16 @@ pub(crate) struct Place {
     /// The folder of the data
     #[arg(long, global = true, value_name = "DIR", env = "AUTHCTL_DATA_DIR", default_value = "data")]
     pub(crate) data_dir: PathBuf,
-    /// The store: sqlite://PATH; by default auth.db in the folder of the data
-    #[arg(long, global = true, value_name = "URL", env = "AUTHCTL_STORE")]
+    /// The store: sqlite://PATH or postgres://USER@HOST/DATABASE; by default auth.db in the folder of the data
+    #[arg(long, global = true, value_name = "URL", env = "AUTHCTL_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
-    /// The file of the audit chain's key; by default audit.key beside the store
+    /// The file of the database's password, where the URL has none
+    #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_STORE_PASSWORD_FILE")]
+    pub(crate) store_password_file: Option<PathBuf>,
+    /// The file of the audit chain's key; by default audit.key beside the store, or in the folder of the data
     #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_AUDIT_KEY")]
     pub(crate) audit_key: Option<PathBuf>,
-    /// The file that audit heads are anchored in; by default audit.anchor beside the store
+    /// The file that audit heads are anchored in; by default audit.anchor beside the store, or in the folder of the data
     #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_AUDIT_ANCHOR")]
     pub(crate) audit_anchor: Option<PathBuf>,
 }
@@ -70,6 +73,8 @@ pub(crate) enum Command {
     /// What routes require
     #[command(subcommand)]
     Policy(Policy),
+    /// Brings the store's tables to this version, as each start does
+    Migrate,
 }
 
 /// Where the services listen.

@@ -81,7 +81,7 @@ impl Report for Listed {
 }
 
 async fn verify(place: &Place, heads: Vec<Head>) -> Result<Verified, String> {
-    let location = place.existing()?;
+    let location = place.existing().await?;
     // Shown only where standard error is a terminal.
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {eta} left") {

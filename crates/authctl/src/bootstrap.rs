@@ -64,7 +64,7 @@ pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(),
     let found = ensure(place, &stores, &hub, &chatbot).await?;
     let file = place.bootstrap_file().display().to_string();
     let made = matches!(found, Found::File { fresh: true });
-    print(json, &Initialised { store: place.location().url, file, made })
+    print(json, &Initialised { store: place.location().url.to_string(), file, made })
 }
 
 #[derive(Serialize)]

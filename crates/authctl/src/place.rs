@@ -20,9 +20,16 @@ use std::{path::PathBuf, sync::Arc};
 impl Place {
     /// Where the store and its audit key and anchor are.
     pub(crate) fn location(&self) -> Location {
-        let file = || self.data_dir.join("auth.db");
-        let url = self.store.clone().unwrap_or_else(|| format!("sqlite://{}", file().display()));
-        Location { url, audit_key: self.audit_key.clone(), audit_anchor: self.audit_anchor.clone() }
+        let file = || format!("sqlite://{}", self.data_dir.join("auth.db").display());
+        let location = Location::at(&self.store.clone().unwrap_or_else(file));
+        // Beside the database, where that is a file.
+        let beside = |name| (!location.is_file()).then(|| self.data_dir.join(name));
+        Location {
+            password_file: self.store_password_file.clone(),
+            audit_key: self.audit_key.clone().or_else(|| beside("audit.key")),
+            audit_anchor: self.audit_anchor.clone().or_else(|| beside("audit.anchor")),
+            ..location
+        }
     }
 
     /// The file with the first keys.
@@ -36,18 +43,17 @@ impl Place {
     }
 
     /// Where the store is, if it is there.
-    pub(crate) fn existing(&self) -> Result<Location, String> {
+    pub(crate) async fn existing(&self) -> Result<Location, String> {
         let location = self.location();
-        let file = location.file().map_err(|error| error.to_string())?;
-        if !file.exists() {
-            return Err(format!("{}: there is no store; `authctl init` makes one", file.display()));
+        if auth_store::is_new(&location).await.map_err(|error| error.to_string())? {
+            return Err(format!("{location}: there is no store; `authctl init` makes one"));
         }
         Ok(location)
     }
 
     /// Opens the store that is there, as its operator.
     pub(crate) async fn operate(&self) -> Result<Desk, String> {
-        let location = self.existing()?;
+        let location = self.existing().await?;
         let stores = auth_store::open(&location, &OsEntropy).await.map_err(|error| error.to_string())?;
         Ok(Desk { platforms: Service::ALL.map(|service| platform(service, &stores)), proof: operator()? })
     }

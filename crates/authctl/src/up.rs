@@ -31,7 +31,7 @@ pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(),
     let started = Started {
         hub_url,
         chatbot_url,
-        store: place.location().url,
+        store: place.location().url.to_string(),
         bootstrap: matches!(found, Found::File { .. }).then(|| place.bootstrap_file().display().to_string()),
         fresh: matches!(found, Found::File { fresh: true }),
     };

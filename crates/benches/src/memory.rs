@@ -49,6 +49,9 @@ impl Revocations for Silence {
     async fn join(&self, _: ReplicaId, _: Seq) -> Answer<()> {
         Ok(())
     }
+    async fn news(&self, _: Seq) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     async fn renew(&self, _: ReplicaId) -> Answer<Renewal> {
         Ok(Renewal { head: Seq(0), acknowledged: Some(Seq(0)) })
     }

@@ -71,7 +71,7 @@ impl Settings {
     /// # Errors
     /// One line that says what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        self.store.file().map_err(|error| error.to_string())?;
+        self.store.check().map_err(|error| error.to_string())?;
         self.responder.responder().map(drop)
     }
 

@@ -135,9 +135,12 @@ struct Faulty {
 }
 
 macro_rules! port {
-    ($trait:ident, $field:ident { $($method:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* }) => {
+    ($trait:ident, $field:ident { $($method:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* } $(waits $wait:ident($of:ident: $seq:ty))?) => {
         #[async_trait::async_trait]
         impl $trait for Faulty {
+            $(async fn $wait(&self, $of: $seq) {
+                self.stores.$field.$wait($of).await;
+            })?
             $(async fn $method(&self, $($name: $kind),*) -> $answer {
                 self.faults.check(stringify!($field), stringify!($method)).await?;
                 self.stores.$field.$method($($name),*).await
@@ -215,4 +218,4 @@ port!(Revocations, revocations {
     acknowledge(replica: ReplicaId, applied: Seq) -> Answer<bool>;
     settled(seq: Seq, lease: Duration) -> Answer<()>;
     leave(replica: ReplicaId) -> Answer<()>;
-});
+} waits news(applied: Seq));

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod operator;
 pub mod oracle;
 pub mod process;
+pub mod servers;
 pub mod world;
 
 #[doc = include_str!("../../../README.md")]

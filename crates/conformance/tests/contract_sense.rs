@@ -354,6 +354,9 @@ impl Revocations for Broken {
     async fn join(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
         self.inner.revocations.join(replica, applied).await
     }
+    async fn news(&self, applied: Seq) {
+        self.inner.revocations.news(applied).await;
+    }
     async fn renew(&self, replica: ReplicaId) -> Answer<Renewal> {
         self.inner.revocations.renew(replica).await
     }

@@ -83,6 +83,9 @@ impl Revocations for Stream {
     async fn join(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
         self.inner.join(replica, applied).await
     }
+    async fn news(&self, applied: Seq) {
+        self.inner.news(applied).await;
+    }
     async fn renew(&self, replica: ReplicaId) -> Answer<Renewal> {
         self.inner.renew(replica).await
     }

@@ -65,7 +65,7 @@ impl Settings {
     /// # Errors
     /// One line that says what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        self.store.file().map(drop).map_err(|error| error.to_string())
+        self.store.check().map_err(|error| error.to_string())
     }
 
     /// Opens the store and serves until told to stop.

@@ -58,6 +58,9 @@ pub struct Renewal {
 pub trait Revocations: Send + Sync {
     /// Counts this process among those that must acknowledge, from `applied` on. Durable when it answers.
     async fn join(&self, replica: ReplicaId, applied: Seq) -> Answer<()>;
+    /// Waits until there may be something new after a number, and never longer than a part of a lease. It may return too
+    /// early: whoever waits asks again.
+    async fn news(&self, applied: Seq);
     /// The current head. Cheap where nothing happened: it is asked many times a second.
     async fn renew(&self, replica: ReplicaId) -> Answer<Renewal>;
     /// The last number that was committed before the answer.

@@ -74,6 +74,11 @@ impl Validator {
         Err(StoreError::Unavailable("the list of processes does not keep this one".to_owned()).into())
     }
 
+    /// Waits until it is time for the next [`renew`](Self::renew).
+    pub async fn news(&self) {
+        self.stores.revocations.news(self.table.applied()).await;
+    }
+
     /// Whether it serves from memory now.
     pub fn is_current(&self) -> bool {
         self.lease.wall(self.clock.monotonic()).is_some()

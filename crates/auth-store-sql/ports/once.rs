@@ -1,10 +1,8 @@
 //! Requests that may be sent twice.
 
-use crate::{
-    lane::{self, Conn, Done},
-    schema::requests_once::dsl,
-};
+use crate::{Conn};
 use auth_core::{port::Once, time::Timestamp};
+use auth_store_sql::{BATCH, Done, schema::requests_once::dsl};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use diesel_async::RunQueryDsl;
 
@@ -42,7 +40,7 @@ pub(crate) async fn remember(conn: &mut Conn, once: Option<Once>, at: Timestamp)
     let over = dsl::requests_once
         .filter(dsl::created_at.le(at.millis() - KEPT_MS))
         .filter(dsl::key.ne(once.key.as_bytes().to_vec()))
-        .limit(lane::BATCH.into())
+        .limit(BATCH.into())
         .select(dsl::key);
     let mut over: Vec<Vec<u8>> = over.load(conn).await?;
     // Its own key, if that is over.
@@ -61,10 +59,10 @@ pub(crate) async fn remember(conn: &mut Conn, once: Option<Once>, at: Timestamp)
 /// Answers a request that was seen before, from a command that answers a `Creation`.
 macro_rules! answer_if_seen {
     ($conn:expr, $once:expr, $at:expr) => {
-        match $crate::once::seen($conn, $once, $at).await? {
-            $crate::once::Seen::New => {}
-            $crate::once::Seen::Before(answer) => return Ok(auth_core::port::Creation::Repeated(answer)),
-            $crate::once::Seen::Otherwise => return Ok(auth_core::port::Creation::Mismatched),
+        match $crate::ports::once::seen($conn, $once, $at).await? {
+            $crate::ports::once::Seen::New => {}
+            $crate::ports::once::Seen::Before(answer) => return Ok(auth_core::port::Creation::Repeated(answer)),
+            $crate::ports::once::Seen::Otherwise => return Ok(auth_core::port::Creation::Mismatched),
         }
     };
 }

@@ -1,12 +1,7 @@
 //! Accounts.
 
-use crate::{
-    Sqlite, audit,
-    lane::{Conn, Done},
-    notices,
-    row::{self, scoped},
-    schema::accounts::{self, dsl},
-};
+use super::{audit, notices};
+use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
     id::AccountId,
@@ -15,6 +10,7 @@ use auth_core::{
     port::{About, Accounts, Answer, Change, ChangeAccount, CreateAccount, Seq, SuspendAccount},
     time::Timestamp,
 };
+use auth_store_sql::{Done, row, schema::accounts::{self, dsl}, scoped};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
 use diesel_async::RunQueryDsl;
 
@@ -49,7 +45,7 @@ async fn find(conn: &mut Conn, scope: Scope, id: AccountId) -> Done<Option<Accou
 }
 
 #[async_trait::async_trait]
-impl Accounts for Sqlite {
+impl Accounts for Store {
     async fn read(&self, scope: Scope, id: AccountId) -> Answer<Option<Account>> {
         self.read(async move |conn| find(conn, scope, id).await).await
     }

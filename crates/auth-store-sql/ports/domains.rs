@@ -1,15 +1,7 @@
 //! Domains.
 
-use crate::{
-    Sqlite, audit,
-    lane::Done,
-    notices,
-    row::{self, scoped},
-    schema::{
-        accounts,
-        domains::{self, dsl},
-    },
-};
+use super::{audit, notices};
+use crate::{Store};
 use auth_core::{
     audit::Event,
     id::DomainId,
@@ -18,6 +10,7 @@ use auth_core::{
     port::{About, Answer, Change, ChangeDomain, CreateDomain, Creation, Domains, Seq, SuspendDomain},
     time::Timestamp,
 };
+use auth_store_sql::{Done, row, schema::{accounts, domains::{self, dsl}}, scoped};
 use diesel::{
     ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, TextExpressionMethods as _,
 };
@@ -65,7 +58,7 @@ macro_rules! in_use {
 }
 
 #[async_trait::async_trait]
-impl Domains for Sqlite {
+impl Domains for Store {
     async fn read(&self, scope: Scope, id: DomainId) -> Answer<Option<Domain>> {
         self.read(async move |conn| {
             let query = domains::table.filter(dsl::id.eq(id.as_bytes().to_vec())).into_boxed();

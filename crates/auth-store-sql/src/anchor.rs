@@ -1,6 +1,6 @@
 //! The anchor of the audit trail: a file that only grows, one line a head, and the log.
 
-use crate::file;
+use crate::sync_folder_of;
 use auth_core::audit::Head;
 use std::{
     fs::{File, OpenOptions},
@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Where heads are anchored.
-pub(crate) struct Anchor {
+pub struct Anchor {
     file: File,
     /// The last head that stands in the file.
     noted: Option<i64>,
@@ -24,7 +24,7 @@ const TAIL: u64 = 64 * 1024;
 ///
 /// # Errors
 /// The file cannot be read, or is long and its end holds no head.
-pub(crate) fn newest(path: &Path) -> std::io::Result<Option<Head>> {
+pub fn newest(path: &Path) -> std::io::Result<Option<Head>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -48,7 +48,7 @@ impl Anchor {
     ///
     /// # Errors
     /// The file cannot be opened or written.
-    pub(crate) fn open(path: &Path, head: Head) -> std::io::Result<Self> {
+    pub fn open(path: &Path, head: Head) -> std::io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         #[cfg(unix)]
@@ -59,7 +59,7 @@ impl Anchor {
         }
         append(&mut file, head)?;
         file.sync_all()?;
-        file::sync_folder_of(path)?;
+        sync_folder_of(path)?;
         let mut anchor = Self { file, noted: Some(head.seq), told: None };
         anchor.tell(head);
         Ok(anchor)
@@ -67,7 +67,7 @@ impl Anchor {
 
     /// Notes a head that was committed. A failure is logged and the commit stands: what could not be noted is
     /// covered by the next head that can, since each head holds all before it.
-    pub(crate) fn note(&mut self, head: Head) {
+    pub fn note(&mut self, head: Head) {
         self.tell(head);
         if self.noted >= Some(head.seq) {
             return;

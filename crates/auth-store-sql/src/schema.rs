@@ -52,6 +52,9 @@ diesel::table! {
     audit_head (id) { id -> BigInt, seq -> BigInt, link -> Binary, }
 }
 diesel::table! {
+    audit_key (id) { id -> BigInt, proof -> Binary, }
+}
+diesel::table! {
     notices (seq) { seq -> BigInt, about -> Text, subject -> Binary, ended -> BigInt, }
 }
 diesel::table! {

@@ -1,19 +1,15 @@
 //! The audit trail: appended inside the transaction of what it tells of.
 
-use crate::{
-    Sqlite,
-    lane::{Conn, Done, Failure, Readers},
-    row::{self, scoped},
-    schema::{audit_events, audit_head},
-};
+use crate::{Conn, Readers, Store, dialect};
 use auth_core::{
     audit::{ChainKey, Chained, Entry, Event, Head, Link},
     policy::{Action, Granted, Scope},
     port::{Answer, AuditFilter, AuditTrail},
     time::Timestamp,
 };
+use auth_store_sql::{Done, Failure, row, schema::{audit_events, audit_head, audit_key}, scoped};
 use diesel::{
-    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable, sql_types::Text,
+    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable,
 };
 use diesel_async::RunQueryDsl;
 use std::sync::Arc;
@@ -86,18 +82,19 @@ async fn scan(conn: &mut Conn, from: i64, limit: u16) -> Done<Vec<Chained>> {
     rows.into_iter().map(EventRow::read).collect()
 }
 
-/// Checks that the key made the last entry of the trail and that the trail holds the head that its anchor remembers,
-/// and answers the head that was proven so.
+/// Checks that the key is the store's, that it made the last entry of the trail, and that the trail holds the head that
+/// its anchor remembers; and answers the head that was proven so. A store without a key takes this one: of several that
+/// begin at once, the first.
 pub(crate) async fn prove(conn: &mut Conn, chain: &ChainKey, anchored: Option<Head>) -> Done<Head> {
     let head = head(conn).await?;
-    if head != Head::START && !entry(conn, head).await?.is_some_and(|last| chain.made(&last)) {
-        return Err(Failure::Damaged(
-            "the audit key is not the one that this store's trail was made with, or the trail was altered"
-                .to_owned(),
-        ));
+    let known = is_known(conn, chain).await?;
+    let made = head == Head::START || entry(conn, head).await?.is_some_and(|last| chain.made(&last));
+    if known == Some(false) || !made {
+        return Err(wrong_key());
     }
-    let Some(anchored) = anchored.filter(|anchored| *anchored != Head::START) else { return Ok(head) };
-    if entry(conn, anchored).await?.is_none() {
+    if let Some(anchored) = anchored.filter(|anchored| *anchored != Head::START)
+        && entry(conn, anchored).await?.is_none()
+    {
         return Err(Failure::Damaged(format!(
             "the audit anchor remembers entry {} and the trail ends at {}, or has another one there: this is an older \
              copy of the store, in which what was revoked since is live, or the trail was altered (docs/operations.md \
@@ -105,7 +102,33 @@ pub(crate) async fn prove(conn: &mut Conn, chain: &ChainKey, anchored: Option<He
             anchored.seq, head.seq
         )));
     }
+    if known.is_none() {
+        let row = (audit_key::id.eq(1_i64), audit_key::proof.eq(chain.proof().as_bytes().to_vec()));
+        diesel::insert_into(audit_key::table).values(row).on_conflict_do_nothing().execute(conn).await?;
+        if is_known(conn, chain).await? != Some(true) {
+            return Err(wrong_key());
+        }
+    }
     Ok(head)
+}
+
+/// Whether a store has neither a key nor an entry: nobody has opened it.
+#[allow(dead_code)]
+pub(crate) async fn is_untouched(conn: &mut Conn) -> Done<bool> {
+    let keys: i64 = audit_key::table.count().get_result(conn).await?;
+    Ok(keys == 0 && head(conn).await? == Head::START)
+}
+
+fn wrong_key() -> Failure {
+    Failure::Damaged(
+        "the audit key is not the one that this store's trail was made with, or the trail was altered".to_owned(),
+    )
+}
+
+/// Whether the store knows this key as its own; `None` where it has none yet.
+async fn is_known(conn: &mut Conn, chain: &ChainKey) -> Done<Option<bool>> {
+    let proof: Option<Vec<u8>> = audit_key::table.select(audit_key::proof).first(conn).await.optional()?;
+    Ok(proof.map(|proof| proof == chain.proof().as_bytes()))
 }
 
 /// The entry that a head stands for.
@@ -138,14 +161,8 @@ pub(crate) async fn write<A: Action>(
     append(conn, chain, vec![Entry::granted(at, grant, &event)]).await
 }
 
-diesel::define_sql_function! {
-    /// Where a text holds a part, from 1; 0 where it does not. Compares bytes, unlike LIKE, which takes no
-    /// notice of case.
-    fn instr(text: Text, part: Text) -> Integer;
-}
-
 #[async_trait::async_trait]
-impl AuditTrail for Sqlite {
+impl AuditTrail for Store {
     async fn list(
         &self,
         scope: Scope,
@@ -167,10 +184,10 @@ impl AuditTrail for Sqlite {
                 query = query.filter(dsl::actor.eq(actor));
             }
             if let Some(action) = filter.action {
-                query = query.filter(instr(dsl::event, format!("{{\"action\":\"{action}\"")).eq(1));
+                query = query.filter(dialect::position(dsl::event, format!("{{\"action\":\"{action}\"")).eq(1));
             }
             if let Some(target) = filter.target {
-                query = query.filter(instr(dsl::event, format!(":\"{target}\"")).gt(0));
+                query = query.filter(dialect::position(dsl::event, format!(":\"{target}\"")).gt(0));
             }
             if let Some(before) = before {
                 query = query.filter(dsl::seq.lt(before));
@@ -199,8 +216,8 @@ impl AuditTrail for Sqlite {
 pub struct Trail(Arc<Readers>);
 
 impl Trail {
-    pub(crate) fn new(conn: Conn) -> Self {
-        Self(Arc::new(Readers::new(vec![conn])))
+    pub(crate) const fn new(readers: Arc<Readers>) -> Self {
+        Self(readers)
     }
 
     /// Entries from a number on, oldest first.

@@ -1,6 +1,6 @@
 //! From columns to the types of the core. What no code of ours wrote is damage, not a guess.
 
-use crate::lane::{Done, Failure};
+use crate::{Done, Failure};
 use auth_core::{
     id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
     model::Version,
@@ -10,14 +10,14 @@ use auth_core::{
 use std::{fmt::Display, str::FromStr};
 
 /// The bytes of an identifier, a digest or a link.
-pub(crate) fn bytes<const N: usize>(column: &[u8]) -> Done<[u8; N]> {
+pub fn bytes<const N: usize>(column: &[u8]) -> Done<[u8; N]> {
     column.try_into().map_err(|_| Failure::Damaged(format!("expected {N} bytes, found {}", column.len())))
 }
 
 macro_rules! ids {
     ($($name:ident -> $id:ident;)*) => {
         $(
-            pub(crate) fn $name(column: &[u8]) -> Done<$id> {
+            pub fn $name(column: &[u8]) -> Done<$id> {
                 bytes(column).map($id::from_bytes)
             }
         )*
@@ -33,33 +33,34 @@ ids! {
 }
 
 /// The tenant that two columns name.
-pub(crate) fn tenant(account: &[u8], domain: Option<&[u8]>) -> Done<Tenant> {
+pub fn tenant(account: &[u8], domain: Option<&[u8]>) -> Done<Tenant> {
     Ok(Tenant { account: account_id(account)?, domain: domain.map(domain_id).transpose()? })
 }
 
 /// A text that was parsed before it was stored.
-pub(crate) fn text<T: FromStr<Err: Display>>(column: &str) -> Done<T> {
+pub fn text<T: FromStr<Err: Display>>(column: &str) -> Done<T> {
     column.parse().map_err(|error| Failure::Damaged(format!("a stored text does not read: {error}")))
 }
 
 /// A word of a closed set.
-pub(crate) fn word<T>(found: Option<T>, column: &str) -> Done<T> {
+pub fn word<T>(found: Option<T>, column: &str) -> Done<T> {
     found.ok_or_else(|| Failure::Damaged(format!("a stored word is unknown: {column:?}")))
 }
 
-pub(crate) const fn time(column: i64) -> Timestamp {
+pub const fn time(column: i64) -> Timestamp {
     Timestamp::from_millis(column)
 }
 
-pub(crate) fn maybe_time(column: Option<i64>) -> Option<Timestamp> {
+pub fn maybe_time(column: Option<i64>) -> Option<Timestamp> {
     column.map(Timestamp::from_millis)
 }
 
-pub(crate) const fn version(column: i64) -> Version {
+pub const fn version(column: i64) -> Version {
     Version::from_stored(column)
 }
 
 /// Narrows a boxed query to what a scope covers. `domain: none` where rows belong to no domain.
+#[macro_export]
 macro_rules! scoped {
     ($query:expr, $scope:expr, account: $account:expr, domain: none) => {{
         use auth_core::policy::Within;
@@ -81,4 +82,3 @@ macro_rules! scoped {
         }
     }};
 }
-pub(crate) use scoped;

@@ -1,12 +1,7 @@
 //! Calls.
 
-use crate::{
-    Sqlite, audit,
-    lane::{Conn, Done},
-    once::{self, answer_if_seen},
-    row::{self, scoped},
-    schema::calls::{self, dsl},
-};
+use super::{audit, once::{self, answer_if_seen}};
+use crate::{Conn, Store, dialect};
 use auth_core::{
     audit::Event,
     id::CallId,
@@ -15,6 +10,7 @@ use auth_core::{
     port::{Answer, Calls, CancelCall, Change, Creation, Once, StartCall},
     time::Timestamp,
 };
+use auth_store_sql::{Done, row, schema::calls::{self, dsl}, scoped};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
     dsl::sql,
@@ -72,7 +68,7 @@ async fn find(conn: &mut Conn, scope: Scope, id: CallId) -> Done<Option<Call>> {
 }
 
 #[async_trait::async_trait]
-impl Calls for Sqlite {
+impl Calls for Store {
     async fn read(&self, scope: Scope, id: CallId) -> Answer<Option<Call>> {
         self.read(async move |conn| find(conn, scope, id).await).await
     }
@@ -144,9 +140,7 @@ impl Calls for Sqlite {
             let billed = at_once.or(at_its_time.and(made));
             let query = calls::table
                 .filter(billed)
-                .select(sql::<(Text, Text, BigInt)>(
-                    "strftime('%Y-%m', coalesce(scheduled_time, created_at) / 1000, 'unixepoch'), channel, count(*)",
-                ))
+                .select(sql::<(Text, Text, BigInt)>(&format!("{}, channel, count(*)", dialect::MONTH_OF_CALL)))
                 .group_by(sql::<Text>("1, 2"))
                 .order(sql::<Text>("1, 2"))
                 .into_boxed();

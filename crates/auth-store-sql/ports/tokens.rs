@@ -1,14 +1,7 @@
 //! Temporary tokens and sessions.
 
-use crate::{
-    Sqlite, audit,
-    keys::maker_stands,
-    lane::{self, Conn, Done},
-    notices,
-    once::{self, answer_if_seen},
-    row::{self, scoped},
-    schema::{accounts, domains, keys, tokens},
-};
+use super::{audit, keys::maker_stands, notices, once::{self, answer_if_seen}};
+use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
     id::{DomainId, TokenId},
@@ -22,6 +15,7 @@ use auth_core::{
     secret::TokenDigest,
     time::Timestamp,
 };
+use auth_store_sql::{BATCH, Done, row, schema::{accounts, domains, keys, tokens}, scoped};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, NullableExpressionMethods as _,
     OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
@@ -133,7 +127,7 @@ async fn insert(conn: &mut Conn, domain: DomainId, new: &NewToken) -> Done<Creat
 }
 
 #[async_trait::async_trait]
-impl Tokens for Sqlite {
+impl Tokens for Store {
     async fn find(&self, digest: &TokenDigest) -> Answer<Option<FoundToken>> {
         let digest = digest.as_bytes().to_vec();
         self.read(async move |conn| {
@@ -263,7 +257,7 @@ impl Tokens for Sqlite {
         loop {
             let some = self.write(async move |conn| forget_some(conn, before).await).await?;
             forgotten += some;
-            if some < usize::from(lane::BATCH) {
+            if some < usize::from(BATCH) {
                 return Ok(forgotten);
             }
         }
@@ -297,7 +291,7 @@ async fn forget_some(conn: &mut Conn, before: Timestamp) -> Done<usize> {
     let over = tokens::table
         .filter(tokens::expires_at.lt(before.millis()))
         .order((tokens::opened_by.is_null().asc(), tokens::expires_at.asc()))
-        .limit(lane::BATCH.into())
+        .limit(BATCH.into())
         .select(tokens::id);
     let over: Vec<Vec<u8>> = over.load(conn).await?;
     diesel::delete(tokens::table.filter(tokens::id.eq_any(&over))).execute(conn).await?;

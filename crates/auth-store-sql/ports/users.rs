@@ -1,12 +1,7 @@
 //! User records.
 
-use crate::{
-    Sqlite, audit,
-    lane::{Conn, Done},
-    once::{self, answer_if_seen},
-    row::{self, scoped},
-    schema::users::{self, dsl},
-};
+use super::{audit, once::{self, answer_if_seen}};
+use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
     id::UserId,
@@ -15,6 +10,7 @@ use auth_core::{
     port::{Answer, Change, ChangeUser, CreateUser, Creation, Once, RemoveUser, Users},
     time::Timestamp,
 };
+use auth_store_sql::{Done, row, schema::users::{self, dsl}, scoped};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
 use diesel_async::RunQueryDsl;
 
@@ -58,7 +54,7 @@ async fn taken(conn: &mut Conn, account: &[u8], email: &str, but: UserId) -> Don
 }
 
 #[async_trait::async_trait]
-impl Users for Sqlite {
+impl Users for Store {
     async fn read(&self, scope: Scope, id: UserId) -> Answer<Option<User>> {
         self.read(async move |conn| find(conn, scope, id).await).await
     }

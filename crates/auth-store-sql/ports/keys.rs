@@ -1,13 +1,7 @@
 //! API keys, managed and looked up.
 
-use crate::{
-    Sqlite, audit,
-    lane::{self, Conn, Done, Failure},
-    notices,
-    once::{self, answer_if_seen},
-    row::{self, scoped},
-    schema::{accounts, domains, key_secrets, keys},
-};
+use super::{audit, notices, once::{self, answer_if_seen}};
+use crate::{Conn, Store, dialect};
 use auth_core::{
     audit::Event,
     credential::NewSecret,
@@ -23,6 +17,7 @@ use auth_core::{
     service::Service,
     time::Timestamp,
 };
+use auth_store_sql::{BATCH, Done, Failure, row, schema::{accounts, domains, key_secrets, keys}, scoped};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
     OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
@@ -180,7 +175,7 @@ async fn insert_secret(conn: &mut Conn, key: KeyId, secret: &NewSecret, announce
 }
 
 #[async_trait::async_trait]
-impl Keys for Sqlite {
+impl Keys for Store {
     async fn read(&self, service: Service, scope: Scope, id: KeyId) -> Answer<Option<Key>> {
         self.read(async move |conn| find(conn, service, scope, id).await).await
     }
@@ -335,7 +330,7 @@ impl Keys for Sqlite {
 }
 
 #[async_trait::async_trait]
-impl KeyIndex for Sqlite {
+impl KeyIndex for Store {
     async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>> {
         let digest = *digest;
         self.read(async move |conn| {
@@ -374,15 +369,10 @@ impl KeyIndex for Sqlite {
     }
 
     async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()> {
-        for some in uses.chunks(lane::BATCH.into()) {
+        for some in uses.chunks(BATCH.into()) {
             let some = some.to_vec();
             self.write(async move |conn| {
-                for (key, at) in some {
-                    let older = keys::last_used_at.is_null().or(keys::last_used_at.lt(at.millis()));
-                    let key = keys::table.filter(keys::id.eq(key.as_bytes().to_vec())).filter(older);
-                    diesel::update(key).set(keys::last_used_at.eq(at.millis())).execute(conn).await?;
-                }
-                Ok(())
+                dialect::touch(conn, some).await
             })
             .await?;
         }

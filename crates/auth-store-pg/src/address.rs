@@ -1,0 +1,263 @@
+//! Where the database is, and how to get there: a URL, TLS with a verified name, and limits to every wait.
+
+use crate::Conn;
+use auth_core::error::StoreError;
+use auth_store_sql::PATIENCE;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use tokio_postgres::{
+    Config, NoTls,
+    config::{Host, SslMode, TargetSessionAttrs},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a transaction may wait for its client before the database ends it: a process that stopped in the middle of
+/// a write holds up the writes of all others for as long.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_millis(400);
+
+/// The address of a database. What is printed of it holds no password.
+#[derive(Clone)]
+pub struct Address {
+    config: Config,
+    tls: Option<Arc<ClientConfig>>,
+    shown: String,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// What a URL says beside where the database is.
+#[derive(Default)]
+struct Parameters {
+    tls: Option<bool>,
+    authority: Option<PathBuf>,
+}
+
+impl Parameters {
+    fn parse(query: &str) -> Result<Self, String> {
+        let mut found = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match (name.as_ref(), value.as_ref()) {
+                ("sslmode", "verify-full") if found.tls.is_none() => found.tls = Some(true),
+                ("sslmode", "disable") if found.tls.is_none() => found.tls = Some(false),
+                ("sslmode", _) => return Err("sslmode is verify-full or disable, and stands once".to_owned()),
+                ("sslrootcert", path) if !path.is_empty() => found.authority = Some(path.into()),
+                (other, _) => return Err(format!("unknown parameter {other:?}; known are sslmode and sslrootcert")),
+            }
+        }
+        match (found.tls, &found.authority) {
+            (Some(false), Some(_)) => Err("sslrootcert says who is trusted, and sslmode=disable that nobody is asked".to_owned()),
+            _ => Ok(found),
+        }
+    }
+}
+
+impl Address {
+    /// Reads `postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?sslmode=…][&sslrootcert=FILE]`. Without `sslmode`, a
+    /// database of this machine is spoken to plainly, and any other with TLS and a verified name (`verify-full`):
+    /// by the authorities in the file, else by those that the system trusts. A password may be given apart.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with it; the password is not in it.
+    pub fn parse(url: &str, password: Option<&str>) -> Result<Self, StoreError> {
+        let shown = masked(url);
+        let wrong = |what: String| StoreError::Unavailable(format!("{shown}: {what}"));
+        let (place, query) = url.split_once('?').unwrap_or((url, ""));
+        let parameters = Parameters::parse(query).map_err(wrong)?;
+        // What the library says of a URL may repeat parts of it.
+        let read = place.parse::<Config>();
+        let mut config =
+            read.map_err(|_| wrong("expected postgres://USER:PASSWORD@HOST:PORT/DATABASE".to_owned()))?;
+        if config.get_hosts().is_empty() || config.get_user().is_none() || config.get_dbname().is_none() {
+            return Err(wrong("user, host and database are to be named".to_owned()));
+        }
+        match (config.get_password().is_some(), password) {
+            (true, Some(_)) => return Err(wrong("the password is given twice".to_owned())),
+            (false, Some(password)) => _ = config.password(password),
+            _ => {}
+        }
+        let tls = parameters.tls.unwrap_or(!config.get_hosts().iter().all(is_here));
+        let tls = if tls { Some(Arc::new(client(parameters.authority).map_err(wrong)?)) } else { None };
+        config
+            .application_name("auth")
+            .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable })
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .connect_timeout(PATIENCE)
+            .tcp_user_timeout(PATIENCE)
+            .keepalives_idle(PATIENCE);
+        let patience = PATIENCE.as_millis().to_string();
+        let settings = vec![
+            ("statement_timeout", patience.clone()),
+            ("lock_timeout", patience),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.as_millis().to_string()),
+        ];
+        Ok(Self { config, tls, shown, settings })
+    }
+
+    fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.settings.retain(|(known, _)| *known != name);
+        with.settings.push((name, value.to_owned()));
+        with
+    }
+
+    /// The same place, to be read alone.
+    pub(crate) fn read_only(&self) -> Self {
+        self.with("default_transaction_read_only", "on")
+    }
+
+    /// The same place, for what may be forgotten where the database itself crashes.
+    pub(crate) fn hasty(&self) -> Self {
+        self.with("synchronous_commit", "off")
+    }
+
+    /// The same place, for statements that may take long.
+    pub(crate) fn patient(&self) -> Self {
+        self.with("statement_timeout", "0").with("lock_timeout", "60000")
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    /// One line that says why there is none; the password is not in it.
+    pub(crate) async fn connect(&self) -> Result<Conn, StoreError> {
+        let failed = |why: &dyn fmt::Display| StoreError::Unavailable(format!("{}: {why}", self.shown));
+        let settings = self.settings.iter().map(|(name, value)| format!("-c {name}={value}"));
+        let mut config = self.config.clone();
+        config.options(settings.collect::<Vec<_>>().join(" "));
+        let connecting = async {
+            match &self.tls {
+                None => {
+                    let (client, driver) = config.connect(NoTls).await.map_err(|error| failed(&Plain(&error)))?;
+                    Conn::try_from_client_and_connection(client, driver).await.map_err(|error| failed(&error))
+                }
+                Some(tls) => {
+                    let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
+                    let (client, driver) = config.connect(tls).await.map_err(|error| failed(&Plain(&error)))?;
+                    Conn::try_from_client_and_connection(client, driver).await.map_err(|error| failed(&error))
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(failed(&"did not answer in time")),
+        }
+    }
+}
+
+/// An error of the library in one line, with what caused it.
+struct Plain<'a>(&'a tokio_postgres::Error);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.as_db_error(), std::error::Error::source(self.0)) {
+            (Some(error), _) => f.write_str(error.message()),
+            (None, Some(source)) => write!(f, "{}: {source}", self.0),
+            (None, None) => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// Whether a host is this machine, so that nobody listens on the way.
+fn is_here(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        Host::Unix(_) => true,
+    }
+}
+
+/// A URL without its password.
+fn masked(url: &str) -> String {
+    let place = url.split('?').next().unwrap_or_default();
+    match (place.split_once("://"), place.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => place.to_owned(),
+    }
+}
+
+/// What a client trusts: the authorities of a file, else those of the system.
+fn client(authority: Option<PathBuf>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match authority {
+        Some(path) => {
+            let failed = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+            for one in CertificateDer::pem_file_iter(&path).map_err(|error| failed(&error))? {
+                roots.add(one.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+            }
+            if roots.is_empty() {
+                return Err(failed(&"holds no certificate"));
+            }
+        }
+        None => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            if roots.is_empty() {
+                return Err("the system trusts no authority; name a file by sslrootcert".to_owned());
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Address, String> {
+        Address::parse(url, None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn tls_is_left_out_on_this_machine_alone_or_where_that_is_said() {
+        for here in ["localhost", "127.0.0.1", "127.9.9.9:1", "[::1]:5433", "%2Frun%2Fpostgresql"] {
+            assert!(parse(&format!("postgres://auth:pw@{here}/auth")).unwrap().tls.is_none(), "{here}");
+        }
+        for far in ["db.example.com", "10.0.0.1", "localhost.example.com", "127.0.0.1,db.example.com"] {
+            let url = format!("postgres://auth:pw@{far}/auth");
+            assert!(parse(&url).unwrap().tls.is_some(), "{far}");
+            assert!(parse(&format!("{url}?sslmode=disable")).unwrap().tls.is_none(), "{far}");
+        }
+        let url = "postgres://auth:pw@localhost/auth?sslmode=verify-full";
+        assert!(parse(url).unwrap().tls.is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said_without_its_password() {
+        for (url, what) in [
+            ("postgres://auth:hunter2@db/auth?sslmode=prefer", "sslmode is verify-full or disable"),
+            ("postgres://auth:hunter2@db/auth?sslmode=disable&sslmode=verify-full", "stands once"),
+            ("postgres://auth:hunter2@db/auth?sslmode=disable&sslrootcert=/ca.pem", "nobody is asked"),
+            ("postgres://auth:hunter2@db/auth?sslrootcert=/no/such/file.pem", "/no/such/file.pem"),
+            ("postgres://auth:hunter2@db/auth?options=-c", "unknown parameter"),
+            ("postgres://auth:hunter2@db:port/auth", "expected postgres://"),
+            ("postgres://auth:hunter2@db", "are to be named"),
+            ("postgres://db/auth", "are to be named"),
+        ] {
+            let error = parse(url).unwrap_err();
+            assert!(error.contains(what), "{url}: {error}");
+            assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
+        }
+        let twice = Address::parse("postgres://auth:hunter2@db/auth", Some("hunter2")).unwrap_err().to_string();
+        assert!(twice.contains("twice") && !twice.contains("hunter2"), "{twice}");
+        let good = parse("postgres://auth:hunter2@localhost/auth").unwrap();
+        assert_eq!(format!("{good} {good:?}"), "postgres://…@localhost/auth postgres://…@localhost/auth");
+    }
+}

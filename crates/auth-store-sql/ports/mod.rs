@@ -1,0 +1,15 @@
+//! The ports on SQL, written once. Each store compiles these files against its own connection, and gives them what its
+//! database does in its own way: `Conn`; `Store` with `read`, `write` and `chain`; `Readers`; and `dialect`.
+//!
+//! What they rest on: a command runs in a transaction beside which no other command runs, so what it read is still so
+//! when it writes.
+
+mod accounts;
+pub(crate) mod audit;
+mod calls;
+mod domains;
+mod keys;
+pub(crate) mod notices;
+mod once;
+mod tokens;
+mod users;

@@ -1,0 +1,122 @@
+//! The revocation stream: its numbers, its notices, and who must acknowledge them.
+//!
+//! Numbers are handed out inside the transaction of what they announce, beside which no other runs: commit order, no
+//! gaps.
+
+use crate::Conn;
+use auth_core::{
+    id::{AccountId, DomainId, KeyId, TokenId},
+    port::{About, Notice, ReplicaId, Seq},
+};
+use auth_store_sql::{
+    Done, row,
+    schema::{notice_head, notices, replicas},
+};
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, dsl::case_when, sql_types::BigInt};
+use diesel_async::RunQueryDsl;
+
+/// Notices that are kept for processes that are behind; one that is further behind starts anew.
+const KEPT: i64 = 100_000;
+/// Notices that are read at once.
+const AT_ONCE: i64 = 4096;
+
+/// The number that the transaction's next notice will have.
+pub(crate) async fn next(conn: &mut Conn) -> Done<Seq> {
+    Ok(Seq(head(conn).await?.0 + 1))
+}
+
+pub(crate) async fn head(conn: &mut Conn) -> Done<Seq> {
+    Ok(Seq(notice_head::table.select(notice_head::seq).first(conn).await?))
+}
+
+/// Announces within the transaction that is under way.
+pub(crate) async fn announce(conn: &mut Conn, about: About, ended: bool) -> Done<Seq> {
+    let head = diesel::update(notice_head::table).set(notice_head::seq.eq(notice_head::seq + 1));
+    let seq = Seq(head.returning(notice_head::seq).get_result(conn).await?);
+    let (word, subject) = write_about(about);
+    let row = (
+        notices::seq.eq(seq.0),
+        notices::about.eq(word),
+        notices::subject.eq(subject),
+        notices::ended.eq(i64::from(ended)),
+    );
+    diesel::insert_into(notices::table).values(row).execute(conn).await?;
+    if seq.0 % 1024 == 0 {
+        diesel::delete(notices::table.filter(notices::seq.le(seq.0 - KEPT))).execute(conn).await?;
+    }
+    Ok(seq)
+}
+
+fn write_about(about: About) -> (&'static str, Vec<u8>) {
+    match about {
+        About::Key(id) => ("key", id.as_bytes().to_vec()),
+        About::Token(id) => ("token", id.as_bytes().to_vec()),
+        About::Account(id) => ("account", id.as_bytes().to_vec()),
+        About::Domain(id) => ("domain", id.as_bytes().to_vec()),
+        About::NewSecrets => ("secrets", Vec::new()),
+    }
+}
+
+fn read_about(word: &str, subject: &[u8]) -> Done<About> {
+    Ok(match word {
+        "key" => About::Key(KeyId::from_bytes(row::bytes(subject)?)),
+        "token" => About::Token(TokenId::from_bytes(row::bytes(subject)?)),
+        "account" => About::Account(AccountId::from_bytes(row::bytes(subject)?)),
+        "domain" => About::Domain(DomainId::from_bytes(row::bytes(subject)?)),
+        "secrets" => About::NewSecrets,
+        other => return row::word(None, other),
+    })
+}
+
+/// Notices after a number, in order.
+pub(crate) async fn since(conn: &mut Conn, after: Seq) -> Done<Vec<Notice>> {
+    let query = notices::table
+        .filter(notices::seq.gt(after.0))
+        .order(notices::seq.asc())
+        .limit(AT_ONCE)
+        .select((notices::seq, notices::about, notices::subject, notices::ended));
+    let rows: Vec<(i64, String, Vec<u8>, i64)> = query.load(conn).await?;
+    rows.into_iter()
+        .map(|(seq, about, subject, ended)| {
+            Ok(Notice { seq: Seq(seq), about: read_about(&about, &subject)?, ended: ended != 0 })
+        })
+        .collect()
+}
+
+/// Up to where a process has acknowledged; `None` where it is no member.
+pub(crate) async fn acknowledged(conn: &mut Conn, replica: ReplicaId) -> Done<Option<Seq>> {
+    let known = replicas::table.find(replica.0.to_vec()).select(replicas::applied);
+    Ok(known.first(conn).await.optional()?.map(Seq))
+}
+
+/// Makes a process a member, or sets where one is.
+pub(crate) async fn join(conn: &mut Conn, replica: ReplicaId, applied: Seq) -> Done<()> {
+    let row = (replicas::id.eq(replica.0.to_vec()), replicas::applied.eq(applied.0));
+    let insert = diesel::insert_into(replicas::table).values(row).on_conflict(replicas::id);
+    insert.do_update().set(replicas::applied.eq(applied.0)).execute(conn).await?;
+    Ok(())
+}
+
+/// Notes up to where a process has applied, never less than before; `false` where it is no member.
+pub(crate) async fn acknowledge(conn: &mut Conn, replica: ReplicaId, applied: Seq) -> Done<bool> {
+    let later = case_when::<_, _, BigInt>(replicas::applied.lt(applied.0), applied.0).otherwise(replicas::applied);
+    let member = replicas::table.find(replica.0.to_vec());
+    Ok(diesel::update(member).set(replicas::applied.eq(later)).execute(conn).await? > 0)
+}
+
+/// How many members have not acknowledged a number.
+pub(crate) async fn behind(conn: &mut Conn, seq: Seq) -> Done<i64> {
+    Ok(replicas::table.filter(replicas::applied.lt(seq.0)).count().get_result(conn).await?)
+}
+
+/// Strikes those that have not acknowledged a number from the list of members.
+pub(crate) async fn strike(conn: &mut Conn, seq: Seq) -> Done<()> {
+    diesel::delete(replicas::table.filter(replicas::applied.lt(seq.0))).execute(conn).await?;
+    Ok(())
+}
+
+/// Takes a process from the list of members.
+pub(crate) async fn leave(conn: &mut Conn, replica: ReplicaId) -> Done<()> {
+    diesel::delete(replicas::table.find(replica.0.to_vec())).execute(conn).await?;
+    Ok(())
+}

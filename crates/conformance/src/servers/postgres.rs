@@ -1,0 +1,156 @@
+//! A Postgres server.
+
+use super::{NotRun, free_port, has_docker, image, is_required};
+use std::{
+    ffi::OsStr,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use testcontainers::{
+    ContainerAsync, GenericImage, ImageExt as _, core::IntoContainerPort as _, runners::AsyncRunner as _,
+};
+use tokio_postgres::NoTls;
+
+const PASSWORD: &str = "only-for-tests";
+/// What is tested here is not whether the server survives a loss of power.
+const SETTINGS: [&str; 8] =
+    ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=400"];
+
+/// A server that ends with this.
+pub struct Postgres {
+    port: u16,
+    made: AtomicU32,
+    _server: Server,
+}
+
+enum Server {
+    Container { _container: ContainerAsync<GenericImage> },
+    Process { child: Child, _dir: TempDir },
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Self::Process { child, .. } = self {
+            // It may have ended already.
+            let _ = rustix::process::kill_process(
+                rustix::process::Pid::from_child(child),
+                rustix::process::Signal::QUIT,
+            );
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Postgres {
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// There is none to be started.
+    pub async fn start() -> Result<Self, NotRun> {
+        let (port, server) = if std::env::var_os("OWN").is_none() && (has_docker() || is_required("containers")) {
+            contained().await.map_err(|error| NotRun(error.to_string()))?
+        } else {
+            own()?
+        };
+        let postgres = Self { port, made: AtomicU32::new(0), _server: server };
+        let begun = Instant::now();
+        while let Err(error) = postgres.execute("postgres", "SELECT 1").await {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not answer: {error}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(postgres)
+    }
+
+    /// The URL of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes an empty database, and answers its URL.
+    pub async fn database(&self) -> String {
+        let name = format!("test{}", self.made.fetch_add(1, Ordering::Relaxed));
+        self.execute("postgres", &format!("CREATE DATABASE {name}")).await.unwrap();
+        self.url(&name)
+    }
+
+    /// Runs statements in a database, past the store.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn execute(&self, database: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await?;
+        let driver = tokio::spawn(connection);
+        let done = client.batch_execute(sql).await;
+        drop(client);
+        let _ = driver.await;
+        done
+    }
+}
+
+async fn contained() -> Result<(u16, Server), testcontainers::TestcontainersError> {
+    let (name, tag) = image("POSTGRES", ("postgres", "15"));
+    let image = GenericImage::new(name, tag)
+        .with_exposed_port(5432.tcp())
+        .with_env_var("POSTGRES_PASSWORD", PASSWORD)
+        .with_cmd(SETTINGS);
+    let container = image.start().await?;
+    let port = container.get_host_port_ipv4(5432.tcp()).await?;
+    Ok((port, Server::Container { _container: container }))
+}
+
+/// A server from the programs of this machine.
+fn own() -> Result<(u16, Server), NotRun> {
+    let bin = programs().ok_or_else(|| NotRun("no Docker engine, and no initdb and postgres here".to_owned()))?;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let password = dir.path().join("password");
+    std::fs::write(&password, PASSWORD).unwrap();
+    let user = owner(dir.path());
+    let mut initdb = as_user(&bin.join("initdb"), user);
+    initdb.args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--pwfile"]);
+    let output = initdb.arg(&password).arg(&data).output().unwrap();
+    assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+    let port = free_port();
+    let mut server = as_user(&bin.join("postgres"), user);
+    server.arg("-D").arg(&data).args(SETTINGS).args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+    let child = server.args(["-p", &port.to_string()]).stderr(Stdio::null()).spawn().unwrap();
+    Ok((port, Server::Process { child, _dir: dir }))
+}
+
+/// The folder of the newest server on this machine.
+fn programs() -> Option<PathBuf> {
+    let has_both = |folder: &PathBuf| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file());
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<_> = installed.map(|version| version.path().join("bin")).filter(has_both).collect();
+    found.sort();
+    found.pop()
+}
+
+/// Whoever may run a server on a folder: Postgres refuses to be run by root, so the folder goes to the user that its
+/// package made.
+fn owner(folder: &Path) -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let number = |flag: &str| {
+        let output = Command::new("id").args([flag, "postgres"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+    };
+    let (user, group) = (number("-u"), number("-g"));
+    for path in [folder, &folder.join("password")] {
+        std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+    }
+    Some((user, group))
+}
+
+fn as_user(program: impl AsRef<OsStr>, user: Option<(u32, u32)>) -> Command {
+    let mut command = Command::new(program);
+    if let Some((user, group)) = user {
+        command.uid(user).gid(group);
+    }
+    command
+}
