@@ -55,11 +55,15 @@ impl Parameters {
                 ("sslmode", "disable") if found.tls.is_none() => found.tls = Some(false),
                 ("sslmode", _) => return Err("sslmode is verify-full or disable, and stands once".to_owned()),
                 ("sslrootcert", path) if !path.is_empty() => found.authority = Some(path.into()),
-                (other, _) => return Err(format!("unknown parameter {other:?}; known are sslmode and sslrootcert")),
+                (other, _) => {
+                    return Err(format!("unknown parameter {other:?}; known are sslmode and sslrootcert"));
+                }
             }
         }
         match (found.tls, &found.authority) {
-            (Some(false), Some(_)) => Err("sslrootcert says who is trusted, and sslmode=disable that nobody is asked".to_owned()),
+            (Some(false), Some(_)) => {
+                Err("sslrootcert says who is trusted, and sslmode=disable that nobody is asked".to_owned())
+            }
             _ => Ok(found),
         }
     }
@@ -141,12 +145,14 @@ impl Address {
         let connecting = async {
             match &self.tls {
                 None => {
-                    let (client, driver) = config.connect(NoTls).await.map_err(|error| failed(&Plain(&error)))?;
+                    let (client, driver) =
+                        config.connect(NoTls).await.map_err(|error| failed(&Plain(&error)))?;
                     Conn::try_from_client_and_connection(client, driver).await.map_err(|error| failed(&error))
                 }
                 Some(tls) => {
                     let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
-                    let (client, driver) = config.connect(tls).await.map_err(|error| failed(&Plain(&error)))?;
+                    let (client, driver) =
+                        config.connect(tls).await.map_err(|error| failed(&Plain(&error)))?;
                     Conn::try_from_client_and_connection(client, driver).await.map_err(|error| failed(&error))
                 }
             }
@@ -255,7 +261,8 @@ mod tests {
             assert!(error.contains(what), "{url}: {error}");
             assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
         }
-        let twice = Address::parse("postgres://auth:hunter2@db/auth", Some("hunter2")).unwrap_err().to_string();
+        let twice =
+            Address::parse("postgres://auth:hunter2@db/auth", Some("hunter2")).unwrap_err().to_string();
         assert!(twice.contains("twice") && !twice.contains("hunter2"), "{twice}");
         let good = parse("postgres://auth:hunter2@localhost/auth").unwrap();
         assert_eq!(format!("{good} {good:?}"), "postgres://…@localhost/auth postgres://…@localhost/auth");

@@ -18,9 +18,12 @@ use auth_store_sql::{Anchor, Done, newest_anchored};
 use diesel_async::AsyncPgConnection as Conn;
 use lane::{Command, Readers, Writer};
 use listen::Heard;
-use ports::audit;
 pub use ports::audit::Trail;
-use std::{path::PathBuf, sync::Arc};
+use ports::{audit, notices::Lost};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 /// Connections for reading, a process. All are opened when they are needed first.
 const READERS: usize = 6;
@@ -48,6 +51,7 @@ pub(crate) struct Store {
     readers: Arc<Readers>,
     acknowledgements: Arc<Readers>,
     heard: Heard,
+    lost: Arc<Mutex<Lost>>,
     chain: Arc<ChainKey>,
 }
 
@@ -100,6 +104,7 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
         readers: readers(READERS)?,
         acknowledgements: Arc::new(Readers::new(&address.hasty(), 1)?),
         heard: listen::start(address.clone()),
+        lost: Arc::new(Mutex::new(Lost::NEVER)),
         chain: Arc::new(options.chain.clone()),
     });
     let with = |readers| Arc::new(Store { readers, ..Store::clone(&store) });

@@ -1,14 +1,13 @@
 //! The tables: made once, told from foreign and newer ones before anything is written.
 
 use crate::{
-    Address, Conn,
-    audit,
+    Address, Conn, audit,
     lane::{unavailable, within},
 };
-use auth_core::error::StoreError;
-use auth_store_sql::Failure;
+use auth_core::{audit::Head, error::StoreError};
+use auth_store_sql::{Done, Failure, schema::audit_key};
 use diesel::{
-    QueryableByName,
+    QueryDsl as _, QueryableByName,
     migration::MigrationSource,
     pg::Pg,
     sql_types::{BigInt, Bool, Text},
@@ -40,7 +39,7 @@ pub(crate) async fn is_new(address: &Address) -> Result<bool, StoreError> {
     match look(&mut conn, address).await? {
         Found::Nothing => Ok(true),
         Found::Older => Ok(false),
-        Found::Current => within(audit::is_untouched(&mut conn)).await,
+        Found::Current => within(is_untouched(&mut conn)).await,
     }
 }
 
@@ -53,7 +52,9 @@ pub(crate) async fn expect_current(address: &Address) -> Result<(), StoreError> 
     match look(&mut conn, address).await? {
         Found::Current => Ok(()),
         Found::Nothing => Err(refuse(address, "holds no store")),
-        Found::Older => Err(refuse(address, "of an older version of this program; `authctl migrate` brings it up")),
+        Found::Older => {
+            Err(refuse(address, "of an older version of this program; `authctl migrate` brings it up"))
+        }
     }
 }
 
@@ -81,6 +82,12 @@ pub(crate) async fn migrate(address: &Address) -> Result<bool, StoreError> {
         Ok(()) => Ok(true),
         Err(error) => Err(refuse(address, error)),
     }
+}
+
+/// Whether a store has neither a key nor an entry: nobody has opened it.
+async fn is_untouched(conn: &mut Conn) -> Done<bool> {
+    let keys: i64 = audit_key::table.count().get_result(conn).await?;
+    Ok(keys == 0 && audit::head(conn).await? == Head::START)
 }
 
 fn refuse(address: &Address, what: impl std::fmt::Display) -> StoreError {

@@ -2,7 +2,7 @@
 
 use crate::{Store, ports::notices};
 use auth_core::port::{Answer, Notice, Renewal, ReplicaId, Revocations, Seq};
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 use tokio::time::timeout;
 
 /// How long a process waits to be woken before it looks all the same: a part of a lease.
@@ -22,12 +22,21 @@ impl Revocations for Store {
         let _ = timeout(NEWS_WITHIN, head.wait_for(|head| *head > applied.0)).await;
     }
 
-    async fn renew(&self, replica: ReplicaId) -> Answer<Renewal> {
-        self.read(async move |conn| {
-            let acknowledged = notices::acknowledged(conn, replica).await?;
-            Ok(Renewal { acknowledged, head: notices::head(conn).await? })
-        })
-        .await
+    async fn renew(&self, replica: ReplicaId, lease: Duration) -> Answer<Renewal> {
+        let (renewal, list) = self
+            .read(async move |conn| {
+                let (standing, list) = notices::standing(conn, replica).await?;
+                Ok((Renewal { standing, head: notices::head(conn).await? }, list))
+            })
+            .await?;
+        let mend = {
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            lost.note(renewal.standing, list, lease)
+        };
+        if mend {
+            self.write(async move |conn| notices::mend(conn, list).await).await?;
+        }
+        Ok(renewal)
     }
 
     async fn head(&self) -> Answer<Seq> {
@@ -47,7 +56,7 @@ impl Revocations for Store {
             let mut acknowledgements = self.heard.acknowledgements.clone();
             loop {
                 acknowledgements.mark_unchanged();
-                if self.read(async move |conn| notices::behind(conn, seq).await).await? == 0 {
+                if self.read(async move |conn| notices::all_know(conn, seq).await).await? {
                     return Ok(());
                 }
                 let _ = timeout(LOOK_WITHIN, acknowledgements.changed()).await;

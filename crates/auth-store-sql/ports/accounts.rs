@@ -10,7 +10,11 @@ use auth_core::{
     port::{About, Accounts, Answer, Change, ChangeAccount, CreateAccount, Seq, SuspendAccount},
     time::Timestamp,
 };
-use auth_store_sql::{Done, row, schema::accounts::{self, dsl}, scoped};
+use auth_store_sql::{
+    Done, row,
+    schema::accounts::{self, dsl},
+    scoped,
+};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
 use diesel_async::RunQueryDsl;
 

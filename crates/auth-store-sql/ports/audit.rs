@@ -7,10 +7,12 @@ use auth_core::{
     port::{Answer, AuditFilter, AuditTrail},
     time::Timestamp,
 };
-use auth_store_sql::{Done, Failure, row, schema::{audit_events, audit_head, audit_key}, scoped};
-use diesel::{
-    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable,
+use auth_store_sql::{
+    Done, Failure, row,
+    schema::{audit_events, audit_head, audit_key},
+    scoped,
 };
+use diesel::{ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable};
 use diesel_async::RunQueryDsl;
 use std::sync::Arc;
 
@@ -112,16 +114,10 @@ pub(crate) async fn prove(conn: &mut Conn, chain: &ChainKey, anchored: Option<He
     Ok(head)
 }
 
-/// Whether a store has neither a key nor an entry: nobody has opened it.
-#[allow(dead_code)]
-pub(crate) async fn is_untouched(conn: &mut Conn) -> Done<bool> {
-    let keys: i64 = audit_key::table.count().get_result(conn).await?;
-    Ok(keys == 0 && head(conn).await? == Head::START)
-}
-
 fn wrong_key() -> Failure {
     Failure::Damaged(
-        "the audit key is not the one that this store's trail was made with, or the trail was altered".to_owned(),
+        "the audit key is not the one that this store's trail was made with, or the trail was altered"
+            .to_owned(),
     )
 }
 

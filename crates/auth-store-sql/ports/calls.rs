@@ -1,6 +1,9 @@
 //! Calls.
 
-use super::{audit, once::{self, answer_if_seen}};
+use super::{
+    audit,
+    once::{self, answer_if_seen},
+};
 use crate::{Conn, Store, dialect};
 use auth_core::{
     audit::Event,
@@ -10,7 +13,11 @@ use auth_core::{
     port::{Answer, Calls, CancelCall, Change, Creation, Once, StartCall},
     time::Timestamp,
 };
-use auth_store_sql::{Done, row, schema::calls::{self, dsl}, scoped};
+use auth_store_sql::{
+    Done, row,
+    schema::calls::{self, dsl},
+    scoped,
+};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
     dsl::sql,
@@ -140,7 +147,10 @@ impl Calls for Store {
             let billed = at_once.or(at_its_time.and(made));
             let query = calls::table
                 .filter(billed)
-                .select(sql::<(Text, Text, BigInt)>(&format!("{}, channel, count(*)", dialect::MONTH_OF_CALL)))
+                .select(sql::<(Text, Text, BigInt)>(&format!(
+                    "{}, channel, count(*)",
+                    dialect::MONTH_OF_CALL
+                )))
                 .group_by(sql::<Text>("1, 2"))
                 .order(sql::<Text>("1, 2"))
                 .into_boxed();

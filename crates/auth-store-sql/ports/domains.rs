@@ -1,7 +1,7 @@
 //! Domains.
 
 use super::{audit, notices};
-use crate::{Store};
+use crate::Store;
 use auth_core::{
     audit::Event,
     id::DomainId,
@@ -10,7 +10,14 @@ use auth_core::{
     port::{About, Answer, Change, ChangeDomain, CreateDomain, Creation, Domains, Seq, SuspendDomain},
     time::Timestamp,
 };
-use auth_store_sql::{Done, row, schema::{accounts, domains::{self, dsl}}, scoped};
+use auth_store_sql::{
+    Done, row,
+    schema::{
+        accounts,
+        domains::{self, dsl},
+    },
+    scoped,
+};
 use diesel::{
     ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, TextExpressionMethods as _,
 };

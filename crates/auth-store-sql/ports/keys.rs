@@ -1,6 +1,9 @@
 //! API keys, managed and looked up.
 
-use super::{audit, notices, once::{self, answer_if_seen}};
+use super::{
+    audit, notices,
+    once::{self, answer_if_seen},
+};
 use crate::{Conn, Store, dialect};
 use auth_core::{
     audit::Event,
@@ -17,7 +20,11 @@ use auth_core::{
     service::Service,
     time::Timestamp,
 };
-use auth_store_sql::{BATCH, Done, Failure, row, schema::{accounts, domains, key_secrets, keys}, scoped};
+use auth_store_sql::{
+    BATCH, Done, Failure, row,
+    schema::{accounts, domains, key_secrets, keys},
+    scoped,
+};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
     OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
@@ -371,10 +378,7 @@ impl KeyIndex for Store {
     async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()> {
         for some in uses.chunks(BATCH.into()) {
             let some = some.to_vec();
-            self.write(async move |conn| {
-                dialect::touch(conn, some).await
-            })
-            .await?;
+            self.write(async move |conn| dialect::touch(conn, some).await).await?;
         }
         Ok(())
     }

@@ -6,14 +6,17 @@
 use crate::Conn;
 use auth_core::{
     id::{AccountId, DomainId, KeyId, TokenId},
-    port::{About, Notice, ReplicaId, Seq},
+    port::{About, Notice, ReplicaId, Seq, Standing},
 };
 use auth_store_sql::{
     Done, row,
     schema::{notice_head, notices, replicas},
 };
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, dsl::case_when, sql_types::BigInt};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, dsl::case_when, sql_types::BigInt,
+};
 use diesel_async::RunQueryDsl;
+use std::time::{Duration, Instant};
 
 /// Notices that are kept for processes that are behind; one that is further behind starts anew.
 const KEPT: i64 = 100_000;
@@ -83,10 +86,59 @@ pub(crate) async fn since(conn: &mut Conn, after: Seq) -> Done<Vec<Notice>> {
         .collect()
 }
 
-/// Up to where a process has acknowledged; `None` where it is no member.
-pub(crate) async fn acknowledged(conn: &mut Conn, replica: ReplicaId) -> Done<Option<Seq>> {
-    let known = replicas::table.find(replica.0.to_vec()).select(replicas::applied);
-    Ok(known.first(conn).await.optional()?.map(Seq))
+/// The row that marks the list of members as whole: it holds the number of the list, which also stands with the head of
+/// the stream. Where the two differ, or it is not there, the list was lost.
+const MARK: [u8; 16] = [0; 16];
+
+/// Whether a process is a member, and the number of the list.
+pub(crate) async fn standing(conn: &mut Conn, replica: ReplicaId) -> Done<(Standing, i64)> {
+    let either = replicas::table.filter(replicas::id.eq_any([MARK.to_vec(), replica.0.to_vec()]));
+    let rows: Vec<(Vec<u8>, i64)> = either.load(conn).await?;
+    let of = |id: [u8; 16]| rows.iter().find(|(found, _)| *found == id).map(|(_, applied)| *applied);
+    let list = list(conn).await?;
+    Ok(match of(replica.0) {
+        _ if of(MARK) != Some(list) => (Standing::Lost, list),
+        Some(applied) => (Standing::Member(Seq(applied)), list),
+        None => (Standing::Stranger, list),
+    })
+}
+
+async fn list(conn: &mut Conn) -> Done<i64> {
+    Ok(notice_head::table.select(notice_head::list).first(conn).await?)
+}
+
+/// Begins the list anew, if it has this number still.
+pub(crate) async fn mend(conn: &mut Conn, lost: i64) -> Done<()> {
+    let same = diesel::update(notice_head::table).filter(notice_head::list.eq(lost));
+    if same.set(notice_head::list.eq(lost + 1)).execute(conn).await? > 0 {
+        join(conn, ReplicaId(MARK), Seq(lost + 1)).await?;
+    }
+    Ok(())
+}
+
+/// Since when a list is seen to be lost: by its number, and on one clock.
+#[derive(Debug)]
+pub(crate) struct Lost(Option<(i64, Instant)>);
+
+impl Lost {
+    /// No list was seen to be lost.
+    pub(crate) const NEVER: Self = Self(None);
+
+    /// Notes what was seen; answers whether this list has been seen to be lost for as long as a lease, and a hundredth
+    /// for clocks that run apart.
+    #[expect(clippy::disallowed_methods, reason = "a length of time, on the clock that does not jump")]
+    pub(crate) fn note(&mut self, standing: Standing, list: i64, lease: Duration) -> bool {
+        let since = match (self.0, standing) {
+            (_, Standing::Member(_) | Standing::Stranger) => {
+                self.0 = None;
+                return false;
+            }
+            (Some((seen, since)), Standing::Lost) if seen == list => since,
+            (_, Standing::Lost) => Instant::now(),
+        };
+        self.0 = Some((list, since));
+        since.elapsed() > lease + lease / 100
+    }
 }
 
 /// Makes a process a member, or sets where one is.
@@ -99,19 +151,24 @@ pub(crate) async fn join(conn: &mut Conn, replica: ReplicaId, applied: Seq) -> D
 
 /// Notes up to where a process has applied, never less than before; `false` where it is no member.
 pub(crate) async fn acknowledge(conn: &mut Conn, replica: ReplicaId, applied: Seq) -> Done<bool> {
-    let later = case_when::<_, _, BigInt>(replicas::applied.lt(applied.0), applied.0).otherwise(replicas::applied);
+    let later =
+        case_when::<_, _, BigInt>(replicas::applied.lt(applied.0), applied.0).otherwise(replicas::applied);
     let member = replicas::table.find(replica.0.to_vec());
     Ok(diesel::update(member).set(replicas::applied.eq(later)).execute(conn).await? > 0)
 }
 
-/// How many members have not acknowledged a number.
-pub(crate) async fn behind(conn: &mut Conn, seq: Seq) -> Done<i64> {
-    Ok(replicas::table.filter(replicas::applied.lt(seq.0)).count().get_result(conn).await?)
+/// Whether the list is whole, and all its members have acknowledged a number.
+pub(crate) async fn all_know(conn: &mut Conn, seq: Seq) -> Done<bool> {
+    let behind = replicas::applied.lt(seq.0).or(replicas::id.eq(MARK.to_vec()));
+    let rows: Vec<(Vec<u8>, i64)> = replicas::table.filter(behind).limit(2).load(conn).await?;
+    let [(id, number)] = rows.as_slice() else { return Ok(false) };
+    Ok(*id == MARK && *number == list(conn).await?)
 }
 
 /// Strikes those that have not acknowledged a number from the list of members.
 pub(crate) async fn strike(conn: &mut Conn, seq: Seq) -> Done<()> {
-    diesel::delete(replicas::table.filter(replicas::applied.lt(seq.0))).execute(conn).await?;
+    let silent = replicas::applied.lt(seq.0).and(replicas::id.ne(MARK.to_vec()));
+    diesel::delete(replicas::table.filter(silent)).execute(conn).await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Requests that may be sent twice.
 
-use crate::{Conn};
+use crate::Conn;
 use auth_core::{port::Once, time::Timestamp};
 use auth_store_sql::{BATCH, Done, schema::requests_once::dsl};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
@@ -61,7 +61,9 @@ macro_rules! answer_if_seen {
     ($conn:expr, $once:expr, $at:expr) => {
         match $crate::ports::once::seen($conn, $once, $at).await? {
             $crate::ports::once::Seen::New => {}
-            $crate::ports::once::Seen::Before(answer) => return Ok(auth_core::port::Creation::Repeated(answer)),
+            $crate::ports::once::Seen::Before(answer) => {
+                return Ok(auth_core::port::Creation::Repeated(answer))
+            }
             $crate::ports::once::Seen::Otherwise => return Ok(auth_core::port::Creation::Mismatched),
         }
     };

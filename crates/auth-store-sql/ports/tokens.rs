@@ -1,6 +1,11 @@
 //! Temporary tokens and sessions.
 
-use super::{audit, keys::maker_stands, notices, once::{self, answer_if_seen}};
+use super::{
+    audit,
+    keys::maker_stands,
+    notices,
+    once::{self, answer_if_seen},
+};
 use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
@@ -15,7 +20,11 @@ use auth_core::{
     secret::TokenDigest,
     time::Timestamp,
 };
-use auth_store_sql::{BATCH, Done, row, schema::{accounts, domains, keys, tokens}, scoped};
+use auth_store_sql::{
+    BATCH, Done, row,
+    schema::{accounts, domains, keys, tokens},
+    scoped,
+};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, NullableExpressionMethods as _,
     OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,

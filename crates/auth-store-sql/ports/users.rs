@@ -1,6 +1,9 @@
 //! User records.
 
-use super::{audit, once::{self, answer_if_seen}};
+use super::{
+    audit,
+    once::{self, answer_if_seen},
+};
 use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
@@ -10,7 +13,11 @@ use auth_core::{
     port::{Answer, Change, ChangeUser, CreateUser, Creation, Once, RemoveUser, Users},
     time::Timestamp,
 };
-use auth_store_sql::{Done, row, schema::users::{self, dsl}, scoped};
+use auth_store_sql::{
+    Done, row,
+    schema::users::{self, dsl},
+    scoped,
+};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
 use diesel_async::RunQueryDsl;
 

@@ -58,7 +58,7 @@ diesel::table! {
     notices (seq) { seq -> BigInt, about -> Text, subject -> Binary, ended -> BigInt, }
 }
 diesel::table! {
-    notice_head (id) { id -> BigInt, seq -> BigInt, }
+    notice_head (id) { id -> BigInt, seq -> BigInt, list -> BigInt, }
 }
 diesel::table! {
     replicas (id) { id -> Binary, applied -> BigInt, }

@@ -56,6 +56,9 @@ pub(crate) struct Store {
 /// # Errors
 /// One line that says what is there instead of a store.
 pub fn is_new(path: &Path) -> Result<bool, StoreError> {
+    if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        return Ok(true);
+    }
     file::is_new(&file::resolve(path)?)
 }
 

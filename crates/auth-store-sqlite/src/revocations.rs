@@ -6,13 +6,13 @@
 use crate::{
     Conn, Store,
     lane::{self, now},
-    ports::notices,
+    ports::notices::{self, Lost},
 };
 use auth_core::{
     error::StoreError,
     port::{Answer, Notice, Renewal, ReplicaId, Revocations, Seq},
 };
-use auth_store_sql::Done;
+use auth_store_sql::{Done, Failure};
 use diesel::{QueryableByName, sql_types::BigInt};
 use diesel_async::RunQueryDsl;
 use std::{sync::PoisonError, time::Duration};
@@ -27,17 +27,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 pub(crate) struct Watch {
     conn: Conn,
     version: i64,
-    seen: Vec<(ReplicaId, Renewal)>,
+    seen: Vec<(ReplicaId, Seen)>,
+    lost: Lost,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    renewal: Renewal,
+    list: i64,
 }
 
 impl Watch {
     pub(crate) const fn new(conn: Conn) -> Self {
-        Self { conn, version: 0, seen: Vec::new() }
+        Self { conn, version: 0, seen: Vec::new(), lost: Lost::NEVER }
     }
 
     /// The version is read before the head: what is committed between the two is seen at the latest by the
     /// next look.
-    fn look(&mut self, replica: ReplicaId) -> Done<Renewal> {
+    fn look(&mut self, replica: ReplicaId) -> Done<Seen> {
         #[derive(QueryableByName)]
         struct Pragma {
             #[diesel(sql_type = BigInt)]
@@ -48,13 +55,13 @@ impl Watch {
             self.version = pragma.data_version;
             self.seen.clear();
         }
-        if let Some((_, renewal)) = self.seen.iter().find(|(of, _)| *of == replica) {
-            return Ok(*renewal);
+        if let Some((_, seen)) = self.seen.iter().find(|(of, _)| *of == replica) {
+            return Ok(*seen);
         }
-        let acknowledged = now(notices::acknowledged(&mut self.conn, replica))?;
-        let renewal = Renewal { head: now(notices::head(&mut self.conn))?, acknowledged };
-        self.seen.push((replica, renewal));
-        Ok(renewal)
+        let (standing, list) = now(notices::standing(&mut self.conn, replica))?;
+        let seen = Seen { renewal: Renewal { head: now(notices::head(&mut self.conn))?, standing }, list };
+        self.seen.push((replica, seen));
+        Ok(seen)
     }
 }
 
@@ -68,11 +75,20 @@ impl Revocations for Store {
         tokio::time::sleep(NEWS_EVERY).await;
     }
 
-    async fn renew(&self, replica: ReplicaId) -> Answer<Renewal> {
+    async fn renew(&self, replica: ReplicaId, lease: Duration) -> Answer<Renewal> {
         let watch = self.watch();
-        let look = move || watch.lock().unwrap_or_else(PoisonError::into_inner).look(replica);
+        let look = move || {
+            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = watch.look(replica)?;
+            Ok::<_, Failure>((seen, watch.lost.note(seen.renewal.standing, seen.list, lease)))
+        };
         let looked = tokio::task::spawn_blocking(look).await;
-        looked.map_err(|error| StoreError::Unavailable(error.to_string()))?.map_err(lane::told)
+        let (Seen { renewal, list }, mend) =
+            looked.map_err(|error| StoreError::Unavailable(error.to_string()))?.map_err(lane::told)?;
+        if mend {
+            self.write(async move |conn| notices::mend(conn, list).await).await?;
+        }
+        Ok(renewal)
     }
 
     async fn head(&self) -> Answer<Seq> {
@@ -89,7 +105,7 @@ impl Revocations for Store {
 
     async fn settled(&self, seq: Seq, lease: Duration) -> Answer<()> {
         let all_know = async {
-            while self.read(async move |conn| notices::behind(conn, seq).await).await? > 0 {
+            while !self.read(async move |conn| notices::all_know(conn, seq).await).await? {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             Ok(())

@@ -25,7 +25,7 @@ pub async fn open(location: &Location, entropy: &dyn Entropy) -> Result<Stores, 
             auth_store_sqlite::open(&auth_store_sqlite::Options { path, chain, anchor })
         }
         Database::Postgres(address) => {
-            auth_store_pg::open(&auth_store_pg::Options { address, chain, anchor }).await
+            auth_store_pg::open(&auth_store_pg::Options { address: *address, chain, anchor }).await
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Location {
 /// The database that a URL names.
 pub(crate) enum Database {
     Sqlite(PathBuf),
-    Postgres(Address),
+    Postgres(Box<Address>),
 }
 
 /// The URL of a store. What is printed of it has no password.
@@ -91,7 +91,7 @@ impl Location {
             Some(("postgres" | "postgresql", _)) => {
                 let password = self.password_file.as_deref().map(password).transpose()?;
                 let password = password.as_ref().map(|text| text.trim_end_matches(['\r', '\n']));
-                Ok(Database::Postgres(Address::parse(&self.url.0, password)?))
+                Ok(Database::Postgres(Box::new(Address::parse(&self.url.0, password)?)))
             }
             _ => Err(wrong("the store is not of a known kind; expected sqlite://PATH or postgres://…")),
         }
@@ -126,7 +126,8 @@ impl Location {
 
 #[expect(clippy::disallowed_methods, reason = "a store reads its files")]
 fn password(path: &Path) -> Result<Zeroizing<String>, StoreError> {
-    let failed = |what: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {what}", path.display()));
+    let failed =
+        |what: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| failed(&error))?;
     if text.trim().is_empty() { Err(failed(&"holds no password")) } else { Ok(text) }
 }

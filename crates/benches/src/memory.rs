@@ -4,7 +4,7 @@ use auth_core::{
     id::{AccountId, KeyId},
     model::Version,
     policy::{Networks, Permissions},
-    port::{Answer, FoundKey, KeyIndex, Limits, Notice, Renewal, ReplicaId, Revocations, Seq},
+    port::{Answer, FoundKey, KeyIndex, Limits, Notice, Renewal, ReplicaId, Revocations, Seq, Standing},
     principal::{KeyPrincipal, Tenant},
     secret::TokenDigest,
     service::Service,
@@ -52,8 +52,8 @@ impl Revocations for Silence {
     async fn news(&self, _: Seq) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    async fn renew(&self, _: ReplicaId) -> Answer<Renewal> {
-        Ok(Renewal { head: Seq(0), acknowledged: Some(Seq(0)) })
+    async fn renew(&self, _: ReplicaId, _: Duration) -> Answer<Renewal> {
+        Ok(Renewal { head: Seq(0), standing: Standing::Member(Seq(0)) })
     }
     async fn head(&self) -> Answer<Seq> {
         Ok(Seq(0))

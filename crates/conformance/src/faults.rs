@@ -212,7 +212,7 @@ port!(AuditTrail, audit {
 });
 port!(Revocations, revocations {
     join(replica: ReplicaId, applied: Seq) -> Answer<()>;
-    renew(replica: ReplicaId) -> Answer<Renewal>;
+    renew(replica: ReplicaId, lease: Duration) -> Answer<Renewal>;
     head() -> Answer<Seq>;
     since(after: Seq) -> Answer<Vec<Notice>>;
     acknowledge(replica: ReplicaId, applied: Seq) -> Answer<bool>;

@@ -8,6 +8,7 @@ pub mod contract;
 pub mod faults;
 pub mod operator;
 pub mod oracle;
+pub mod place;
 pub mod process;
 pub mod servers;
 pub mod world;

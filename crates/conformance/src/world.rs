@@ -4,6 +4,7 @@ use crate::{
     ambient::{SeededEntropy, StepClock},
     client::{Request, Response},
     operator::operator,
+    place::Place,
 };
 use auth_core::{
     flow::{KeyOrder, Platform, issue_key, revoke_key},
@@ -15,7 +16,6 @@ use auth_core::{
     service::Service,
     time::{Clock as _, Timestamp},
 };
-use auth_store::Location;
 use auth_web::{App, serve};
 use chatbot_service::{Chatbot, responder::Responder};
 use hub_service::{Hub, settings::Billing};
@@ -45,8 +45,8 @@ pub struct World {
     pub a: Holdings,
     /// The second.
     pub b: Holdings,
-    /// The folder of the store's files; removed with the world.
-    pub dir: tempfile::TempDir,
+    /// Where the store is; its files are removed with the world.
+    pub place: Place,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<std::io::Result<()>>>,
 }
@@ -116,7 +116,7 @@ impl Holdings {
 }
 
 impl World {
-    /// Starts both services on a fresh SQLite file, on ports of their own.
+    /// Starts both services on a fresh store, on ports of their own.
     pub async fn start() -> Self {
         Self::start_with(|stores| stores, Responder::BuiltIn).await
     }
@@ -136,12 +136,11 @@ impl World {
         responder: Responder,
         proxies: Vec<IpNet>,
     ) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let location = Location::at(&format!("sqlite://{}", dir.path().join("auth.db").display()));
-        let seed = seed_of(dir.path());
+        let place = Place::fresh().await;
+        let seed = seed_of(place.dir.path());
         println!("CONFORMANCE_SEED={seed}");
         let entropy = Arc::new(SeededEntropy::new(seed));
-        let stores = auth_store::open(&location, entropy.as_ref()).await.unwrap();
+        let stores = place.open().await;
         let clock = StepClock::default();
         let served = around(stores.clone());
         let platform =
@@ -161,11 +160,16 @@ impl World {
         ];
         let (a, b) = (Holdings::default(), Holdings::default());
         let mut world =
-            Self { stores, clock, hub, chatbot, hub_platform, chatbot_platform, a, b, dir, stop, running };
+            Self { stores, clock, hub, chatbot, hub_platform, chatbot_platform, a, b, place, stop, running };
         world.current().await;
         world.a = world.settle_in("a").await;
         world.b = world.settle_in("b").await;
         world
+    }
+
+    /// Every row of the store, but for what changes by itself: see [`Place::dump`].
+    pub async fn dump(&self) -> Vec<String> {
+        self.place.dump().await
     }
 
     /// Waits until both services serve from memory.

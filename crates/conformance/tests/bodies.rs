@@ -1,13 +1,11 @@
 //! Bodies: their size, form and time, on every route of both tables, and what becomes of one that is not read.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::{policy::Rule, service::Service};
 use auth_web::{Place, Service as WebService, endpoint::Row};
 use chatbot_service::Chatbot;
+use conformance::place::changes;
 use conformance::{client::Response, world::World};
-use dump::{changes, dump};
 use hub_service::Hub;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
@@ -105,10 +103,10 @@ async fn too_large<S: WebService>(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_takes_more_than_the_limit_and_a_stranger_is_told_nothing_else() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     too_large::<Hub>(&world).await;
     too_large::<Chatbot>(&world).await;
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     // At the limit it is taken, and beside a route that reads none it is dropped.
     let key = &world.a.hub_key;
     let body = format!(r#"{{"name":"x","permissions":[]{}}}"#, " ".repeat(LIMIT - 31));
@@ -151,17 +149,17 @@ async fn forms<S: WebService>(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_of_the_one_type_and_is_not_unpacked() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     forms::<Hub>(&world).await;
     forms::<Chatbot>(&world).await;
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_array_is_no_object_though_it_holds_all_members() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     let users = format!("/accounts/{}/users", world.a.account_id);
     let token = format!(r#"["{}"]"#, world.a.temp.0);
     for (service, target, body) in [
@@ -182,7 +180,7 @@ async fn an_array_is_no_object_though_it_holds_all_members() {
         assert_eq!((refused.status, refused.field("code")), (400, "invalid_request".to_owned()), "{target}");
         assert!(refused.field("detail").contains("object"), "{target}: {}", refused.body);
     }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 

@@ -48,8 +48,7 @@ async fn what_ended_stays_ended_however_the_clock_is_set() {
             assert_eq!(wrong_form(&listed, Service::Hub), [""; 0], "{millis}, {list}");
         }
     }
-    let location = Location::at(&format!("sqlite://{}", world.dir.path().join("auth.db").display()));
-    let verified = auth_store::verify_trail(&location, Vec::new(), |_, _| ()).await;
+    let verified = auth_store::verify_trail(&world.place.location, Vec::new(), |_, _| ()).await;
     assert!(verified.is_ok(), "the trail stands");
     world.end().await;
 }

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use auth_core::{
-    audit::{ChainKey, Chained, Entry, Head},
+    audit::{Chained, Entry, Head},
     credential::NewSecret,
     id::{KeyId, UserId},
     model::{Key, KeyPatch, NewKey, NewUser, Page, User, UserPatch, Version},
@@ -19,6 +19,7 @@ use auth_core::{
     time::Timestamp,
 };
 use conformance::contract::{self, Fixture, fixture::everything};
+use conformance::place::Place;
 use std::{sync::Arc, time::Duration};
 
 /// One promise that is broken.
@@ -142,12 +143,9 @@ async fn each_broken_promise_is_noticed() {
 }
 
 async fn broken(fault: Fault) -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let chain = ChainKey::new([5; 32]);
-    let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
-    let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
-    let open = || with_fault(auth_store_sqlite::open(&options).unwrap(), fault);
-    Fixture::new(open(), open(), chain, Some(dir))
+    let place = Place::fresh().await;
+    let open = async || with_fault(place.open().await, fault);
+    Fixture::new(open().await, open().await, Place::chain(), Some(place))
 }
 
 fn with_fault(stores: Stores, fault: Fault) -> Stores {
@@ -357,8 +355,8 @@ impl Revocations for Broken {
     async fn news(&self, applied: Seq) {
         self.inner.revocations.news(applied).await;
     }
-    async fn renew(&self, replica: ReplicaId) -> Answer<Renewal> {
-        self.inner.revocations.renew(replica).await
+    async fn renew(&self, replica: ReplicaId, lease: Duration) -> Answer<Renewal> {
+        self.inner.revocations.renew(replica, lease).await
     }
     async fn head(&self) -> Answer<Seq> {
         self.inner.revocations.head().await

@@ -4,7 +4,6 @@
 
 use async_trait::async_trait;
 use auth_core::{
-    audit::ChainKey,
     id::{AccountId, CallId, DomainId, TokenId},
     model::{
         Account, AccountPatch, Call, Domain, DomainName, DomainPatch, NewAccount, NewCall, NewDomain,
@@ -21,6 +20,7 @@ use auth_core::{
     time::Timestamp,
 };
 use conformance::contract::{self, Fixture, fixture::everything};
+use conformance::place::Place;
 use std::{sync::Arc, time::Duration};
 
 /// One promise that is broken.
@@ -110,12 +110,9 @@ async fn each_broken_promise_is_noticed() {
 }
 
 async fn broken(fault: Fault) -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let chain = ChainKey::new([5; 32]);
-    let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
-    let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
-    let open = || with_fault(auth_store_sqlite::open(&options).unwrap(), fault);
-    Fixture::new(open(), open(), chain, Some(dir))
+    let place = Place::fresh().await;
+    let open = async || with_fault(place.open().await, fault);
+    Fixture::new(open().await, open().await, Place::chain(), Some(place))
 }
 
 fn with_fault(stores: Stores, fault: Fault) -> Stores {

@@ -3,7 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "the decision itself is tested here")]
 
 use auth_core::{
-    audit::ChainKey,
     error::{Denial, FlowError, Refusal},
     flow::{KeyOrder, Platform, change_key, issue_key, rotate_key},
     id::{AccountId, DomainId, KeyId, TokenId},
@@ -23,6 +22,7 @@ use conformance::{
         Fixture,
         fixture::{May, all_rights, everything, granted, hub, name, operator, proof, unbounded},
     },
+    place::Place,
     world::prove,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -313,12 +313,9 @@ struct Desk {
 impl Desk {
     fn open() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let chain = ChainKey::new([5; 32]);
-        let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
-        let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
-        let stores = auth_store_sqlite::open(&options).unwrap();
-        let fixture = Fixture::new(stores.clone(), stores.clone(), chain, Some(dir));
+        let place = runtime.block_on(Place::fresh());
+        let stores = runtime.block_on(place.open());
+        let fixture = Fixture::new(stores.clone(), stores.clone(), Place::chain(), Some(place));
         let tenant = runtime.block_on(async { hub(&fixture.account().await) });
         let (clock, entropy) = (Arc::new(StepClock::default()), Arc::new(SeededEntropy::new(1)));
         let platform = Platform::new(Service::Hub, stores, clock, entropy);

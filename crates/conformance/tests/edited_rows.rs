@@ -12,7 +12,6 @@ use conformance::{
     client::{Request, Response},
     world::{World, permission},
 };
-use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
 use hub_service::Hub;
 use std::collections::BTreeSet;
 
@@ -20,11 +19,8 @@ use std::collections::BTreeSet;
 async fn edited(world: &World, service: Service, column: &str, value: &str) -> String {
     let tenant = world.tenant_of(&world.a, service).await;
     let (secret, id) = world.key(service, tenant, Permissions::all_of(service), None).await;
-    let path = world.dir.path().join("auth.db");
-    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    let id = id.replace('-', "");
-    let edit = format!("PRAGMA busy_timeout = 5000; UPDATE keys SET {column} = {value} WHERE id = X'{id}';");
-    conn.batch_execute(&edit).unwrap();
+    let id = world.place.bytes(&id.replace('-', ""));
+    world.place.execute(&format!("UPDATE keys SET {column} = {value} WHERE id = {id}")).await;
     secret
 }
 

@@ -1,19 +1,16 @@
 //! What fails inside a transaction leaves nothing of it, and what is not known everywhere is not told as done.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::service::Service;
 use auth_web::{Service as WebService, endpoint::Row};
 use chatbot_service::{Chatbot, responder::Responder};
+use conformance::place::changes;
 use conformance::{
     caller::{Kind, request, wrong_form},
     client::Request,
     faults::Faults,
     world::World,
 };
-use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
-use dump::{changes, dump};
 use hub_service::Hub;
 
 /// Tables that a command may write, and how.
@@ -37,12 +34,6 @@ const WRITTEN: &[(&str, &str)] = &[
     ("audit_head", "UPDATE"),
 ];
 
-fn by_hand(world: &World, sql: &str) {
-    let path = world.dir.path().join("auth.db");
-    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    conn.batch_execute(&format!("PRAGMA busy_timeout = 5000; {sql}")).unwrap();
-}
-
 fn example<S: WebService>(row: &Row<S>, world: &World) -> Request {
     let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
     let sent = request(row, &world.a, kind.map(|kind| kind.of(&world.a, S::KIND)).as_deref());
@@ -57,20 +48,17 @@ async fn with_failing_writes<S: WebService>(row: &Row<S>) -> usize {
         let sent = example(row, &world);
         let why = format!("{} with a failing {write} of {table}", row.spec.id);
         // After the row was written: what was done must be undone.
-        by_hand(
-            &world,
-            &format!("CREATE TRIGGER broken AFTER {write} ON {table} BEGIN SELECT RAISE(ABORT, 'x'); END;"),
-        );
-        let before = dump(&world);
+        world.place.break_writes(write, table).await;
+        let before = world.dump().await;
         let answer = sent.send(world.address(S::KIND)).await.unwrap();
-        by_hand(&world, "DROP TRIGGER broken;");
+        world.place.mend_writes(table).await;
         assert_eq!(wrong_form(&answer, S::KIND), [""; 0], "{why}: {}", answer.body);
         if answer.status == row.status {
             assert!(!matches!(*table, "audit_events" | "audit_head"), "{why}: every command has an event");
         } else {
             failed += 1;
             assert!(matches!(answer.status, 500 | 503), "{why}: {} {}", answer.status, answer.body);
-            assert_eq!(changes(&before, &dump(&world)), [""; 0], "{why}");
+            assert_eq!(changes(&before, &world.dump().await), [""; 0], "{why}");
             world.current().await;
             let again = sent.send(world.address(S::KIND)).await.unwrap();
             assert_eq!(again.status, row.status, "{why}, and then whole: {}", again.body);

@@ -1,14 +1,12 @@
 //! What the Hub's routes do to what they keep: accounts, users, calls, bills, lists.
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::time::{Clock as _, Timestamp};
+use conformance::place::changes;
 use conformance::{
     client::{Request, Response},
     world::World,
 };
-use dump::{changes, dump};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -72,7 +70,7 @@ async fn a_key_changes_name_and_contact_of_its_account_and_nothing_else_of_it() 
         "a domain names its owner as it is called now"
     );
 
-    let before = dump(&world);
+    let before = world.dump().await;
     for (body, field) in [
         (r#"{"status":"suspended"}"#, "status"),
         (r#"{"domains":["b.example"]}"#, "domains"),
@@ -85,7 +83,7 @@ async fn a_key_changes_name_and_contact_of_its_account_and_nothing_else_of_it() 
         let refused = hub.patch(&account, body).await;
         assert_eq!((refused.status, refused.field("field")), (400, field.to_owned()), "{body}");
     }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0]);
+    assert_eq!(changes(&before, &world.dump().await), [""; 0]);
     world.end().await;
 }
 
@@ -112,7 +110,7 @@ async fn a_user_is_made_found_changed_and_removed() {
     assert_eq!((&changed, hub.get(&user).await), (&renamed, renamed.clone()));
 
     // An address is one user's within the account.
-    let before = dump(&world);
+    let before = world.dump().await;
     let taken = hub.send(Request::post(&users, r#"{"name":"Twin","email":"CAROL@example.com"}"#)).await;
     assert_eq!(taken.status, 409);
     let other = format!("{users}/{}", world.a.user_id);
@@ -131,7 +129,7 @@ async fn a_user_is_made_found_changed_and_removed() {
         assert_eq!(hub.patch(&path, r#"{"name":"Mine"}"#).await.status, 404, "{path}");
         assert_eq!(hub.send(Request::new("DELETE", &path)).await.status, 404, "{path}");
     }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0]);
+    assert_eq!(changes(&before, &world.dump().await), [""; 0]);
 
     assert_eq!(hub.send(Request::new("DELETE", &user)).await.status, 204);
     assert_eq!(hub.send(Request::get(&user)).await.status, 404);

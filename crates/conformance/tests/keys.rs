@@ -1,15 +1,13 @@
 //! The life of an API key, over HTTP.
 
-mod dump;
-
 use auth_core::{
     policy::{Networks, Permissions, Rights, Rule},
     service::Service,
     time::{Clock as _, Timestamp},
 };
 use auth_web::Service as _;
+use conformance::place::changes;
 use conformance::{caller::request, client::Request, world::World};
-use dump::{changes, dump};
 use hub_service::Hub;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -85,11 +83,11 @@ async fn who_names_no_permission_gets_none() {
     let make = async |body: Value| {
         world.hub(Request::post("/api-keys", &body.to_string()).bearer(&world.a.hub_key)).await
     };
-    let before = dump(&world);
+    let before = world.dump().await;
     for body in [json!({ "name": "none" }), json!({ "name": "none", "permissions": null })] {
         assert_eq!(make(body).await.status, 400);
     }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "what was refused changed nothing");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "what was refused changed nothing");
     let made = make(json!({ "name": "none", "permissions": [] })).await;
     assert_eq!((made.status, made.field("permissions")), (201, "[]".to_owned()));
     let patch = Request::new("PATCH", &format!("/api-keys/{}", made.field("id")));
@@ -99,12 +97,12 @@ async fn who_names_no_permission_gets_none() {
     }
     assert_eq!(status(&world, patch.json("{}").bearer(&world.a.hub_key)).await, 200);
     let rows = Hub::TABLE.rows().iter().filter(|row| matches!(row.rule, Rule::AnyOf(_)));
-    let before = dump(&world);
+    let before = world.dump().await;
     for row in rows {
         let refused = world.hub(request(row, &world.a, Some(&made.field("key")))).await;
         assert_eq!((refused.status, refused.field("code").as_str()), (403, "insufficient_scope"));
     }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0]);
+    assert_eq!(changes(&before, &world.dump().await), [""; 0]);
     world.end().await;
 }
 
@@ -220,7 +218,7 @@ async fn a_key_never_makes_changes_or_rotates_a_key_into_more_than_itself() {
     assert_eq!(made.status, 201, "{}", made.body);
     let child = format!("/api-keys/{}", made.field("id"));
     let (_, strong) = limited(&world, all()).await;
-    let before = dump(&world);
+    let before = world.dump().await;
     for (field, value) in &wider {
         let mut body = good.clone();
         body[field] = value.clone();
@@ -239,11 +237,11 @@ async fn a_key_never_makes_changes_or_rotates_a_key_into_more_than_itself() {
     ] {
         assert_eq!(status(&world, request.bearer(&maker)).await, 403);
     }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "what was refused changed nothing");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "what was refused changed nothing");
     // What is within the caller's own rights changes that key, and nothing else.
     let patch = Request::new("PATCH", &child).json(r#"{"name":"renamed","permissions":[]}"#).bearer(&maker);
     assert_eq!(status(&world, patch).await, 200);
-    let changed = changes(&before, &dump(&world));
+    let changed = changes(&before, &world.dump().await);
     let tables: Vec<_> = changed.iter().map(|row| row.split('|').next().unwrap()).collect();
     let expected = ["-keys", "-notice_head", "+audit_events", "+keys", "+notice_head", "+notices"];
     assert_eq!(tables, expected, "{changed:#?}");

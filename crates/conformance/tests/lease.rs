@@ -3,7 +3,6 @@
 
 use async_trait::async_trait;
 use auth_core::{
-    audit::ChainKey,
     credential::draw_key,
     error::{Denial, FlowError, StoreError},
     flow::{Platform, revoke_key},
@@ -27,6 +26,7 @@ use conformance::{
     },
     faults::Faults,
     operator::operator,
+    place::Place,
     world::until,
 };
 use std::{
@@ -38,14 +38,9 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// Two openings of one file.
-fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let chain = ChainKey::new([5; 32]);
-    let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
-    let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
-    let open = || auth_store_sqlite::open(&options).unwrap();
-    Fixture::new(open(), open(), chain, Some(dir))
+/// Two openings of one store.
+async fn fixture() -> Fixture {
+    Place::fresh().await.fixture().await
 }
 
 fn process(stores: Stores, number: u64) -> Platform {
@@ -86,8 +81,8 @@ impl Revocations for Stream {
     async fn news(&self, applied: Seq) {
         self.inner.news(applied).await;
     }
-    async fn renew(&self, replica: ReplicaId) -> Answer<Renewal> {
-        self.inner.renew(replica).await
+    async fn renew(&self, replica: ReplicaId, lease: Duration) -> Answer<Renewal> {
+        self.inner.renew(replica, lease).await
     }
     async fn head(&self) -> Answer<Seq> {
         self.inner.head().await
@@ -115,7 +110,7 @@ impl Revocations for Stream {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
-    let fixture = fixture();
+    let fixture = fixture().await;
     let tenant = hub(&fixture.account().await);
     let (first, _) = key(&fixture, tenant).await;
     let (second, secret) = key(&fixture, tenant).await;
@@ -133,7 +128,7 @@ async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
     let revoke = async |key| fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
     let seq = revoke(first).await.unwrap().unwrap();
     let renewing = async {
-        while fixture.peer.revocations.renew(ReplicaId([0; 16])).await.is_ok() {
+        while fixture.peer.revocations.renew(ReplicaId([9; 16]), LEASE).await.is_ok() {
             deaf.validator.renew().await.unwrap_err();
             tokio::task::yield_now().await;
         }
@@ -157,7 +152,7 @@ async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewal_that_hangs_holds_up_a_revocation_for_a_lease_and_no_longer() {
-    let fixture = fixture();
+    let fixture = fixture().await;
     let tenant = hub(&fixture.account().await);
     let (first, secret) = key(&fixture, tenant).await;
     let faults = Faults::default();
@@ -184,7 +179,7 @@ async fn a_renewal_that_hangs_holds_up_a_revocation_for_a_lease_and_no_longer() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_never_rests_does_not_starve_the_lease() {
-    let fixture = Arc::new(fixture());
+    let fixture = Arc::new(fixture().await);
     let stream = Stream {
         inner: Arc::clone(&fixture.peer.revocations),
         mute: AtomicBool::new(false),
@@ -226,7 +221,7 @@ impl KeyIndex for SlowIndex {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_made_while_a_process_begins_is_known_to_it() {
-    let fixture = fixture();
+    let fixture = fixture().await;
     let account = fixture.account().await;
     let index = Arc::new(SlowIndex {
         inner: Arc::clone(&fixture.peer.key_index),

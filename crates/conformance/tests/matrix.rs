@@ -1,8 +1,6 @@
 //! Every route of both services against every caller, as the oracle says.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::{
     id::{AccountId, CallId, KeyId, TokenId, UserId},
     policy::{Permission, Permissions},
@@ -11,13 +9,13 @@ use auth_core::{
 };
 use auth_web::{Row, Service as WebService};
 use chatbot_service::Chatbot;
+use conformance::place::changes;
 use conformance::{
     caller::{Kind, damaged, request, wrong_form},
     client::{Request, Response},
     oracle::{self, Caller, Line},
     world::{Holdings, World, permission},
 };
-use dump::{changes, dump};
 use hub_service::Hub;
 use std::collections::BTreeMap;
 
@@ -136,14 +134,14 @@ impl Cell {
         let credential = self.credential::<S>(world, line).await;
         let holdings = self.about(world, row, &world.a);
         let send = async |request: Request| request.send(world.address(S::KIND)).await.unwrap();
-        let (before, trail) = (dump(world), world.stores.audit.head().await.unwrap().seq);
+        let (before, trail) = (world.dump().await, world.stores.audit.head().await.unwrap().seq);
         let answer = send(request(row, &holdings, credential.as_deref())).await;
         let mut wrong = wrong_form(&answer, S::KIND);
         if answer.status != self.expected {
             wrong.push(format!("answered {} instead of {}: {}", answer.status, self.expected, answer.body));
         }
         wrong.extend(self.wrong_challenge(&answer, line, S::KIND));
-        let changed = changes(&before, &dump(world));
+        let changed = changes(&before, &world.dump().await);
         let audited = world.audited_since(trail).await;
         let actions: Vec<_> = audited.into_iter().map(|(action, _)| action).collect();
         let promised: Vec<_> = line.audit.iter().filter(|_| answer.status < 400).cloned().collect();

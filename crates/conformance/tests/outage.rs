@@ -1,18 +1,16 @@
 //! A store that cannot answer: `503` at most, never an allow, and healthy again by itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::{policy::Rule, service::Service, validate::LEASE};
 use auth_web::{Row, Service as WebService};
 use chatbot_service::{Chatbot, responder::Responder};
+use conformance::place::changes;
 use conformance::{
     caller::{Kind, request, wrong_form},
     client::Request,
     faults::Faults,
     world::{Holdings, World},
 };
-use dump::{changes, dump};
 use hub_service::Hub;
 use std::time::Duration;
 
@@ -32,7 +30,7 @@ fn guarded<S: WebService>(world: &World) -> Vec<(Service, Request, Request)> {
 async fn nobody_is_admitted_while_the_store_is_down() {
     let (world, faults) = faulty_world().await;
     let requests = [guarded::<Hub>(&world), guarded::<Chatbot>(&world)].concat();
-    let before = dump(&world);
+    let before = world.dump().await;
     let send = async |service, request: &Request| request.send(world.address(service)).await.unwrap();
     let calls = Request::get("/calls").bearer(&world.a.hub_key);
     assert!(requests.len() > 25);
@@ -56,7 +54,7 @@ async fn nobody_is_admitted_while_the_store_is_down() {
             assert_eq!(send(service, &Request::get("/health/live")).await.status, 200);
             assert_eq!(send(service, &Request::get("/health/ready")).await.status, 503);
         }
-        assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+        assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
 
         faults.recover();
         let healthy = tokio::time::timeout(Duration::from_secs(5), world.current()).await;
@@ -99,7 +97,7 @@ fn example<S: WebService>(row: &Row<S>, holdings: &Holdings) -> Request {
 async fn with_fault<S: WebService>(row: &Row<S>, action: &str, call: u32) -> bool {
     let (world, faults) = faulty_world().await;
     let sent = example(row, &world.a);
-    let (before, seq) = (dump(&world), world.stores.audit.head().await.unwrap().seq);
+    let (before, seq) = (world.dump().await, world.stores.audit.head().await.unwrap().seq);
     faults.fail_once(call);
     let answer = sent.send(world.address(S::KIND)).await.unwrap();
     let reached = !faults.is_due();
@@ -113,7 +111,7 @@ async fn with_fault<S: WebService>(row: &Row<S>, action: &str, call: u32) -> boo
     } else {
         assert_eq!(answer.status, 503, "{what}");
         assert!(reached, "{what}");
-        assert_eq!(changes(&before, &dump(&world)), [""; 0], "{what}");
+        assert_eq!(changes(&before, &world.dump().await), [""; 0], "{what}");
         world.current().await;
         let again = sent.send(world.address(S::KIND)).await.unwrap();
         assert_eq!(again.status, row.status, "{what}, then {}", again.body);
@@ -193,7 +191,7 @@ async fn refused_despite_faults(leased: bool) {
         faults.stall(&["renew"]);
         world.clock.advance(LEASE + Duration::from_secs(1));
     }
-    let before = dump(&world);
+    let before = world.dump().await;
     for kind in Kind::ALL {
         let (hub, chatbot) = (kind.unknown(&world, Service::Hub), kind.unknown(&world, Service::Chatbot));
         // The Hub knows no sessions, and memory knows of every key whether it exists.
@@ -206,7 +204,7 @@ async fn refused_despite_faults(leased: bool) {
         stays_refused::<Chatbot>(it, credential, 401, !leased).await;
     }
     stays_refused::<Hub>(it, &ended_at_hub, 401, !leased).await;
-    assert_eq!(changes(&before, &dump(&world)), [""; 0]);
+    assert_eq!(changes(&before, &world.dump().await), [""; 0]);
     faults.recover();
     world.end().await;
 }

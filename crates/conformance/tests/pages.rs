@@ -1,15 +1,13 @@
 //! What browsers do: forms of our pages, pages of others, `HEAD`, and the pages for people.
 
-mod dump;
-
 use auth_core::service::Service;
 use auth_web::problem::Kind;
 use chatbot_service::responder::{Responder, Upstream};
+use conformance::place::changes;
 use conformance::{
     client::{Request, Response},
     world::World,
 };
-use dump::{changes, dump};
 
 fn form(world: &World) -> Request {
     let mut request = Request::new("POST", "/chat")
@@ -140,12 +138,12 @@ async fn a_listed_page_reads_every_answer_and_others_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_has_no_effect() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     let connect = format!("/autoconnect?token={}", world.a.temp.0);
     let answer = world.chatbot(Request::new("HEAD", &connect)).await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
     assert_eq!(answer.header("set-cookie"), None);
-    assert_eq!(changes(&before, &dump(&world)), [""; 0]);
+    assert_eq!(changes(&before, &world.dump().await), [""; 0]);
     assert_eq!(world.chatbot(Request::new("HEAD", "/docs")).await.status, 200);
     assert_eq!(world.chatbot(Request::get(&connect)).await.status, 303);
     world.end().await;

@@ -1,17 +1,15 @@
 //! How a route is reached: by its path and its method as they are in the table, and in no other way.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::{policy::Rule, service::Service};
 use auth_web::{Place, Row, Service as WebService};
 use chatbot_service::Chatbot;
+use conformance::place::changes;
 use conformance::{
     caller::{Kind, request, wrong_form},
     client::{Request, Response, raw},
     world::{Holdings, World},
 };
-use dump::{changes, dump};
 use hub_service::Hub;
 
 /// The first kind of credential that a guarded row takes.
@@ -111,10 +109,10 @@ async fn tricked<S: WebService>(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_way_of_writing_a_path_reaches_a_guarded_handler_unguarded() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     tricked::<Hub>(&world).await;
     tricked::<Chatbot>(&world).await;
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 
@@ -164,10 +162,10 @@ async fn other_methods<S: WebService>(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_method_but_those_of_the_table_does_anything() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     other_methods::<Hub>(&world).await;
     other_methods::<Chatbot>(&world).await;
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 
@@ -202,10 +200,10 @@ async fn elsewhere<S: WebService>(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_header_leads_to_another_route_or_method() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     elsewhere::<Hub>(&world).await;
     elsewhere::<Chatbot>(&world).await;
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
-    audit::ChainKey,
     credential::draw_temp_token,
     entropy::Entropy as _,
     error::{Denial, FlowError, Refusal},
@@ -27,6 +26,7 @@ use conformance::{
         Fixture,
         fixture::{May, all_rights, chatbot, granted, hub, name, operator, proof},
     },
+    place::Place,
     world::until,
 };
 use std::{
@@ -103,20 +103,16 @@ struct Cluster {
 impl Cluster {
     /// On the clocks that are given for each number.
     async fn start<C: Clock + 'static>(service: Service, size: u64, clock: impl Fn(u64) -> C) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let chain = ChainKey::new([5; 32]);
-        let (path, anchor) = (dir.path().join("auth.db"), dir.path().join("audit.anchor"));
-        let options = auth_store_sqlite::Options { path, chain: chain.clone(), anchor };
-        let open = || auth_store_sqlite::open(&options).unwrap();
-        let stores = open();
-        let fixture = Fixture::new(stores.clone(), stores, chain, Some(dir));
+        let place = Place::fresh().await;
+        let stores = place.open().await;
         let mut replicas = Vec::new();
         for number in 0..size {
             let (clock, entropy) = (Arc::new(clock(number)), Arc::new(SeededEntropy::new(100 + number)));
-            let mut replica = Replica::new(Platform::new(service, open(), clock, entropy));
+            let mut replica = Replica::new(Platform::new(service, place.open().await, clock, entropy));
             replica.resume().await;
             replicas.push(replica);
         }
+        let fixture = Fixture::new(stores.clone(), stores, Place::chain(), Some(place));
         Self { service, replicas, fixture }
     }
 

@@ -1,8 +1,6 @@
 //! How requests are taken: credentials, bodies, documents.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::{
     credential::NewSecret,
     id::KeyId,
@@ -15,6 +13,7 @@ use auth_core::{
 };
 use auth_web::{Place, Row, Service as WebService};
 use chatbot_service::Chatbot;
+use conformance::place::changes;
 use conformance::{
     caller::{Kind, damaged, request},
     client::Request,
@@ -22,7 +21,6 @@ use conformance::{
     operator::operator,
     world::World,
 };
-use dump::{changes, dump};
 use hub_service::Hub;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,10 +45,10 @@ async fn two_credentials_are_refused_wherever_they_come_from() {
     let connect = format!("/autoconnect?token={}", world.a.temp.0);
     let twice = Request::get(&format!("{connect}&token={}", world.a.temp.0));
     assert_eq!(world.chatbot(twice).await.status, 400);
-    let before = dump(&world);
+    let before = world.dump().await;
     let tried = beside_another::<Hub>(&world).await + beside_another::<Chatbot>(&world).await;
     assert!(tried > 50, "{tried}");
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 
@@ -74,10 +72,10 @@ async fn beside_another<S: WebService>(world: &World) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_credential_is_none() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     let tried = empty::<Hub>(&world).await + empty::<Chatbot>(&world).await;
     assert!(tried > 100, "{tried}");
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 
@@ -156,10 +154,10 @@ async fn what_is_stored_of_an_imported_key_is_no_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_counts_in_its_place_and_as_it_was_given_alone() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     misplaced::<Hub>(&world).await;
     misplaced::<Chatbot>(&world).await;
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     let key = &world.a.hub_key;
     for (name, value) in
         [("authorization", format!("bEaReR {key}")), ("AUTHORIZATION", format!("Bearer  {key} "))]
@@ -269,7 +267,7 @@ async fn bodies<S: WebService>(world: &World) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_body_is_answered_with_the_field_that_is_wrong() {
     let world = World::start().await;
-    let before = dump(&world);
+    let before = world.dump().await;
     let users = format!("/accounts/{}/users", world.a.account_id);
     for (target, body, field) in [
         ("/api-keys", r#"{"permissions":[]}"#, "name"),
@@ -318,7 +316,7 @@ async fn a_wrong_body_is_answered_with_the_field_that_is_wrong() {
         let answer = world.hub(Request::get(&format!("/calls?{query}")).bearer(&world.a.hub_key)).await;
         assert_eq!(answer.status, 400, "{query}");
     }
-    assert_eq!(changes(&before, &dump(&world)), [""; 0], "nothing was changed");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
 

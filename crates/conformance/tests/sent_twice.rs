@@ -1,17 +1,15 @@
 //! Requests that are sent twice, and members that nobody asked for.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::service::Service;
 use auth_web::Service as WebService;
 use chatbot_service::Chatbot;
+use conformance::place::changes;
 use conformance::{
     caller::{Kind, request},
     client::{Request, Response, together},
     world::World,
 };
-use dump::{changes, dump};
 use hub_service::Hub;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -49,7 +47,7 @@ async fn with_strange_members<S: WebService>(world: &World) -> usize {
         let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
         let credential = kind.map(|kind| kind.of(&world.a, S::KIND));
         let sent = request(row, &world.a, credential.as_deref());
-        let before = dump(world);
+        let before = world.dump().await;
         for member in NOT_FOR_CALLERS {
             let mut body: Value = serde_json::from_str(&sent.body).unwrap();
             if body.get(member).is_some() {
@@ -67,7 +65,7 @@ async fn with_strange_members<S: WebService>(world: &World) -> usize {
             }
         }
         if !FIXED.contains(&row.spec.id) {
-            assert_eq!(changes(&before, &dump(world)), [""; 0], "{}", row.spec.id);
+            assert_eq!(changes(&before, &world.dump().await), [""; 0], "{}", row.spec.id);
         }
     }
     tried
@@ -155,7 +153,7 @@ async fn the_same_request_gets_the_first_answer_and_another_one_a_conflict() {
         };
         let first = send(body, "order-1").await;
         assert!(matches!(first.status, 200 | 201), "{path}: {}", first.body);
-        let before = dump(&world);
+        let before = world.dump().await;
         let again = send(body, "order-1").await;
         if secret {
             assert_eq!(again.status, 409, "{path}: a secret is shown once");
@@ -166,7 +164,7 @@ async fn the_same_request_gets_the_first_answer_and_another_one_a_conflict() {
             assert_eq!((again.status, &again.body), (first.status, &first.body), "{path}");
         }
         assert_eq!(send(other, "order-1").await.status, 409, "{path}");
-        assert_eq!(changes(&before, &dump(&world)), [""; 0], "{path}");
+        assert_eq!(changes(&before, &world.dump().await), [""; 0], "{path}");
         assert_eq!(send(other, "order-2").await.status, first.status, "{path}: another key is another order");
         for key in ["", &"k".repeat(256)] {
             assert_eq!(send(body, key).await.status, 400, "{path}");

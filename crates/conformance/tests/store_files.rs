@@ -242,7 +242,7 @@ async fn a_url_of_another_kind_is_refused() {
         format!("{}", path.display()),
         format!("file://{}", path.display()),
         format!("SQLITE://{}", path.display()),
-        format!("postgres://alice:s3cret@{}", path.display()),
+        format!("mysql://alice:s3cret@{}", path.display()),
         format!("sqlite://{}?mode=memory", path.display()),
         "sqlite://".to_owned(),
         String::new(),

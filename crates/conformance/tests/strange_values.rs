@@ -2,17 +2,15 @@
 //! can be read again.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::policy::Rule;
 use auth_web::{Place, Row, Service as WebService};
 use chatbot_service::Chatbot;
+use conformance::place::changes;
 use conformance::{
     caller::{Kind, request},
     client::{Request, Response, raw},
     world::World,
 };
-use dump::{changes, dump};
 use hub_service::Hub;
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
@@ -222,7 +220,7 @@ impl Prober<'_> {
     async fn heads<S: WebService>(&mut self, row: &Row<S>) {
         // Within the limits of a minute.
         self.world.advance(Duration::from_secs(61)).await;
-        let before = dump(self.world);
+        let before = self.world.dump().await;
         let path = self.world.a.fill(S::KIND, row.spec.path);
         let kinds = Kind::of_needs(&row.rule.to_string().replace(' ', ""));
         let own = kinds.first().map(|kind| kind.of(&self.world.a, S::KIND)).unwrap_or_default().into_bytes();
@@ -260,7 +258,7 @@ impl Prober<'_> {
                 self.judge_head(row, &sent.target, &answer);
             }
         }
-        let changed = changes(&before, &dump(self.world));
+        let changed = changes(&before, &self.world.dump().await);
         if !changed.is_empty() {
             self.faults.push(format!("{} changed {changed:#?}", row.spec.id));
         }

@@ -222,7 +222,7 @@ async fn the_trail_of_a_busy_world_verifies() {
         let (_, id) = world.key(Service::Hub, tenant, auth_core::policy::Permissions::NONE, None).await;
         world.revoke(Service::Hub, &id).await;
     }
-    let (stores, dir) = (world.stores.clone(), world.dir.path().to_owned());
+    let (stores, dir) = (world.stores.clone(), world.place.dir.path().to_owned());
     let text =
         |name: &str| String::from_utf8(std::fs::File::open(dir.join(name)).map(read).unwrap()).unwrap();
     let key = data_encoding::HEXLOWER.decode(text("audit.key").trim().as_bytes()).unwrap();

@@ -1,8 +1,6 @@
 //! What happens to a credential while the body of its request is waited for counts for that request.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod dump;
-
 use auth_core::{
     flow::set_account_status,
     model::Status,
@@ -14,13 +12,13 @@ use auth_core::{
     validate::LEASE,
 };
 use chatbot_service::responder::Responder;
+use conformance::place::changes;
 use conformance::{
     client::{Request, Response},
     faults::Faults,
     operator::operator,
     world::{World, until},
 };
-use dump::{changes, dump};
 use std::{num::NonZeroU32, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -102,12 +100,12 @@ async fn send(world: &World, faults: &Faults, line: &str, meanwhile: Meanwhile) 
     let judged = || validator.throttle().check(key, NonZeroU32::MIN, validator.reading()).is_err();
     until("the head was judged", judged).await;
     happen(world, faults, &id, meanwhile).await;
-    let before = dump(world);
+    let before = world.dump().await;
     stream.write_all(START.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut heard = Vec::new();
     stream.read_to_end(&mut heard).await.unwrap();
-    (Response::parse(&heard).unwrap(), changes(&before, &dump(world)))
+    (Response::parse(&heard).unwrap(), changes(&before, &world.dump().await))
 }
 
 async fn happen(world: &World, faults: &Faults, id: &str, what: Meanwhile) {

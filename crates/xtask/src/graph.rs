@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Each crate of the workspace, and which others it may import. What its tests import is its own matter.
 const ARROWS: &[(&str, &[&str])] = &[
     ("auth-core", &[]),
-    ("auth-store-sqlite", &["auth-core"]),
-    ("auth-store", &["auth-core", "auth-store-sqlite"]),
+    ("auth-store-sql", &["auth-core"]),
+    ("auth-store-sqlite", &["auth-core", "auth-store-sql"]),
+    ("auth-store-pg", &["auth-core", "auth-store-sql"]),
+    ("auth-store", &["auth-core", "auth-store-sql", "auth-store-sqlite", "auth-store-pg"]),
     ("auth-web", &["auth-core"]),
     ("hub-service", &["auth-core", "auth-store", "auth-web"]),
     ("chatbot-service", &["auth-core", "auth-store", "auth-web"]),
@@ -22,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth-core",
             "auth-store",
             "auth-store-sqlite",
+            "auth-store-pg",
             "auth-web",
             "hub-service",
             "chatbot-service",
@@ -58,8 +61,17 @@ struct Fence {
 
 const FENCES: &[Fence] = &[
     Fence { package: "actix-web", inside: &["auth-web"], in_tests: &["benches", "conformance"] },
-    Fence { package: "diesel", inside: &["auth-store-sqlite"], in_tests: &["authctl", "conformance"] },
-    Fence { package: "diesel-async", inside: &["auth-store-sqlite"], in_tests: &["conformance"] },
+    Fence {
+        package: "diesel",
+        inside: &["auth-store-sql", "auth-store-sqlite", "auth-store-pg"],
+        in_tests: &["authctl", "conformance"],
+    },
+    Fence {
+        package: "diesel-async",
+        inside: &["auth-store-sqlite", "auth-store-pg"],
+        in_tests: &["conformance"],
+    },
+    Fence { package: "tokio-postgres", inside: &["auth-store-pg", "conformance"], in_tests: &[] },
     Fence { package: "reqwest", inside: &["chatbot-service"], in_tests: &["conformance"] },
 ];
 

@@ -24,7 +24,7 @@ pub use audit::{AuditFilter, AuditTrail};
 pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
-pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq};
+pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
 pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
 

@@ -48,9 +48,20 @@ pub struct Notice {
 pub struct Renewal {
     /// The last number that was committed before the answer.
     pub head: Seq,
-    /// Up to which number the store knows that this process has applied; `None` where it does not count this
-    /// process among those that must acknowledge. Read before `head`.
-    pub acknowledged: Option<Seq>,
+    /// Whether revocations wait for this process. Read before `head`.
+    pub standing: Standing,
+}
+
+/// What the list of those that must acknowledge says of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is a member, and the store knows that it has applied everything up to this number.
+    Member(Seq),
+    /// It is no member.
+    Stranger,
+    /// The list itself was lost: nobody is a member of it, and no revocation answers before every lease that was granted
+    /// before must have run out.
+    Lost,
 }
 
 /// The stream.
@@ -61,8 +72,9 @@ pub trait Revocations: Send + Sync {
     /// Waits until there may be something new after a number, and never longer than a part of a lease. It may return too
     /// early: whoever waits asks again.
     async fn news(&self, applied: Seq);
-    /// The current head. Cheap where nothing happened: it is asked many times a second.
-    async fn renew(&self, replica: ReplicaId) -> Answer<Renewal>;
+    /// The current head. Cheap where nothing happened: it is asked many times a second. A list that was lost is begun anew
+    /// by whoever has seen it lost for as long as `lease`, with a margin for clocks that run apart.
+    async fn renew(&self, replica: ReplicaId, lease: Duration) -> Answer<Renewal>;
     /// The last number that was committed before the answer.
     async fn head(&self) -> Answer<Seq>;
     /// Notices after a number, in order, at most a few thousand at once.
@@ -72,7 +84,7 @@ pub trait Revocations: Send + Sync {
     async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<bool>;
     /// Waits until no process serves from memory what `seq` ended: all have acknowledged it, or `lease` has
     /// passed since the call, with a margin for clocks that run apart. Processes that stayed silent are no
-    /// longer members afterwards.
+    /// longer members afterwards. Where the list of them was lost, the whole time is waited.
     async fn settled(&self, seq: Seq, lease: Duration) -> Answer<()>;
     /// This process serves nothing from memory any more.
     async fn leave(&self, replica: ReplicaId) -> Answer<()>;

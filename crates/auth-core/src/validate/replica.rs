@@ -3,7 +3,7 @@
 use super::{LEASE, Validator};
 use crate::{
     error::{FlowError, StoreError},
-    port::{About, ReplicaId, Seq},
+    port::{About, ReplicaId, Seq, Standing},
 };
 use std::{
     future::poll_fn,
@@ -51,18 +51,22 @@ impl Validator {
         }
         for _ in 0..MOST_ROUNDS {
             let asked = self.clock.monotonic();
-            let renewal = self.stores.revocations.renew(self.replica.id).await?;
+            let renewal = self.stores.revocations.renew(self.replica.id, LEASE).await?;
             if renewal.head < self.table.applied() {
                 // A store that went back in time: what it says cannot be trusted to be all there was.
                 return Err(self.start_over("the revocation stream went back"));
             }
             self.reach(renewal.head).await?;
             let applied = self.table.applied();
-            let known = match renewal.acknowledged {
-                Some(known) => {
+            let known = match renewal.standing {
+                Standing::Member(known) => {
                     known >= applied || self.stores.revocations.acknowledge(self.replica.id, applied).await?
                 }
-                None => false,
+                Standing::Stranger => false,
+                Standing::Lost => {
+                    self.lease.end();
+                    return Err(StoreError::Unavailable("the list of processes was lost".to_owned()).into());
+                }
             };
             if known {
                 self.lease.extend(self.clock.as_ref(), asked, LEASE);
@@ -133,7 +137,7 @@ impl Validator {
 
     /// Starts empty at the head of the stream. All secrets are read after the head was, so none is missed.
     async fn begin(&self) -> Result<(), FlowError> {
-        let head = self.stores.revocations.renew(self.replica.id).await?.head;
+        let head = self.stores.revocations.renew(self.replica.id, LEASE).await?.head;
         self.table.begin(head);
         self.limits.clear(head);
         self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);

@@ -149,15 +149,18 @@ CREATE TABLE notices (
 );
 CREATE TABLE notice_head (
     id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
-    seq BIGINT NOT NULL
+    seq BIGINT NOT NULL,
+    list BIGINT NOT NULL DEFAULT 0
 );
 INSERT INTO notice_head (id, seq) VALUES (1, 0);
 
--- Processes that serve from memory, and how far each has read the stream.
+-- Processes that serve from memory, and how far each has read the stream. The row of zeros holds the number of the list,
+-- as notice_head does: a list that was emptied is seen to be.
 CREATE TABLE replicas (
     id BYTEA NOT NULL PRIMARY KEY,
     applied BIGINT NOT NULL
 );
+INSERT INTO replicas (id, applied) VALUES ('\x00000000000000000000000000000000', 0);
 
 -- Who waits for news is woken: a process by a new number, a revocation by an acknowledgement.
 CREATE FUNCTION tell_of_notice() RETURNS TRIGGER LANGUAGE plpgsql AS $$

@@ -1,6 +1,9 @@
 //! A store under test, and what cases make in it.
 
-use crate::ambient::{SeededEntropy, StepClock};
+use crate::{
+    ambient::{SeededEntropy, StepClock},
+    place::Place,
+};
 use auth_core::{
     audit::ChainKey,
     credential::{NewSecret, draw_key},
@@ -39,7 +42,7 @@ pub struct Fixture {
     /// Up to where the trail and the stream were looked at.
     seen: Mutex<(i64, Seq)>,
     /// What keeps the store's place, if it has to be kept.
-    _place: Option<tempfile::TempDir>,
+    _place: Option<Place>,
 }
 
 /// May try everything; what is the caller's is for the scope to say.
@@ -152,7 +155,7 @@ pub fn count<T: PartialEq>(answers: &[T], wanted: &T) -> usize {
 
 impl Fixture {
     /// A store, opened twice, with the key of its trail.
-    pub fn new(stores: Stores, peer: Stores, chain: ChainKey, place: Option<tempfile::TempDir>) -> Self {
+    pub fn new(stores: Stores, peer: Stores, chain: ChainKey, place: Option<Place>) -> Self {
         let (clock, entropy) = (StepClock::default(), SeededEntropy::new(17));
         Self { stores, peer, chain, clock, entropy, seen: Mutex::new((0, Seq(0))), _place: place }
     }

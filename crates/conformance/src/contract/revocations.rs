@@ -4,7 +4,7 @@ use super::{
     cases,
     fixture::{Fixture, granted, hub},
 };
-use auth_core::port::{About, Notice, Renewal, ReplicaId, RevokeKey, Seq};
+use auth_core::port::{About, Notice, Renewal, ReplicaId, RevokeKey, Seq, Standing};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -38,6 +38,11 @@ async fn revoked(fixture: &Fixture) -> Seq {
 /// Whether a number is settled long before a lease could have run out.
 async fn settles(fixture: &Fixture, seq: Seq) -> bool {
     settles_within(fixture, seq, LONG / 6).await
+}
+
+async fn is_member(fixture: &Fixture, replica: ReplicaId) -> bool {
+    let renewal = fixture.peer.revocations.renew(replica, LONG).await.unwrap();
+    matches!(renewal.standing, Standing::Member(_))
 }
 
 async fn waits(fixture: &Fixture, seq: Seq) -> bool {
@@ -96,7 +101,7 @@ async fn notices_after_a_number_come_in_order(fixture: &Fixture) {
 }
 
 async fn a_replica_is_a_member_from_joining_until_leaving(fixture: &Fixture) {
-    let member = async |id| fixture.peer.revocations.renew(id).await.unwrap().acknowledged.is_some();
+    let member = async |id| is_member(fixture, id).await;
     assert!(!member(ONE).await);
     fixture.stores.revocations.join(ONE, Seq(0)).await.unwrap();
     assert!(member(ONE).await);
@@ -119,10 +124,10 @@ async fn a_renewal_answers_the_head_of_all_openings(fixture: &Fixture) {
         assert!(fixture.stores.revocations.acknowledge(ONE, head).await.unwrap());
         for stores in [&fixture.stores, &fixture.peer] {
             for _ in 0..2 {
-                let renewal = stores.revocations.renew(ONE).await.unwrap();
-                assert_eq!(renewal, Renewal { head, acknowledged: Some(head) });
-                let stranger = stores.revocations.renew(TWO).await.unwrap();
-                assert_eq!(stranger, Renewal { head, acknowledged: None });
+                let renewal = stores.revocations.renew(ONE, LONG).await.unwrap();
+                assert_eq!(renewal, Renewal { head, standing: Standing::Member(head) });
+                let stranger = stores.revocations.renew(TWO, LONG).await.unwrap();
+                assert_eq!(stranger, Renewal { head, standing: Standing::Stranger });
             }
         }
     }
@@ -175,12 +180,8 @@ async fn a_silent_member_is_waited_for_a_lease_and_no_longer(fixture: &Fixture) 
     fixture.stores.revocations.settled(seq, LEASE).await.unwrap();
     assert!(begun.elapsed() >= LEASE, "it may serve until its lease runs out");
     assert!(begun.elapsed() < LONG, "and not for ever");
-    assert_eq!(
-        fixture.peer.revocations.renew(ONE).await.unwrap().acknowledged,
-        None,
-        "the silent one is out"
-    );
-    assert!(fixture.peer.revocations.renew(TWO).await.unwrap().acknowledged.is_some(), "the other is not");
+    assert!(!is_member(fixture, ONE).await, "the silent one is out");
+    assert!(is_member(fixture, TWO).await, "the other is not");
     assert!(settles(fixture, seq).await);
 }
 
@@ -195,7 +196,7 @@ async fn of_many_revocations_each_is_settled(fixture: &Fixture) {
     let (done, mut stop) = tokio::sync::oneshot::channel::<()>();
     let follower = tokio::spawn(async move {
         while stop.try_recv().is_err() {
-            let head = peer.revocations.renew(ONE).await.unwrap().head;
+            let head = peer.revocations.renew(ONE, LONG).await.unwrap().head;
             peer.revocations.acknowledge(ONE, head).await.unwrap();
             tokio::task::yield_now().await;
         }
@@ -211,5 +212,5 @@ async fn of_many_revocations_each_is_settled(fixture: &Fixture) {
     assert!(timeout(LONG, work).await.is_ok(), "none waits for a lease");
     done.send(()).unwrap();
     follower.await.unwrap();
-    assert!(fixture.stores.revocations.renew(ONE).await.unwrap().acknowledged.is_some());
+    assert!(is_member(fixture, ONE).await);
 }

@@ -40,7 +40,10 @@ fn image(name: &str, usual: (&str, &str)) -> (String, String) {
 
 /// Whether a Docker engine answers.
 pub fn has_docker() -> bool {
-    Command::new("docker").args(["version", "--format", "x"]).output().is_ok_and(|output| output.status.success())
+    Command::new("docker")
+        .args(["version", "--format", "x"])
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// A free port of this machine, at this moment.

@@ -1,34 +1,42 @@
 //! A Postgres server.
 
 use super::{NotRun, free_port, has_docker, image, is_required};
+use crate::place::Backend;
 use std::{
     ffi::OsStr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tempfile::TempDir;
 use testcontainers::{
     ContainerAsync, GenericImage, ImageExt as _, core::IntoContainerPort as _, runners::AsyncRunner as _,
 };
+use tokio::time::Instant;
 use tokio_postgres::NoTls;
 
 const PASSWORD: &str = "only-for-tests";
 /// What is tested here is not whether the server survives a loss of power.
-const SETTINGS: [&str; 8] =
-    ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=400"];
+const SETTINGS: [&str; 8] = [
+    "-c",
+    "fsync=off",
+    "-c",
+    "synchronous_commit=off",
+    "-c",
+    "full_page_writes=off",
+    "-c",
+    "max_connections=400",
+];
 
 /// A server that ends with this.
 pub struct Postgres {
     port: u16,
-    made: AtomicU32,
     _server: Server,
 }
 
 enum Server {
-    Container { _container: ContainerAsync<GenericImage> },
+    Container { _container: Box<ContainerAsync<GenericImage>> },
     Process { child: Child, _dir: TempDir },
 }
 
@@ -51,12 +59,12 @@ impl Postgres {
     /// # Errors
     /// There is none to be started.
     pub async fn start() -> Result<Self, NotRun> {
-        let (port, server) = if std::env::var_os("OWN").is_none() && (has_docker() || is_required("containers")) {
+        let (port, server) = if has_docker() || is_required("containers") {
             contained().await.map_err(|error| NotRun(error.to_string()))?
         } else {
             own()?
         };
-        let postgres = Self { port, made: AtomicU32::new(0), _server: server };
+        let postgres = Self { port, _server: server };
         let begun = Instant::now();
         while let Err(error) = postgres.execute("postgres", "SELECT 1").await {
             assert!(begun.elapsed() < Duration::from_secs(60), "the server does not answer: {error}");
@@ -70,11 +78,9 @@ impl Postgres {
         format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Makes an empty database, and answers its URL.
-    pub async fn database(&self) -> String {
-        let name = format!("test{}", self.made.fetch_add(1, Ordering::Relaxed));
-        self.execute("postgres", &format!("CREATE DATABASE {name}")).await.unwrap();
-        self.url(&name)
+    /// The server, for stores to be made on.
+    pub fn backend(&self) -> Backend {
+        Backend::Postgres(self.url("postgres"))
     }
 
     /// Runs statements in a database, past the store.
@@ -99,24 +105,31 @@ async fn contained() -> Result<(u16, Server), testcontainers::TestcontainersErro
         .with_cmd(SETTINGS);
     let container = image.start().await?;
     let port = container.get_host_port_ipv4(5432.tcp()).await?;
-    Ok((port, Server::Container { _container: container }))
+    Ok((port, Server::Container { _container: Box::new(container) }))
 }
 
 /// A server from the programs of this machine.
+#[expect(clippy::disallowed_methods, reason = "the suite makes the server's files")]
 fn own() -> Result<(u16, Server), NotRun> {
-    let bin = programs().ok_or_else(|| NotRun("no Docker engine, and no initdb and postgres here".to_owned()))?;
+    let bin =
+        programs().ok_or_else(|| NotRun("no Docker engine, and no initdb and postgres here".to_owned()))?;
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let password = dir.path().join("password");
     std::fs::write(&password, PASSWORD).unwrap();
     let user = owner(dir.path());
-    let mut initdb = as_user(&bin.join("initdb"), user);
+    let mut initdb = as_user(bin.join("initdb"), user);
     initdb.args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--pwfile"]);
     let output = initdb.arg(&password).arg(&data).output().unwrap();
     assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
     let port = free_port();
-    let mut server = as_user(&bin.join("postgres"), user);
-    server.arg("-D").arg(&data).args(SETTINGS).args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+    let mut server = as_user(bin.join("postgres"), user);
+    server.arg("-D").arg(&data).args(SETTINGS).args([
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "unix_socket_directories=",
+    ]);
     let child = server.args(["-p", &port.to_string()]).stderr(Stdio::null()).spawn().unwrap();
     Ok((port, Server::Process { child, _dir: dir }))
 }

@@ -1,0 +1,252 @@
+//! Where a test keeps its store: a SQLite file in a folder of its own, or a fresh database of a Postgres server; and what
+//! lies there, read and written past the ports.
+//!
+//! `CONFORMANCE_STORE=postgres://USER:PASSWORD@HOST` has every suite that does not name its backend itself run on that
+//! server, which is a throw-away: its user makes databases, and nobody removes them.
+
+use crate::contract::Fixture;
+use auth_core::{audit::ChainKey, port::Stores};
+use auth_store::Location;
+use auth_web::system::OsEntropy;
+use diesel::{
+    Connection as _, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
+    sql_types::Text, sqlite::SqliteConnection,
+};
+use std::{collections::BTreeMap, path::PathBuf};
+use tempfile::TempDir;
+use tokio_postgres::NoTls;
+
+/// What keeps stores.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// Files.
+    Sqlite,
+    /// A Postgres server, by the URL of one of its databases.
+    Postgres(String),
+}
+
+impl Backend {
+    /// The one that the environment names.
+    #[expect(clippy::disallowed_methods, reason = "the caller of the suite names the backend")]
+    pub fn chosen() -> Self {
+        match std::env::var("CONFORMANCE_STORE") {
+            Ok(url) if url.starts_with("postgres") => Self::Postgres(url),
+            Ok(other) => panic!("CONFORMANCE_STORE: a URL of Postgres is expected, not {other:?}"),
+            Err(_) => Self::Sqlite,
+        }
+    }
+}
+
+/// The place of one store.
+pub struct Place {
+    /// The folder of its files: audit key, audit anchor, and the database where that is a file.
+    pub dir: TempDir,
+    /// As a service is told it.
+    pub location: Location,
+    database: Database,
+}
+
+enum Database {
+    File(PathBuf),
+    Server(String),
+}
+
+/// The key that stores of tests chain their trails with.
+const CHAIN: [u8; 32] = [5; 32];
+
+impl Place {
+    /// A fresh one, on the backend that the environment names.
+    pub async fn fresh() -> Self {
+        Self::on(&Backend::chosen()).await
+    }
+
+    /// A fresh one.
+    #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
+    pub async fn on(backend: &Backend) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let in_dir = |name| dir.path().join(name);
+        std::fs::write(in_dir("audit.key"), data_encoding::HEXLOWER.encode(&CHAIN)).unwrap();
+        let database = match backend {
+            Backend::Sqlite => Database::File(in_dir("auth.db")),
+            Backend::Postgres(server) => {
+                let mut name = [0; 8];
+                auth_core::entropy::Entropy::fill(&OsEntropy, &mut name);
+                let name = format!("conformance_{}", data_encoding::HEXLOWER.encode(&name));
+                postgres(server, &format!("CREATE DATABASE {name}")).await;
+                let (place, _) = server
+                    .rsplit_once('/')
+                    .filter(|_| server.matches('/').count() > 2)
+                    .unwrap_or((server, ""));
+                Database::Server(format!("{place}/{name}"))
+            }
+        };
+        let url = match &database {
+            Database::File(path) => format!("sqlite://{}", path.display()),
+            Database::Server(url) => url.clone(),
+        };
+        let (audit_key, audit_anchor) = (Some(in_dir("audit.key")), Some(in_dir("audit.anchor")));
+        Self { location: Location { audit_key, audit_anchor, ..Location::at(&url) }, dir, database }
+    }
+
+    /// The key of its audit chain.
+    pub fn chain() -> ChainKey {
+        ChainKey::new(CHAIN)
+    }
+
+    /// Opens the store, once more each time, as another process would.
+    pub async fn open(&self) -> Stores {
+        auth_store::open(&self.location, &OsEntropy).await.unwrap()
+    }
+
+    /// Opens it twice, for the cases of the contract.
+    pub async fn fixture(self) -> Fixture {
+        Fixture::new(self.open().await, self.open().await, Self::chain(), Some(self))
+    }
+
+    /// Runs statements past the store.
+    pub async fn execute(&self, sql: &str) {
+        match &self.database {
+            Database::File(path) => connect(path).batch_execute(sql).unwrap(),
+            Database::Server(url) => {
+                postgres(url, sql).await;
+            }
+        }
+    }
+
+    /// The one column of texts that a query answers.
+    pub async fn query(&self, sql: &str) -> Vec<String> {
+        match &self.database {
+            Database::File(path) => lines(&mut connect(path), sql),
+            Database::Server(url) => postgres(url, sql).await,
+        }
+    }
+
+    /// Bytes, by their hexadecimal digits, as this database writes them.
+    pub fn bytes(&self, digits: &str) -> String {
+        match &self.database {
+            Database::File(_) => format!("X'{digits}'"),
+            Database::Server(_) => format!("'\\x{digits}'"),
+        }
+    }
+
+    /// Has each write of a kind (`INSERT`, `UPDATE`, `DELETE`) to a table fail, after the row was written.
+    pub async fn break_writes(&self, write: &str, table: &str) {
+        let sql = match &self.database {
+            Database::File(_) => {
+                format!("CREATE TRIGGER broken AFTER {write} ON {table} BEGIN SELECT RAISE(ABORT, 'x'); END")
+            }
+            Database::Server(_) => format!(
+                "CREATE OR REPLACE FUNCTION broken() RETURNS TRIGGER LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = 'check_violation'; END $$; \
+                 CREATE TRIGGER broken AFTER {write} ON {table} FOR EACH ROW EXECUTE FUNCTION broken()"
+            ),
+        };
+        self.execute(&sql).await;
+    }
+
+    /// Undoes [`break_writes`](Self::break_writes).
+    pub async fn mend_writes(&self, table: &str) {
+        let sql = match &self.database {
+            Database::File(_) => "DROP TRIGGER broken".to_owned(),
+            Database::Server(_) => format!("DROP TRIGGER broken ON {table}"),
+        };
+        self.execute(&sql).await;
+    }
+
+    /// Every row of every table, as `table|value|…`, but for what changes by itself and for counted refusals.
+    pub async fn dump(&self) -> Vec<String> {
+        let tables = match &self.database {
+            Database::File(_) => {
+                "SELECT name AS line FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            }
+            Database::Server(_) => {
+                "SELECT tablename::TEXT AS line FROM pg_tables WHERE schemaname = 'public'"
+            }
+        };
+        let tables = self.query(tables).await;
+        assert!(tables.len() > 10, "{tables:?}");
+        let mut parts = Vec::new();
+        for table in tables {
+            let columns = match &self.database {
+                Database::File(_) => format!("SELECT name AS line FROM pragma_table_info('{table}')"),
+                Database::Server(_) => format!(
+                    "SELECT column_name::TEXT AS line FROM information_schema.columns \
+                     WHERE table_schema = 'public' AND table_name = '{table}' ORDER BY ordinal_position"
+                ),
+            };
+            let columns = self.query(&columns).await;
+            let kept = columns.iter().filter(|column| !by_itself(&table, column));
+            let quoted: Vec<_> = kept.map(|column| self.quoted(column)).collect();
+            if !quoted.is_empty() {
+                let values = quoted.join(" || '|' || ");
+                parts.push(format!("SELECT '{table}|' || {values} AS line FROM {table}"));
+            }
+        }
+        // One statement: one state of the store.
+        let mut rows = self.query(&parts.join(" UNION ALL ")).await;
+        rows.retain(|row| !row.contains(r#""action":"request.refused""#));
+        rows.sort();
+        rows
+    }
+
+    fn quoted(&self, column: &str) -> String {
+        match &self.database {
+            Database::File(_) => format!("quote({column})"),
+            Database::Server(_) => format!("quote_nullable({column})"),
+        }
+    }
+}
+
+/// What changes by itself: who serves, when a key was used last, and where in the chain an event has its place
+/// once refusals come between.
+fn by_itself(table: &str, column: &str) -> bool {
+    matches!(
+        (table, column),
+        ("replicas" | "audit_head", _)
+            | ("keys", "last_used_at")
+            | ("audit_events", "seq" | "previous" | "link")
+    )
+}
+
+/// What differs between two dumps: `-` before a row that is gone, `+` before a new one, as often as it is.
+pub fn changes(before: &[String], after: &[String]) -> Vec<String> {
+    let mut counts = BTreeMap::<&String, isize>::new();
+    before.iter().for_each(|row| *counts.entry(row).or_default() -= 1);
+    after.iter().for_each(|row| *counts.entry(row).or_default() += 1);
+    let signed = |sign: char, unit: isize| {
+        let rows = counts.iter().filter(move |(_, count)| **count * unit > 0);
+        rows.flat_map(move |(row, count)| std::iter::repeat_n(format!("{sign}{row}"), count.unsigned_abs()))
+    };
+    signed('-', -1).chain(signed('+', 1)).collect()
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+fn connect(path: &std::path::Path) -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+    conn
+}
+
+fn lines(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    let lines: Vec<Line> = sql_query(sql).load(conn).unwrap();
+    lines.into_iter().map(|line| line.line).collect()
+}
+
+/// Runs statements in a database of a server, and answers the first columns of what they answer.
+async fn postgres(url: &str, sql: &str) -> Vec<String> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let answers = client.simple_query(sql).await.unwrap();
+    drop(client);
+    driver.await.unwrap().unwrap();
+    let texts = answers.into_iter().filter_map(|answer| match answer {
+        tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+        _ => None,
+    });
+    texts.collect()
+}
