@@ -118,9 +118,11 @@ impl Address {
         with
     }
 
-    /// The same place, to be read alone.
+    /// The same place, to be read alone: a standby will do.
     pub(crate) fn read_only(&self) -> Self {
-        self.with("default_transaction_read_only", "on")
+        let mut address = self.with("default_transaction_read_only", "on");
+        address.config.target_session_attrs(TargetSessionAttrs::Any);
+        address
     }
 
     /// The same place, for what may be forgotten where the database itself crashes.
@@ -138,7 +140,12 @@ impl Address {
     /// # Errors
     /// One line that says why there is none; the password is not in it.
     pub(crate) async fn connect(&self) -> Result<Conn, StoreError> {
-        let failed = |why: &dyn fmt::Display| StoreError::Unavailable(format!("{}: {why}", self.shown));
+        self.try_to_connect().await.map_err(StoreError::Unavailable)
+    }
+
+    /// As [`connect`](Self::connect); the error is the line itself.
+    pub(crate) async fn try_to_connect(&self) -> Result<Conn, String> {
+        let failed = |why: &dyn fmt::Display| format!("{}: {why}", self.shown);
         let settings = self.settings.iter().map(|(name, value)| format!("-c {name}={value}"));
         let mut config = self.config.clone();
         config.options(settings.collect::<Vec<_>>().join(" "));

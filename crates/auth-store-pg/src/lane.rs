@@ -9,11 +9,12 @@
 use crate::{Address, Conn, audit};
 use auth_core::{audit::Head, error::StoreError};
 use auth_store_sql::{Anchor, Done, Failure, PATIENCE};
+use diesel::ConnectionError;
 use diesel_async::{
     SimpleAsyncConnection as _,
     pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-        deadpool::{Object, Pool},
+        AsyncDieselConnectionManager, ManagerConfig, PoolError as NoConnection, RecyclingMethod,
+        deadpool::{Object, Pool, PoolError},
     },
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -205,6 +206,14 @@ async fn commit(
     Ok(head)
 }
 
+/// Why a pool has no connection, without what the pool says about that.
+fn cause(error: &PoolError) -> String {
+    match error {
+        PoolError::Backend(NoConnection::ConnectionError(ConnectionError::BadConnection(why))) => why.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// A pool of connections that see committed states.
 pub(crate) struct Readers(Pool<Conn>);
 
@@ -216,11 +225,7 @@ impl Readers {
         config.recycling_method = RecyclingMethod::Fast;
         config.custom_setup = Box::new(move |_| {
             let address = address.clone();
-            async move {
-                let connected = address.connect().await;
-                connected.map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))
-            }
-            .boxed()
+            async move { address.try_to_connect().await.map_err(ConnectionError::BadConnection) }.boxed()
         });
         let manager = AsyncDieselConnectionManager::<Conn>::new_with_config("", config);
         Ok(Self(Pool::builder(manager).max_size(count).build().map_err(unavailable)?))
@@ -233,7 +238,7 @@ impl Readers {
         F: AsyncFnOnce(&mut Conn) -> Done<T> + for<'c> Command<&'c mut Conn, T> + 'static,
     {
         let lent = tokio::time::timeout(PATIENCE, self.0.get()).await.map_err(|_| silent())?;
-        let mut lent = lent.map_err(unavailable)?;
+        let mut lent = lent.map_err(|error| unavailable(cause(&error)))?;
         let conn: &mut Conn = &mut lent;
         let done = caught(query(conn)).await;
         if matches!(done, Err(StoreError::Unavailable(_))) {

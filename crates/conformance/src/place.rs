@@ -14,6 +14,7 @@ use diesel::{
 };
 use std::{collections::BTreeMap, path::PathBuf};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
 /// What keeps stores.
@@ -44,6 +45,7 @@ pub struct Place {
     /// As a service is told it.
     pub location: Location,
     database: Database,
+    everything: OnceCell<String>,
 }
 
 enum Database {
@@ -85,7 +87,12 @@ impl Place {
             Database::Server(url) => url.clone(),
         };
         let (audit_key, audit_anchor) = (Some(in_dir("audit.key")), Some(in_dir("audit.anchor")));
-        Self { location: Location { audit_key, audit_anchor, ..Location::at(&url) }, dir, database }
+        Self {
+            location: Location { audit_key, audit_anchor, ..Location::at(&url) },
+            dir,
+            database,
+            everything: OnceCell::new(),
+        }
     }
 
     /// The key of its audit chain.
@@ -155,45 +162,54 @@ impl Place {
 
     /// Every row of every table, as `table|value|…`, but for what changes by itself and for counted refusals.
     pub async fn dump(&self) -> Vec<String> {
-        let tables = match &self.database {
-            Database::File(_) => {
-                "SELECT name AS line FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-            }
-            Database::Server(_) => {
-                "SELECT tablename::TEXT AS line FROM pg_tables WHERE schemaname = 'public'"
-            }
-        };
-        let tables = self.query(tables).await;
-        assert!(tables.len() > 10, "{tables:?}");
-        let mut parts = Vec::new();
-        for table in tables {
-            let columns = match &self.database {
-                Database::File(_) => format!("SELECT name AS line FROM pragma_table_info('{table}')"),
-                Database::Server(_) => format!(
-                    "SELECT column_name::TEXT AS line FROM information_schema.columns \
-                     WHERE table_schema = 'public' AND table_name = '{table}' ORDER BY ordinal_position"
-                ),
-            };
-            let columns = self.query(&columns).await;
-            let kept = columns.iter().filter(|column| !by_itself(&table, column));
-            let quoted: Vec<_> = kept.map(|column| self.quoted(column)).collect();
-            if !quoted.is_empty() {
-                let values = quoted.join(" || '|' || ");
-                parts.push(format!("SELECT '{table}|' || {values} AS line FROM {table}"));
-            }
-        }
         // One statement: one state of the store.
-        let mut rows = self.query(&parts.join(" UNION ALL ")).await;
+        let everything = self.everything.get_or_init(|| self.all_tables()).await;
+        let mut rows = self.query(everything).await;
         rows.retain(|row| !row.contains(r#""action":"request.refused""#));
         rows.sort();
         rows
     }
 
-    fn quoted(&self, column: &str) -> String {
-        match &self.database {
-            Database::File(_) => format!("quote({column})"),
-            Database::Server(_) => format!("quote_nullable({column})"),
+    /// The query of all rows of all tables.
+    async fn all_tables(&self) -> String {
+        let columns = match &self.database {
+            Database::File(_) => {
+                "SELECT tables.name || ' ' || columns.name || ' ' || columns.type AS line \
+                 FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns \
+                 WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%'"
+            }
+            Database::Server(_) => {
+                "SELECT table_name || ' ' || column_name || ' ' || data_type AS line \
+                 FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+            }
+        };
+        let mut tables = BTreeMap::<String, Vec<String>>::new();
+        for line in self.query(columns).await {
+            let mut words = line.splitn(3, ' ');
+            let mut word = || words.next().unwrap().to_owned();
+            let (table, column, kind) = (word(), word(), word());
+            if !by_itself(&table, &column) {
+                tables.entry(table).or_default().push(self.quoted(&column, &kind));
+            }
         }
+        assert!(tables.len() > 10, "{tables:?}");
+        let rows = |(table, columns): (&String, &Vec<String>)| {
+            format!("SELECT '{table}|' || {} AS line FROM {table}", columns.join(" || '|' || "))
+        };
+        tables.iter().map(rows).collect::<Vec<_>>().join(" UNION ALL ")
+    }
+
+    /// A value as SQLite quotes it.
+    fn quoted(&self, column: &str, kind: &str) -> String {
+        let quoted = match (&self.database, kind) {
+            (Database::File(_), _) => return format!("quote({column})"),
+            (Database::Server(_), "bytea") => format!("'X''' || upper(encode({column}, 'hex')) || ''''"),
+            (Database::Server(_), "bigint") => format!("{column}::TEXT"),
+            (Database::Server(_), _) => {
+                format!("'''' || replace({column}::TEXT, '''', '''''') || ''''")
+            }
+        };
+        format!("coalesce({quoted}, 'NULL')")
     }
 }
 

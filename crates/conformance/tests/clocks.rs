@@ -6,7 +6,6 @@ use auth_core::{
     time::Clock as _,
     validate::LEASE,
 };
-use auth_store::Location;
 use conformance::{
     caller::wrong_form,
     client::Request,
@@ -49,7 +48,7 @@ async fn what_ended_stays_ended_however_the_clock_is_set() {
         }
     }
     let verified = auth_store::verify_trail(&world.place.location, Vec::new(), |_, _| ()).await;
-    assert!(verified.is_ok(), "the trail stands");
+    assert!(verified.is_ok(), "the trail stands: {verified:?}");
     world.end().await;
 }
 

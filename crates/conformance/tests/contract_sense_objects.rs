@@ -1,6 +1,5 @@
 //! The contract's cases notice, for accounts, domains, calls and tokens: a store that breaks one promise fails the
 //! case of that promise.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use async_trait::async_trait;
 use auth_core::{
