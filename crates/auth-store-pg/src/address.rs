@@ -104,6 +104,8 @@ impl Address {
             .keepalives_idle(PATIENCE);
         let patience = PATIENCE.as_millis().to_string();
         let settings = vec![
+            // Whatever is the server's own: what was answered is not lost.
+            ("synchronous_commit", "on".to_owned()),
             ("statement_timeout", patience.clone()),
             ("lock_timeout", patience),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.as_millis().to_string()),

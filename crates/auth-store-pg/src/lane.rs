@@ -8,16 +8,19 @@
 
 use crate::{Address, Conn, audit};
 use auth_core::{audit::Head, error::StoreError};
-use auth_store_sql::{Anchor, Done, Failure, PATIENCE};
-use diesel::ConnectionError;
+use auth_store_sql::{Anchor, Done, Failure, PATIENCE, schema::audit_head};
+use diesel::{ConnectionError, QueryDsl as _};
 use diesel_async::{
-    SimpleAsyncConnection as _,
+    RunQueryDsl as _, SimpleAsyncConnection as _,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, PoolError as NoConnection, RecyclingMethod,
         deadpool::{Object, Pool, PoolError},
     },
 };
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, try_join},
+};
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -161,17 +164,42 @@ async fn refuse(job: Job, error: &StoreError) {
 /// Begins a transaction as the one that writes. A connection that has died while nothing was written costs no command:
 /// nothing was begun on it.
 async fn begin(writing: &mut Writing) -> Result<Conn, StoreError> {
-    const BEGIN: &str = "BEGIN; SELECT 1 FROM audit_head FOR UPDATE";
-    if let Some(mut conn) = writing.conn.take() {
-        match tokio::time::timeout(PATIENCE, conn.batch_execute(BEGIN)).await {
-            Ok(Ok(())) => return Ok(conn),
-            Ok(Err(error)) => tracing::warn!(%error, "the writer connects again"),
+    let begun = match writing.conn.take() {
+        None => None,
+        Some(conn) => match tokio::time::timeout(PATIENCE, lock(&conn)).await {
+            Ok(Ok(end)) => Some((conn, end)),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the writer connects again");
+                None
+            }
             Err(_) => return Err(silent()),
+        },
+    };
+    let (conn, end) = match begun {
+        Some(begun) => begun,
+        None => {
+            let conn = writing.address.connect().await?;
+            let end = within(lock(&conn)).await?;
+            (conn, end)
         }
+    };
+    if writing.anchor.noted() > Some(end) {
+        return Err(StoreError::Damaged(
+            "the audit trail ends before an entry that was anchored: an older state of the database was put back, in \
+             which what was revoked since is live"
+                .to_owned(),
+        ));
     }
-    let mut conn = writing.address.connect().await?;
-    within(conn.batch_execute(BEGIN)).await?;
     Ok(conn)
+}
+
+/// Begins, and takes the lock of whoever writes; answers where the trail ends, or ended a moment before. Both are sent
+/// at once.
+async fn lock(conn: &Conn) -> Result<i64, diesel::result::Error> {
+    let (mut first, mut second) = (conn, conn);
+    let end = audit_head::table.select(audit_head::seq).first(&mut second);
+    let ((), end) = try_join(first.batch_execute("BEGIN; SELECT 1 FROM audit_head FOR UPDATE"), end).await?;
+    Ok(end)
 }
 
 /// Runs a group of commands in the transaction that was begun, commits, and answers the head of the audit trail then.

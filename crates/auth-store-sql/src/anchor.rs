@@ -65,6 +65,11 @@ impl Anchor {
         Ok(anchor)
     }
 
+    /// The number of the last head that stands in the file by this opening.
+    pub const fn noted(&self) -> Option<i64> {
+        self.noted
+    }
+
     /// Notes a head that was committed. A failure is logged and the commit stands: what could not be noted is
     /// covered by the next head that can, since each head holds all before it.
     pub fn note(&mut self, head: Head) {

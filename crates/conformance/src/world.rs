@@ -4,7 +4,7 @@ use crate::{
     ambient::{SeededEntropy, StepClock},
     client::{Request, Response},
     operator::operator,
-    place::Place,
+    place::{Backend, Place},
 };
 use auth_core::{
     flow::{KeyOrder, Platform, issue_key, revoke_key},
@@ -123,20 +123,26 @@ impl World {
 
     /// The same, with what `around` makes of the store under the services, and this responder behind the chat.
     pub async fn start_with(around: impl FnOnce(Stores) -> Stores, responder: Responder) -> Self {
-        Self::start_as(around, responder, Vec::new()).await
+        Self::start_as(&Backend::chosen(), around, responder, Vec::new()).await
     }
 
     /// The same, behind proxies of these networks.
     pub async fn start_behind(proxies: Vec<IpNet>) -> Self {
-        Self::start_as(|stores| stores, Responder::BuiltIn, proxies).await
+        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, proxies).await
+    }
+
+    /// The same, on this backend.
+    pub async fn start_on(backend: &Backend) -> Self {
+        Self::start_as(backend, |stores| stores, Responder::BuiltIn, Vec::new()).await
     }
 
     async fn start_as(
+        backend: &Backend,
         around: impl FnOnce(Stores) -> Stores,
         responder: Responder,
         proxies: Vec<IpNet>,
     ) -> Self {
-        let place = Place::fresh().await;
+        let place = Place::on(backend).await;
         let seed = seed_of(place.dir.path());
         println!("CONFORMANCE_SEED={seed}");
         let entropy = Arc::new(SeededEntropy::new(seed));

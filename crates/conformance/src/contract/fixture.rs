@@ -41,8 +41,8 @@ pub struct Fixture {
     entropy: SeededEntropy,
     /// Up to where the trail and the stream were looked at.
     seen: Mutex<(i64, Seq)>,
-    /// What keeps the store's place, if it has to be kept.
-    _place: Option<Place>,
+    /// Where the store is, if this keeps it.
+    pub place: Option<Place>,
 }
 
 /// May try everything; what is the caller's is for the scope to say.
@@ -157,7 +157,7 @@ impl Fixture {
     /// A store, opened twice, with the key of its trail.
     pub fn new(stores: Stores, peer: Stores, chain: ChainKey, place: Option<Place>) -> Self {
         let (clock, entropy) = (StepClock::default(), SeededEntropy::new(17));
-        Self { stores, peer, chain, clock, entropy, seen: Mutex::new((0, Seq(0))), _place: place }
+        Self { stores, peer, chain, clock, entropy, seen: Mutex::new((0, Seq(0))), place }
     }
 
     /// The next millisecond: what is made later is newer.

@@ -2,8 +2,10 @@
 //! machine has, else not at all, which is said by name. What `CONFORMANCE_REQUIRE` names must be there.
 
 mod postgres;
+mod wire;
 
 pub use postgres::Postgres;
+pub use wire::Wire;
 
 use std::process::Command;
 

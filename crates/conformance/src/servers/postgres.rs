@@ -2,6 +2,7 @@
 
 use super::{NotRun, free_port, has_docker, image, is_required};
 use crate::place::Backend;
+use rustix::process::{Pid, Signal};
 use std::{
     ffi::OsStr,
     os::unix::process::CommandExt as _,
@@ -32,24 +33,34 @@ const SETTINGS: [&str; 8] = [
 /// A server that ends with this.
 pub struct Postgres {
     port: u16,
-    _server: Server,
+    server: Server,
 }
 
 enum Server {
-    Container { _container: Box<ContainerAsync<GenericImage>> },
-    Process { child: Child, _dir: TempDir },
+    Container(Box<ContainerAsync<GenericImage>>),
+    Process(Process),
 }
 
-impl Drop for Server {
+/// A server that is a child of this process.
+struct Process {
+    child: Child,
+    start: Command,
+    _dir: TempDir,
+}
+
+impl Process {
+    /// Sends a signal to the server and to those that it started, which share its group.
+    fn signal(&self, signal: Signal) {
+        // It may have ended already.
+        let _ = rustix::process::kill_process_group(Pid::from_child(&self.child), signal);
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
-        if let Self::Process { child, .. } = self {
-            // It may have ended already.
-            let _ = rustix::process::kill_process(
-                rustix::process::Pid::from_child(child),
-                rustix::process::Signal::QUIT,
-            );
-            let _ = child.wait();
-        }
+        self.signal(Signal::CONT);
+        self.signal(Signal::QUIT);
+        let _ = self.child.wait();
     }
 }
 
@@ -64,18 +75,63 @@ impl Postgres {
         } else {
             own()?
         };
-        let postgres = Self { port, _server: server };
+        let postgres = Self { port, server };
+        postgres.until_it_answers().await;
+        Ok(postgres)
+    }
+
+    async fn until_it_answers(&self) {
         let begun = Instant::now();
-        while let Err(error) = postgres.execute("postgres", "SELECT 1").await {
+        while let Err(error) = self.execute("postgres", "SELECT 1").await {
             assert!(begun.elapsed() < Duration::from_secs(60), "the server does not answer: {error}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(postgres)
+    }
+
+    /// Stops it where it is, as a machine does that hangs.
+    pub async fn pause(&self) {
+        match &self.server {
+            Server::Container(container) => container.pause().await.unwrap(),
+            Server::Process(process) => process.signal(Signal::STOP),
+        }
+    }
+
+    /// Has it go on.
+    pub async fn unpause(&self) {
+        match &self.server {
+            Server::Container(container) => container.unpause().await.unwrap(),
+            Server::Process(process) => process.signal(Signal::CONT),
+        }
+    }
+
+    /// Kills it.
+    pub async fn kill(&mut self) {
+        match &mut self.server {
+            Server::Container(container) => container.stop_with_timeout(Some(0)).await.unwrap(),
+            Server::Process(process) => {
+                process.signal(Signal::KILL);
+                process.child.wait().unwrap();
+            }
+        }
+    }
+
+    /// Starts it again, at the same place with the same data, and waits until it answers.
+    pub async fn restart(&mut self) {
+        match &mut self.server {
+            Server::Container(container) => container.start().await.unwrap(),
+            Server::Process(process) => process.child = process.start.spawn().unwrap(),
+        }
+        self.until_it_answers().await;
     }
 
     /// The URL of one of its databases.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Its port on this machine.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// The server, for stores to be made on.
@@ -100,12 +156,13 @@ impl Postgres {
 async fn contained() -> Result<(u16, Server), testcontainers::TestcontainersError> {
     let (name, tag) = image("POSTGRES", ("postgres", "15"));
     let image = GenericImage::new(name, tag)
-        .with_exposed_port(5432.tcp())
+        // A port of its own choice would be another one after each start.
+        .with_mapped_port(free_port(), 5432.tcp())
         .with_env_var("POSTGRES_PASSWORD", PASSWORD)
         .with_cmd(SETTINGS);
     let container = image.start().await?;
     let port = container.get_host_port_ipv4(5432.tcp()).await?;
-    Ok((port, Server::Container { _container: Box::new(container) }))
+    Ok((port, Server::Container(Box::new(container))))
 }
 
 /// A server from the programs of this machine.
@@ -130,8 +187,9 @@ fn own() -> Result<(u16, Server), NotRun> {
         "-c",
         "unix_socket_directories=",
     ]);
-    let child = server.args(["-p", &port.to_string()]).stderr(Stdio::null()).spawn().unwrap();
-    Ok((port, Server::Process { child, _dir: dir }))
+    server.args(["-p", &port.to_string()]).stderr(Stdio::null()).process_group(0);
+    let child = server.spawn().unwrap();
+    Ok((port, Server::Process(Process { child, start: server, _dir: dir })))
 }
 
 /// The folder of the newest server on this machine.

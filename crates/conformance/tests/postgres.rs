@@ -1,0 +1,327 @@
+//! A Postgres server that is not there, holds something else, is older than it was, hangs or dies: and what stores on it
+//! then answer.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use auth_core::{
+    error::StoreError,
+    port::{RevokeKey, Seq},
+};
+use auth_store::Location;
+use conformance::{
+    ambient::SeededEntropy,
+    client::Request,
+    contract::fixture::{granted, hub},
+    place::Place,
+    servers::{Postgres, Wire, unless_missing},
+    world::World,
+};
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Waiting for the database has an end: five seconds a step, and none has more than two.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// A server, or none where there need not be one.
+async fn server() -> Option<Postgres> {
+    unless_missing("postgres", Postgres::start().await)
+}
+
+/// What opening a place says, which is one line without the password.
+async fn refused(location: &Location) -> String {
+    let refused = auth_store::open(location, &SeededEntropy::new(1)).await;
+    let told = refused.map(|_| ()).unwrap_err().to_string();
+    assert!(!told.contains('\n') && !told.contains("only-for-tests"), "{told:?}");
+    told
+}
+
+fn with_url(place: &Place, url: &str) -> Location {
+    Location { url: url.into(), ..place.location.clone() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_store_is_refused_and_left_as_it_was() {
+    let Some(server) = server().await else { return };
+    let tables =
+        "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'";
+    for (what, made) in [
+        ("a database of something else", "CREATE TABLE something (id INT)"),
+        (
+            "a database of something else",
+            "CREATE TABLE __diesel_schema_migrations (version VARCHAR PRIMARY KEY); \
+             INSERT INTO __diesel_schema_migrations VALUES ('00000000000001')",
+        ),
+        (
+            "a database of something else",
+            "CREATE TABLE audit_head (id INT); CREATE TABLE notice_head (id INT)",
+        ),
+    ] {
+        let place = Place::on(&server.backend()).await;
+        place.execute(made).await;
+        let before = place.query(tables).await;
+        let told = refused(&place.location).await;
+        assert!(told.contains(what), "{made}: {told}");
+        assert_eq!(place.query(tables).await, before);
+    }
+    let place = Place::on(&server.backend()).await;
+    place.open().await;
+    place.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").await;
+    let before = place.dump().await;
+    assert!(refused(&place.location).await.contains("made by a newer version"));
+    assert_eq!(place.dump().await, before);
+
+    let latin = Place::on(&server.backend()).await;
+    let make = "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'";
+    server.execute("postgres", make).await.unwrap();
+    assert!(refused(&with_url(&latin, &server.url("latin"))).await.contains("LATIN1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cannot_be_reached_is_named_without_a_password() {
+    let Some(server) = server().await else { return };
+    let place = Place::on(&server.backend()).await;
+    let good = server.url("postgres");
+    let port = good.split([':', '/']).rev().nth(1).unwrap();
+    for (what, url) in [
+        ("password authentication failed", good.replace("only-for-tests", "another")),
+        ("does not exist", server.url("nowhere")),
+        ("onnect", good.replace(port, "1")),
+        ("TLS", format!("{good}?sslmode=verify-full")),
+        ("expected postgres://", good.replace("127.0.0.1", "[")),
+        ("sslmode is verify-full or disable", format!("{good}?sslmode=prefer")),
+    ] {
+        let begun = Instant::now();
+        let told = refused(&with_url(&place, &url)).await;
+        assert!(told.contains(what), "{what}: {told}");
+        assert!(begun.elapsed() < PATIENCE, "{told}: {:?}", begun.elapsed());
+    }
+    assert_eq!(std::fs::read_dir(place.dir.path()).unwrap().count(), 1, "no file was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_first_starts_at_once_one_makes_the_tables() {
+    let Some(server) = server().await else { return };
+    let place = Place::on(&server.backend()).await;
+    let opening: Vec<_> = (0..10)
+        .map(|_| {
+            let location = place.location.clone();
+            tokio::spawn(async move { auth_store::open(&location, &SeededEntropy::new(1)).await.map(drop) })
+        })
+        .collect();
+    for opened in opening {
+        opened.await.unwrap().unwrap();
+    }
+    let migrations = "SELECT count(*)::TEXT FROM __diesel_schema_migrations";
+    assert_eq!(place.query(migrations).await, ["1"]);
+    assert!(!auth_store::migrate(&place.location).await.unwrap(), "there is nothing left to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_knows_its_key_before_its_trail_has_an_entry() {
+    let Some(server) = server().await else { return };
+    let place = Place::on(&server.backend()).await;
+    place.open().await;
+    let other = tempfile::tempdir().unwrap();
+    let key = other.path().join("audit.key");
+    std::fs::write(&key, "7a".repeat(32)).unwrap();
+    let location = Location {
+        audit_key: Some(key),
+        audit_anchor: Some(other.path().join("audit.anchor")),
+        ..place.location.clone()
+    };
+    assert!(refused(&location).await.contains("the audit key is not the one"));
+    assert!(!other.path().join("audit.anchor").exists());
+    let gone = Location { audit_key: Some(other.path().join("gone")), ..place.location.clone() };
+    assert!(refused(&gone).await.contains("the key of the audit chain is missing"));
+    place.open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_state_that_is_put_back_is_refused_also_by_who_runs() {
+    let Some(server) = server().await else { return };
+    let fixture = Place::on(&server.backend()).await.fixture().await;
+    let tenant = hub(&fixture.account().await);
+    let (key, _) = fixture.key(tenant).await;
+    let place = fixture.place.as_ref().unwrap();
+    let kept = "CREATE TABLE kept AS TABLE keys; CREATE TABLE kept_events AS TABLE audit_events; \
+                CREATE TABLE kept_head AS TABLE audit_head; CREATE TABLE kept_notices AS TABLE notice_head";
+    place.execute(kept).await;
+    fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await.unwrap().unwrap();
+    let back = "UPDATE keys SET revoked_at = NULL, version = 1; \
+                DELETE FROM audit_events WHERE seq > (SELECT seq FROM kept_head); \
+                UPDATE audit_head SET seq = kept_head.seq, link = kept_head.link FROM kept_head; \
+                UPDATE notice_head SET seq = kept_notices.seq FROM kept_notices; DROP TABLE kept";
+    place.execute(back).await;
+    let again = fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
+    let Err(StoreError::Damaged(why)) = again else { panic!("{again:?}") };
+    assert!(why.contains("older state of the database"), "{why}");
+    let place = fixture.place.as_ref().unwrap();
+    assert!(refused(&place.location).await.contains("older copy of the store"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_a_server_is_verified_by_the_authorities_of_a_file() {
+    let Some(server) = server().await else { return };
+    let place = Place::on(&server.backend()).await;
+    let issuer = |name: &str| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let (ours, other) = (issuer("ours"), issuer("other"));
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &ours).unwrap();
+    for (file, text) in [("server.key", key.serialize_pem()), ("server.crt", certificate.pem())] {
+        let lines = format!("SELECT unnest(string_to_array('{}', chr(10)))", text.replace('\r', ""));
+        let copy = format!("COPY ({lines}) TO PROGRAM 'umask 077; cat > {file}'");
+        server.execute("postgres", &copy).await.unwrap();
+    }
+    server.execute("postgres", "ALTER SYSTEM SET ssl = on").await.unwrap();
+    server.execute("postgres", "SELECT pg_reload_conf()").await.unwrap();
+    let file = |name: &str, text: &str| {
+        let path = place.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (ours, other) = (file("ours.pem", &ours.pem()), file("other.pem", &other.pem()));
+    let url = server.url("tls");
+    let named = url.replace("127.0.0.1", "localhost");
+    let with =
+        |url: &str, root: &str| with_url(&place, &format!("{url}?sslmode=verify-full&sslrootcert={root}"));
+    server.execute("postgres", "CREATE DATABASE tls").await.unwrap();
+    let good = with(&named, &ours);
+    let begun = Instant::now();
+    // The server reads its files again when it comes to it.
+    while let Err(error) = auth_store::migrate(&good).await {
+        assert!(begun.elapsed() < PATIENCE, "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let stores = auth_store::open(&good, &SeededEntropy::new(1)).await.unwrap();
+    assert_eq!(stores.revocations.head().await.unwrap(), Seq(0));
+    let encrypted = "SELECT 1 / (count(*) FILTER (WHERE NOT ssl) = 0)::INT FROM pg_stat_ssl JOIN pg_stat_activity \
+                     USING (pid) WHERE application_name = 'auth'";
+    server.execute("postgres", encrypted).await.expect("each of our connections is encrypted");
+    for (what, location) in [
+        ("another authority", with(&named, &other)),
+        ("another name", with(&url, &ours)),
+        ("no authority", with(&named, "/nowhere.pem")),
+    ] {
+        let told = refused(&location).await;
+        assert!(told.contains("certificate") || told.contains("nowhere.pem"), "{what}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_the_lock_is_waited_for_and_not_for_ever() {
+    let Some(server) = server().await else { return };
+    let fixture = Place::on(&server.backend()).await.fixture().await;
+    let tenant = hub(&fixture.account().await);
+    let (key, _) = fixture.key(tenant).await;
+    let place = fixture.place.as_ref().unwrap();
+    let held = place.execute("BEGIN; SELECT 1 FROM audit_head FOR UPDATE; SELECT pg_sleep(8); COMMIT");
+    let begun = Instant::now();
+    let revoking = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await
+    };
+    let ((), refused) = tokio::join!(held, revoking);
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    let again = fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
+    assert!(again.unwrap().is_some(), "it was not revoked by what was refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_cut_off_in_the_middle_of_a_write_holds_up_nobody() {
+    let Some(server) = server().await else { return };
+    let fixture = Place::on(&server.backend()).await.fixture().await;
+    let tenant = hub(&fixture.account().await);
+    let (key, _) = fixture.key(tenant).await;
+    let wire = Wire::to(server.port()).await;
+    let place = fixture.place.as_ref().unwrap();
+    let direct = place.query("SELECT current_database()::TEXT").await;
+    let url = server
+        .url(&direct[0])
+        .replace(&format!(":{}/", server.port()), &format!(":{}/", wire.address.port()));
+    let far = auth_store::open(&with_url(place, &url), &SeededEntropy::new(1)).await.unwrap();
+    let at = fixture.at();
+    let cut_off = tokio::spawn({
+        let grant = granted::<RevokeKey>(&key);
+        async move { far.keys.revoke(&grant, at).await }
+    });
+    wire.cut_behind("FOR UPDATE").await;
+    let begun = Instant::now();
+    fixture.key(tenant).await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let answer = cut_off.await.unwrap();
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    let here = fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
+    assert!(here.unwrap().is_some(), "what was refused was not done");
+}
+
+/// What a key is answered at a route that only reads: good, refused, or not to be told now.
+async fn ask(world: &World, key: &str) -> u16 {
+    world.hub(Request::get("/calls").bearer(key)).await.status
+}
+
+/// Waits until a key is accepted again.
+async fn heals(world: &World, key: &str, within: Duration) {
+    let begun = Instant::now();
+    while ask(world, key).await != 200 {
+        assert!(begun.elapsed() < within, "it is not healthy again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_hangs_nothing_wrong_is_answered_and_then_all_is_well() {
+    let Some(server) = server().await else { return };
+    let world = World::start_on(&server.backend()).await;
+    let tenant = world.tenant_of(&world.a, auth_core::service::Service::Hub).await;
+    let all = auth_core::policy::Permissions::all_of(auth_core::service::Service::Hub);
+    let (revoked, id) = world.key(auth_core::service::Service::Hub, tenant, all, None).await;
+    world.revoke(auth_core::service::Service::Hub, &id).await;
+    server.pause().await;
+    let begun = Instant::now();
+    let mut refused = 0;
+    while begun.elapsed() < Duration::from_secs(8) {
+        let (good, bad) = tokio::join!(ask(&world, &world.a.hub_key), ask(&world, &revoked));
+        assert!(matches!(good, 200 | 503), "{good}");
+        assert!(matches!(bad, 401 | 503), "{bad}");
+        refused += usize::from(good == 503);
+    }
+    assert!(refused > 0, "it was asked for what it cannot answer");
+    server.unpause().await;
+    heals(&world, &world.a.hub_key, Duration::from_secs(5)).await;
+    assert_eq!(ask(&world, &revoked).await, 401);
+    world.current().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_and_started_again_has_lost_nothing_that_was_answered() {
+    let Some(mut server) = server().await else { return };
+    let world = World::start_on(&server.backend()).await;
+    let service = auth_core::service::Service::Hub;
+    let tenant = world.tenant_of(&world.a, service).await;
+    let all = auth_core::policy::Permissions::all_of(service);
+    for round in 0..3 {
+        let (kept, _) = world.key(service, tenant, all, None).await;
+        let (revoked, id) = world.key(service, tenant, all, None).await;
+        world.revoke(service, &id).await;
+        server.kill().await;
+        for _ in 0..20 {
+            let (good, bad) = tokio::join!(ask(&world, &kept), ask(&world, &revoked));
+            assert!(matches!(good, 200 | 503), "{round}: {good}");
+            assert!(matches!(bad, 401 | 503), "{round}: {bad}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        server.restart().await;
+        heals(&world, &kept, Duration::from_secs(5)).await;
+        assert_eq!(ask(&world, &revoked).await, 401, "{round}");
+    }
+    world.end().await;
+}
