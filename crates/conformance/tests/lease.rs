@@ -36,7 +36,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 /// Two openings of one store.
 async fn fixture() -> Fixture {
@@ -246,4 +246,70 @@ async fn a_key_that_is_made_while_a_process_begins_is_known_to_it() {
     starting.validator.renew().await.unwrap();
     assert!(starting.validator.is_current());
     assert!(accepts(&starting, &secret).await);
+}
+
+/// A process that serves from memory, and a key that it knows.
+async fn serving(fixture: &Fixture) -> (Platform, Key, PlainToken) {
+    let tenant = hub(&fixture.account().await);
+    let (key, secret) = key(fixture, tenant).await;
+    let here = process(fixture.peer.clone(), 1);
+    here.validator.renew().await.unwrap();
+    assert!(accepts(&here, &secret).await);
+    (here, key, secret)
+}
+
+async fn revoke(fixture: &Fixture, key: &Key) -> Seq {
+    fixture.stores.keys.revoke(&granted::<RevokeKey>(key), fixture.at()).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_list_of_processes_was_lost_every_lease_is_waited_for() {
+    for loss in ["DELETE FROM replicas", "UPDATE notice_head SET list = list + 7"] {
+        let fixture = fixture().await;
+        let (here, key, secret) = serving(&fixture).await;
+        fixture.place.as_ref().unwrap().execute(loss).await;
+        // It does not hear of anything: it hangs, with a lease.
+        let begun = Instant::now();
+        let seq = revoke(&fixture, &key).await;
+        let accepted = accepts(&here, &secret).await || begun.elapsed() > LEASE;
+        assert!(accepted, "{loss}: it serves from memory still");
+        fixture.stores.revocations.settled(seq, LEASE).await.unwrap();
+        assert!(begun.elapsed() >= LEASE, "{loss}");
+        assert!(!here.validator.is_current(), "{loss}");
+        assert!(!accepts(&here, &secret).await, "{loss}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_was_lost_gives_no_lease_until_every_other_has_run_out() {
+    let fixture = fixture().await;
+    let (here, first, secret) = serving(&fixture).await;
+    let second = key(&fixture, hub(&fixture.account().await)).await.0;
+    let place = fixture.place.as_ref().unwrap();
+    let mut begun = Instant::now();
+    place.execute("DELETE FROM replicas").await;
+    here.validator.renew().await.unwrap_err();
+    assert!(!here.validator.is_current(), "its lease ends with the list");
+    assert!(accepts(&here, &secret).await, "the store is asked");
+    let mut lost_again = false;
+    while here.validator.renew().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if !lost_again && begun.elapsed() > LEASE / 2 {
+            // Whoever joined meanwhile would be lost with it: the time begins anew where the list is another one.
+            place.execute("DELETE FROM replicas; UPDATE notice_head SET list = list + 1").await;
+            (lost_again, begun) = (true, Instant::now());
+        }
+        assert!(begun.elapsed() < 4 * LEASE, "it is mended");
+    }
+    assert!(begun.elapsed() >= LEASE, "{:?}", begun.elapsed());
+    assert!(here.validator.is_current());
+    let seq = revoke(&fixture, &first).await;
+    let both = async { tokio::join!(here.validator.renew(), fixture.stores.revocations.settled(seq, LEASE)) };
+    let (renewed, settled) = tokio::time::timeout(LEASE / 2, both).await.expect("it has acknowledged");
+    (renewed.unwrap(), settled.unwrap());
+    assert!(!accepts(&here, &secret).await);
+    // It is a member of the new list: whoever does not hear of it waits for it.
+    let seq = revoke(&fixture, &second).await;
+    let waiting = tokio::time::timeout(LEASE / 2, fixture.stores.revocations.settled(seq, LEASE)).await;
+    assert!(waiting.is_err(), "the new list has it");
 }
