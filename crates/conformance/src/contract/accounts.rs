@@ -2,7 +2,7 @@
 
 use super::{
     cases,
-    fixture::{ALL, Fixture, chatbot, count, email, everything, granted, hub, name, page, scope_of},
+    fixture::{ALL, Fixture, RACE, chatbot, count, email, everything, granted, hub, name, page, scope_of},
 };
 use auth_core::{
     model::{AccountPatch, Set, Status, Version},
@@ -107,14 +107,14 @@ async fn of_many_changes_of_one_version_one_is_made(fixture: &Fixture) {
     fixture.look_away().await;
     let (grant, at) = (granted::<ChangeAccount>(&account), fixture.at());
     let answers = fixture
-        .race(300, |number, stores| {
+        .race(RACE, |number, stores| {
             let (grant, version) = (grant.clone(), account.version);
             let patch =
                 AccountPatch { name: Set::To(name(&format!("n{number}"))), ..AccountPatch::default() };
             async move { stores.accounts.change(&grant, version, patch, at).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &Change::Stale), 299);
+    assert_eq!(count(&answers, &Change::Stale), RACE - 1);
     assert_eq!(fixture.told().await, ["account.changed"]);
     let now = fixture.peer.accounts.read(everything(), account.id).await.unwrap().unwrap();
     assert_eq!(count(&answers, &Change::Done(now)), 1);

@@ -2,7 +2,7 @@
 
 use super::{
     cases,
-    fixture::{ALL, Fixture, chatbot, count, everything, granted, hub, once, page, scope_of},
+    fixture::{ALL, Fixture, RACE, chatbot, count, everything, granted, hub, once, page, scope_of},
 };
 use auth_core::{
     model::{Call, CallStatus, Channel, NewCall, Usage},
@@ -183,7 +183,7 @@ async fn one_request_sent_many_times_makes_one_call(fixture: &Fixture) {
     let tenant = hub(&fixture.account().await);
     fixture.look_away().await;
     let answers = fixture
-        .race(500, |_, stores| {
+        .race(RACE, |_, stores| {
             let (grant, new) = (granted::<StartCall>(&tenant), fixture.new_call(Channel::Phone));
             let once = once("request", "body", &new.id.to_string());
             async move { stores.calls.start(&grant, new, Some(once)).await.unwrap() }
@@ -192,7 +192,7 @@ async fn one_request_sent_many_times_makes_one_call(fixture: &Fixture) {
     let made = fixture.peer.calls.list(scope_of(tenant), ALL).await.unwrap();
     assert_eq!(made.len(), 1);
     assert_eq!(count(&answers, &Creation::Done(())), 1);
-    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), 499);
+    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), RACE - 1);
     assert_eq!(fixture.told().await, ["call.started"]);
 }
 
@@ -201,11 +201,11 @@ async fn of_many_cancellations_one_cancels(fixture: &Fixture) {
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race(300, |_, stores| {
+        .race(RACE, |_, stores| {
             let grant = granted::<CancelCall>(&call);
             async move { stores.calls.cancel(&grant, at).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &Change::Stale), 299);
+    assert_eq!(count(&answers, &Change::Stale), RACE - 1);
     assert_eq!(fixture.told().await, ["call.cancelled"]);
 }

@@ -2,7 +2,7 @@
 
 use super::{
     cases,
-    fixture::{ALL, Fixture, chatbot, count, everything, granted, hub, page, scope_of},
+    fixture::{ALL, Fixture, RACE, chatbot, count, everything, granted, hub, page, scope_of},
 };
 use auth_core::{
     model::{Domain, DomainPatch, Set, Status, Version, WebOrigin},
@@ -112,13 +112,13 @@ async fn of_many_makers_of_one_name_one_makes_it(fixture: &Fixture) {
     let owners = [fixture.account().await, fixture.account().await];
     fixture.look_away().await;
     let answers = fixture
-        .race(300, |number, stores| {
+        .race(RACE, |number, stores| {
             let grant = granted::<CreateDomain>(&owners[number / 2 % 2]);
             let new = fixture.new_domain(Some("one.example"));
             async move { stores.domains.create(&grant, new).await.unwrap() }
         })
         .await;
-    assert_eq!((count(&answers, &Creation::Done(())), count(&answers, &Creation::Taken)), (1, 299));
+    assert_eq!((count(&answers, &Creation::Done(())), count(&answers, &Creation::Taken)), (1, RACE - 1));
     assert_eq!(fixture.told().await, ["domain.created"]);
     assert_eq!(fixture.peer.domains.list(everything(), ALL).await.unwrap().len(), 1);
 }

@@ -114,6 +114,9 @@ pub fn chatbot(domain: &Domain) -> Tenant {
     Tenant { account: domain.account, domain: Some(domain.id) }
 }
 
+/// So many tasks try what is done once.
+pub const RACE: usize = 1000;
+
 /// The longest page.
 pub const ALL: Page = Page { limit: Page::MOST, before: None };
 

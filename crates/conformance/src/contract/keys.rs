@@ -3,7 +3,7 @@
 use super::{
     cases,
     fixture::{
-        ALL, Fixture, all_rights, chatbot, count, everything, granted, hub, name, once, page, scope_of,
+        ALL, Fixture, RACE, all_rights, chatbot, count, everything, granted, hub, name, once, page, scope_of,
         unbounded,
     },
 };
@@ -435,7 +435,7 @@ async fn one_request_sent_many_times_makes_one_key(fixture: &Fixture) {
     let tenant = hub(&fixture.account().await);
     fixture.look_away().await;
     let answers = fixture
-        .race(500, |_, stores| {
+        .race(RACE, |_, stores| {
             let (grant, new) = (granted::<CreateKey>(&tenant), fixture.new_key(Service::Hub));
             let once = once("request", "body", &new.id.to_string());
             async move { stores.keys.create(&grant, new, Some(once)).await.unwrap() }
@@ -443,7 +443,7 @@ async fn one_request_sent_many_times_makes_one_key(fixture: &Fixture) {
         .await;
     let made = fixture.peer.keys.list(Service::Hub, scope_of(tenant), ALL).await.unwrap();
     assert_eq!(made.len(), 1);
-    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), 499);
+    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), RACE - 1);
     let (told, notices) = (fixture.told().await, fixture.announced().await);
     assert_eq!((told, notices.len()), (vec!["key.created".to_owned()], 1));
     assert_eq!(count(&answers, &Creation::Done(notices[0].seq)), 1);
@@ -454,13 +454,13 @@ async fn of_many_keys_with_one_secret_one_is_made(fixture: &Fixture) {
     let secret = fixture.secret(Service::Hub);
     fixture.look_away().await;
     let answers = fixture
-        .race(300, |number, stores| {
+        .race(RACE, |number, stores| {
             let grant = granted::<CreateKey>(&tenants[number / 2 % 2]);
             let new = NewKey { secret: secret.clone(), ..fixture.new_key(Service::Hub) };
             async move { stores.keys.create(&grant, new, None).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &Creation::Taken), 299);
+    assert_eq!(count(&answers, &Creation::Taken), RACE - 1);
     assert_eq!((fixture.told().await.len(), fixture.announced().await.len()), (1, 1));
     assert_eq!(fixture.peer.keys.list(Service::Hub, everything(), ALL).await.unwrap().len(), 1);
 }
@@ -470,27 +470,27 @@ async fn of_many_revocations_one_revokes(fixture: &Fixture) {
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race(500, |_, stores| {
+        .race(RACE, |_, stores| {
             let grant = granted::<RevokeKey>(&key);
             async move { stores.keys.revoke(&grant, at).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &None), 499);
+    assert_eq!(count(&answers, &None), RACE - 1);
     assert_eq!((fixture.told().await.len(), fixture.announced().await.len()), (1, 1));
 }
 
 async fn of_many_rotations_of_one_version_one_is_made(fixture: &Fixture) {
     let key = fixture.key(hub(&fixture.account().await)).await.0;
     fixture.look_away().await;
-    let (at, secrets) = (fixture.at(), (0..300).map(|_| fixture.secret(Service::Hub)).collect::<Vec<_>>());
+    let (at, secrets) = (fixture.at(), (0..RACE).map(|_| fixture.secret(Service::Hub)).collect::<Vec<_>>());
     let answers = fixture
-        .race(300, |number, stores| {
+        .race(RACE, |number, stores| {
             let (grant, version) = (granted::<RotateKey>(&key), key.version);
             let (rights, secret) = (unbounded(key.rights.clone()), secrets[number].clone());
             async move { stores.keys.rotate(&grant, version, rights, secret, at, at).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &Change::Stale), 299);
+    assert_eq!(count(&answers, &Change::Stale), RACE - 1);
     assert_eq!(fixture.told().await, ["key.rotated"]);
     let winner = answers.iter().position(|answer| *answer != Change::Stale).unwrap();
     let live: Vec<TokenDigest> = fixture.peer.key_index.digests_since(Service::Hub, Seq(1)).await.unwrap();
@@ -503,7 +503,7 @@ async fn of_many_changes_of_one_version_one_is_made(fixture: &Fixture) {
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race(300, |number, stores| {
+        .race(RACE, |number, stores| {
             let (grant, version) = (granted::<ChangeKey>(&key), key.version);
             let (patch, rights) = (
                 KeyPatch { name: Set::To(name(&format!("n{number}"))), ..KeyPatch::default() },
@@ -512,7 +512,7 @@ async fn of_many_changes_of_one_version_one_is_made(fixture: &Fixture) {
             async move { stores.keys.change(&grant, version, patch, rights, at).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &Change::Stale), 299);
+    assert_eq!(count(&answers, &Change::Stale), RACE - 1);
     let notices = fixture.announced().await;
     assert_eq!((fixture.told().await.len(), notices.len()), (1, 1));
     assert_eq!(count(&answers, &Change::Done((read(fixture, &key).await, notices[0].seq))), 1);

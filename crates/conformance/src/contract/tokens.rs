@@ -3,7 +3,7 @@
 use super::{
     cases,
     fixture::{
-        ALL, Fixture, chatbot, count, everything, granted, hub, name, once, page, scope_of, unbounded,
+        ALL, Fixture, RACE, chatbot, count, everything, granted, hub, name, once, page, scope_of, unbounded,
     },
 };
 use auth_core::{
@@ -425,7 +425,7 @@ async fn one_request_sent_many_times_mints_one_token(fixture: &Fixture) {
     let domain = fixture.domain(&fixture.account().await).await;
     fixture.look_away().await;
     let answers = fixture
-        .race(500, |_, stores| {
+        .race(RACE, |_, stores| {
             let grant = granted::<MintToken>(&chatbot(&domain));
             let new = fixture.new_token(TokenKind::Temp, None);
             let once = once("request", "body", &new.id.to_string());
@@ -435,7 +435,7 @@ async fn one_request_sent_many_times_mints_one_token(fixture: &Fixture) {
     let made = fixture.peer.tokens.list(TokenKind::Temp, everything(), ALL).await.unwrap();
     assert_eq!(made.len(), 1);
     assert_eq!(count(&answers, &Creation::Done(())), 1);
-    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), 499);
+    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), RACE - 1);
     assert_eq!(fixture.told().await, ["token.minted"]);
 }
 
@@ -446,23 +446,23 @@ async fn of_many_revocations_one_revokes(fixture: &Fixture) {
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race(500, |_, stores| {
+        .race(RACE, |_, stores| {
             let grant = granted::<RevokeToken>(&token);
             async move { stores.tokens.revoke(&grant, at).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &None), 499);
+    assert_eq!(count(&answers, &None), RACE - 1);
     assert_eq!((fixture.told().await.len(), fixture.announced().await.len()), (1, 1));
 }
 
 async fn what_is_minted_while_its_parent_ends_has_ended(fixture: &Fixture) {
     let domain = fixture.domain(&fixture.account().await).await;
     let parent = fixture.key(chatbot(&domain)).await.0;
-    let tokens: Vec<_> = (0..300).map(|_| fixture.new_token(TokenKind::Temp, Some(parent.id))).collect();
+    let tokens: Vec<_> = (0..RACE).map(|_| fixture.new_token(TokenKind::Temp, Some(parent.id))).collect();
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race_to_the_end(300, |number, stores| {
+        .race_to_the_end(RACE, |number, stores| {
             let (mint, end) = (granted::<MintToken>(&chatbot(&domain)), granted::<RevokeKey>(&parent));
             let new = tokens[number].clone();
             async move {

@@ -3,7 +3,7 @@
 use super::{
     cases,
     fixture::{
-        ALL, Fixture, bearer, chatbot, count, email, everything, granted, hub, name, once, page, proof,
+        ALL, Fixture, RACE, bearer, chatbot, count, email, everything, granted, hub, name, once, page, proof,
         scope_of,
     },
 };
@@ -181,7 +181,7 @@ async fn one_request_sent_many_times_makes_one_user(fixture: &Fixture) {
     let tenant = hub(&fixture.account().await);
     fixture.look_away().await;
     let answers = fixture
-        .race(500, |number, stores| {
+        .race(RACE, |number, stores| {
             let (grant, new) =
                 (granted::<CreateUser>(&tenant), fixture.new_user(&format!("a{number}@example.com")));
             let once = once("request", "body", &new.id.to_string());
@@ -191,7 +191,7 @@ async fn one_request_sent_many_times_makes_one_user(fixture: &Fixture) {
     let made = fixture.peer.users.list(scope_of(tenant), ALL).await.unwrap();
     assert_eq!(made.len(), 1);
     assert_eq!(count(&answers, &Creation::Done(())), 1);
-    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), 499);
+    assert_eq!(count(&answers, &Creation::Repeated(made[0].id.to_string())), RACE - 1);
     assert_eq!(fixture.told().await, ["user.created"]);
 }
 
@@ -199,12 +199,12 @@ async fn of_many_makers_of_one_address_one_makes_it(fixture: &Fixture) {
     let tenant = hub(&fixture.account().await);
     fixture.look_away().await;
     let answers = fixture
-        .race(300, |_, stores| {
+        .race(RACE, |_, stores| {
             let (grant, new) = (granted::<CreateUser>(&tenant), fixture.new_user("alice@example.com"));
             async move { stores.users.create(&grant, new, None).await.unwrap() }
         })
         .await;
-    assert_eq!((count(&answers, &Creation::Done(())), count(&answers, &Creation::Taken)), (1, 299));
+    assert_eq!((count(&answers, &Creation::Done(())), count(&answers, &Creation::Taken)), (1, RACE - 1));
     assert_eq!(fixture.peer.users.list(scope_of(tenant), ALL).await.unwrap().len(), 1);
     assert_eq!(fixture.told().await, ["user.created"]);
 }
@@ -214,13 +214,13 @@ async fn of_many_changes_of_one_version_one_is_made(fixture: &Fixture) {
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race(300, |number, stores| {
+        .race(RACE, |number, stores| {
             let (grant, version) = (granted::<ChangeUser>(&alice), alice.version);
             let patch = UserPatch { name: Set::To(name(&format!("n{number}"))), ..UserPatch::default() };
             async move { stores.users.change(&grant, version, patch, at).await.unwrap() }
         })
         .await;
-    assert_eq!(count(&answers, &Change::Stale), 299);
+    assert_eq!(count(&answers, &Change::Stale), RACE - 1);
     let now = fixture.peer.users.read(everything(), alice.id).await.unwrap().unwrap();
     assert_eq!(count(&answers, &Change::Done(now)), 1);
     assert_eq!(fixture.told().await, ["user.changed"]);
@@ -231,7 +231,7 @@ async fn of_many_removals_one_removes(fixture: &Fixture) {
     fixture.look_away().await;
     let at = fixture.at();
     let answers = fixture
-        .race(300, |_, stores| {
+        .race(RACE, |_, stores| {
             let grant = granted::<RemoveUser>(&alice);
             async move { stores.users.remove(&grant, at).await.unwrap() }
         })
