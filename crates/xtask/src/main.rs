@@ -8,12 +8,13 @@ mod docs;
 mod graph;
 mod licences;
 mod repository;
+mod schema;
 mod sizes;
 
 use repository::{Failure, Repository};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask graph|sizes|docs|licences|bans";
+const USAGE: &str = "usage: cargo xtask graph|schema|sizes|docs|licences|bans";
 
 /// What a check found.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let [name] = arguments.as_slice() else { return usage() };
     let check: fn(&Repository) -> Result<Report, Failure> = match name.as_str() {
         "graph" => graph::check,
+        "schema" => schema::check,
         "sizes" => sizes::check,
         "docs" => docs::check,
         "licences" => licences::check,

@@ -38,7 +38,7 @@ pub struct Postgres {
 
 enum Server {
     Container(Box<ContainerAsync<GenericImage>>),
-    Process(Process),
+    Process(Box<Process>),
 }
 
 /// A server that is a child of this process.
@@ -189,7 +189,7 @@ fn own() -> Result<(u16, Server), NotRun> {
     ]);
     server.args(["-p", &port.to_string()]).stderr(Stdio::null()).process_group(0);
     let child = server.spawn().unwrap();
-    Ok((port, Server::Process(Process { child, start: server, _dir: dir })))
+    Ok((port, Server::Process(Box::new(Process { child, start: server, _dir: dir }))))
 }
 
 /// The folder of the newest server on this machine.
