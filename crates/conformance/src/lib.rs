@@ -6,6 +6,7 @@ pub mod caller;
 pub mod client;
 pub mod contract;
 pub mod faults;
+pub mod history;
 pub mod operator;
 pub mod oracle;
 pub mod place;

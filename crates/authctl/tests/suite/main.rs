@@ -10,4 +10,5 @@ mod beside;
 mod commands;
 mod full;
 mod program;
+mod replicas;
 mod up;

@@ -4,6 +4,7 @@ use conformance::{
     client::{Request, Response},
     process,
 };
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader},
@@ -37,7 +38,9 @@ impl Folder {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authctl"));
         command.args(arguments).arg("--data-dir").arg(self.data());
-        for setting in ["AUTHCTL_STORE", "AUTHCTL_AUDIT_KEY", "AUTHCTL_AUDIT_ANCHOR"] {
+        for setting in
+            ["AUTHCTL_STORE", "AUTHCTL_STORE_PASSWORD_FILE", "AUTHCTL_AUDIT_KEY", "AUTHCTL_AUDIT_ANCHOR"]
+        {
             command.env_remove(setting);
         }
         command
@@ -108,10 +111,14 @@ impl Up {
         request.send(self.chatbot).await.unwrap()
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Asks it to stop, and waits for its end; the exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.child.wait().unwrap().code()
     }
 
