@@ -68,7 +68,7 @@ impl History {
     pub async fn make(&self, at: usize, accept: &[usize]) -> Arc<Life> {
         let order = r#"{"name":"short","permissions":["call_management"]}"#;
         let order = Request::post("/api-keys", order).bearer(&self.master);
-        let made = send(order, self.replicas[at], PATIENCE).await.expect("a key is made");
+        let made = send(order, self.replicas[at], PATIENCE).await.unwrap();
         assert_eq!(made.status, 201, "{}", made.body);
         let life =
             Arc::new(Life { secret: made.field("key"), id: made.field("id"), ended: AtomicBool::new(false) });
@@ -84,7 +84,7 @@ impl History {
     pub async fn revoke(&self, life: &Life, at: usize, refuse: &[usize]) -> Duration {
         let begun = Instant::now();
         let request = Request::new("DELETE", &format!("/api-keys/{}", life.id)).bearer(&self.master);
-        let answer = send(request, self.replicas[at], PATIENCE).await.expect("a revocation answers");
+        let answer = send(request, self.replicas[at], PATIENCE).await.unwrap();
         assert_eq!(answer.status, 204, "{}", answer.body);
         let took = begun.elapsed();
         life.ended.store(true, Ordering::SeqCst);
