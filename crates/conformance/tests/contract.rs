@@ -1,5 +1,4 @@
 //! Every case of the contract, on every backend.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use conformance::{
     contract,

@@ -306,7 +306,8 @@ async fn a_list_that_was_lost_gives_no_lease_until_every_other_has_run_out() {
     let seq = revoke(&fixture, &first).await;
     let both = async { tokio::join!(here.validator.renew(), fixture.stores.revocations.settled(seq, LEASE)) };
     let (renewed, settled) = tokio::time::timeout(LEASE / 2, both).await.expect("it has acknowledged");
-    (renewed.unwrap(), settled.unwrap());
+    renewed.unwrap();
+    settled.unwrap();
     assert!(!accepts(&here, &secret).await);
     // It is a member of the new list: whoever does not hear of it waits for it.
     let seq = revoke(&fixture, &second).await;

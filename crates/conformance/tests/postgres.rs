@@ -1,6 +1,10 @@
 //! A Postgres server that is not there, holds something else, is older than it was, hangs or dies: and what stores on it
 //! then answer.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and makes its files"
+)]
 
 use auth_core::{
     error::StoreError,
