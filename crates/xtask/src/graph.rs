@@ -63,8 +63,8 @@ const FENCES: &[Fence] = &[
     Fence { package: "actix-web", inside: &["auth-web"], in_tests: &["benches", "conformance"] },
     Fence {
         package: "diesel",
-        inside: &["auth-store-sql", "auth-store-sqlite", "auth-store-pg"],
-        in_tests: &["authctl", "conformance"],
+        inside: &["auth-store-sql", "auth-store-sqlite", "auth-store-pg", "conformance"],
+        in_tests: &["authctl"],
     },
     Fence {
         package: "diesel-async",
