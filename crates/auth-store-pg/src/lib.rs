@@ -29,9 +29,10 @@ use std::{
 const READERS: usize = 6;
 /// Connections for what may go through much of a tenant's: its calls, its audit trail.
 const REPORT_READERS: usize = 2;
-/// Connections for the stream of revocations and for lookups of credentials: tenants that read slowly do not hold them
-/// up.
-const STREAM_READERS: usize = 4;
+/// Connections for lookups of keys that are presented.
+const LOOKUP_READERS: usize = 4;
+/// Connections for the stream of revocations: neither tenants that read slowly nor strangers who guess hold it up.
+const STREAM_READERS: usize = 2;
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -108,13 +109,14 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
         chain: Arc::new(options.chain.clone()),
     });
     let with = |readers| Arc::new(Store { readers, ..Store::clone(&store) });
-    let (stream, reports) = (with(readers(STREAM_READERS)?), with(readers(REPORT_READERS)?));
+    let (lookups, stream) = (with(readers(LOOKUP_READERS)?), with(readers(STREAM_READERS)?));
+    let reports = with(readers(REPORT_READERS)?);
     Ok(Stores {
         accounts: Arc::clone(&store) as _,
         users: Arc::clone(&store) as _,
         domains: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,
-        key_index: Arc::clone(&stream) as _,
+        key_index: lookups,
         tokens: store,
         calls: Arc::clone(&reports) as _,
         audit: reports,

@@ -336,6 +336,40 @@ impl Keys for Store {
     }
 }
 
+/// Secrets that are read at once where all of them are: no statement takes long.
+const AT_ONCE: usize = 100_000;
+
+/// The secrets of a service that were announced after a number.
+async fn digests_since(conn: &mut Conn, service: Service, after: Seq) -> Done<Vec<TokenDigest>> {
+    let query = key_secrets::table
+        .inner_join(keys::table)
+        .filter(key_secrets::announced.gt(after.0))
+        .filter(keys::service.eq(service.name()))
+        .select(key_secrets::digest);
+    digests(query.load(conn).await?)
+}
+
+/// The next part of all secrets of a service, in the order of their digests.
+async fn digests_behind(
+    conn: &mut Conn,
+    service: Service,
+    last: Option<TokenDigest>,
+) -> Done<Vec<TokenDigest>> {
+    let last = last.map_or_else(Vec::new, |last| last.as_bytes().to_vec());
+    let query = key_secrets::table
+        .inner_join(keys::table)
+        .filter(key_secrets::digest.gt(last))
+        .filter(keys::service.eq(service.name()))
+        .order(key_secrets::digest.asc())
+        .limit(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
+        .select(key_secrets::digest);
+    digests(query.load(conn).await?)
+}
+
+fn digests(rows: Vec<Vec<u8>>) -> Done<Vec<TokenDigest>> {
+    rows.iter().map(|digest| row::bytes(digest).map(TokenDigest::from_bytes)).collect()
+}
+
 #[async_trait::async_trait]
 impl KeyIndex for Store {
     async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>> {
@@ -363,16 +397,19 @@ impl KeyIndex for Store {
     }
 
     async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>> {
-        self.read(async move |conn| {
-            let query = key_secrets::table
-                .inner_join(keys::table)
-                .filter(key_secrets::announced.gt(after.0))
-                .filter(keys::service.eq(service.name()))
-                .select(key_secrets::digest);
-            let rows: Vec<Vec<u8>> = query.load(conn).await?;
-            rows.iter().map(|digest| row::bytes(digest).map(TokenDigest::from_bytes)).collect()
-        })
-        .await
+        if after > Seq(0) {
+            return self.read(async move |conn| digests_since(conn, service, after).await).await;
+        }
+        let mut all: Vec<TokenDigest> = Vec::new();
+        loop {
+            let last = all.last().copied();
+            let part = self.read(async move |conn| digests_behind(conn, service, last).await).await?;
+            let is_over = part.len() < AT_ONCE;
+            all.extend(part);
+            if is_over {
+                return Ok(all);
+            }
+        }
     }
 
     async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()> {

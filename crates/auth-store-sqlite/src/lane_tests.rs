@@ -55,7 +55,7 @@ async fn a_panic_is_the_failure_of_its_own_command() {
         .run(async |conn| {
             use diesel::QueryDsl as _;
             use diesel_async::RunQueryDsl as _;
-            Ok(auth_store_sql::schema::replicas::table.count().get_result(conn).await?)
+            Ok(auth_store_sql::schema::replicas::table.find(vec![0]).count().get_result(conn).await?)
         })
         .await
         .unwrap();

@@ -54,11 +54,12 @@ fn calls(key: &str) -> Request {
 }
 
 impl History {
-    /// Begins to ask these replicas; `master` is a key that may make and end others.
-    pub fn begin(replicas: Vec<SocketAddr>, master: String) -> Self {
+    /// Begins to ask these replicas, resting for `pace` between two requests to one; `master` is a key that may make and
+    /// end others.
+    pub fn begin(replicas: Vec<SocketAddr>, master: String, pace: Duration) -> Self {
         let (lives, counts) = (Arc::<RwLock<Vec<Arc<Life>>>>::default(), Arc::<Counts>::default());
         let reader = |(number, replica): (usize, &SocketAddr)| {
-            tokio::spawn(read(*replica, number, Arc::clone(&lives), Arc::clone(&counts)))
+            tokio::spawn(read(*replica, number, pace, Arc::clone(&lives), Arc::clone(&counts)))
         };
         let readers = replicas.iter().enumerate().map(reader).collect();
         Self { replicas, master, lives, counts, readers }
@@ -119,7 +120,13 @@ impl History {
 }
 
 /// Asks a replica for the newest keys, one after the other.
-async fn read(replica: SocketAddr, number: usize, lives: Arc<RwLock<Vec<Arc<Life>>>>, counts: Arc<Counts>) {
+async fn read(
+    replica: SocketAddr,
+    number: usize,
+    pace: Duration,
+    lives: Arc<RwLock<Vec<Arc<Life>>>>,
+    counts: Arc<Counts>,
+) {
     let mut turn = number;
     while !counts.stop.load(Ordering::SeqCst) {
         turn += 1;
@@ -144,6 +151,6 @@ async fn read(replica: SocketAddr, number: usize, lives: Arc<RwLock<Vec<Arc<Life
             (Some(other), _) => panic!("replica {number}: {other}"),
         };
         count.fetch_add(1, Ordering::SeqCst);
-        tokio::task::yield_now().await;
+        tokio::time::sleep(pace).await;
     }
 }

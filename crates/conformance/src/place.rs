@@ -110,6 +110,14 @@ impl Place {
         Fixture::new(self.open().await, self.open().await, Self::chain(), Some(self))
     }
 
+    /// The URL of the store.
+    pub fn url(&self) -> String {
+        match &self.database {
+            Database::File(path) => format!("sqlite://{}", path.display()),
+            Database::Server(url) => url.clone(),
+        }
+    }
+
     /// Runs statements past the store.
     pub async fn execute(&self, sql: &str) {
         match &self.database {

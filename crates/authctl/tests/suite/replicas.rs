@@ -53,7 +53,7 @@ impl Cluster {
 
     fn history(&self) -> History {
         let addresses = self.replicas.iter().map(|replica| replica.hub).collect();
-        History::begin(addresses, self.folder.first("hub_api_key"))
+        History::begin(addresses, self.folder.first("hub_api_key"), Duration::from_millis(1))
     }
 }
 

@@ -1,0 +1,179 @@
+//! How long a revocation takes that three replicas on one Postgres server must hear of: while all is well, and while one of
+//! them hangs; asked all the time whether any accepts what was revoked. Ends with 1 where a figure is missed.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
+
+use auth_core::{
+    credential::draw_key,
+    flow::{Platform, Tariff},
+    model::NewKey,
+    port::{CreateKey, Creation},
+    service::Service,
+    validate::LEASE,
+};
+use auth_store::Location;
+use auth_web::{
+    App, serve,
+    system::{OsEntropy, SystemClock},
+};
+use clap::Parser;
+use conformance::{
+    contract::fixture::{granted, hub},
+    history::History,
+    place::{Backend, Place},
+    servers::Postgres,
+};
+use hub_service::Hub;
+use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::{Child, Command, ExitCode, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+const ALL: [usize; 3] = [0, 1, 2];
+/// What the median of a healthy revocation is to stay within.
+const HEALTHY: Duration = Duration::from_millis(25);
+/// What a revocation may take beyond a lease while a replica hangs.
+const BEYOND: Duration = Duration::from_millis(500);
+/// How long each of those that ask all the time rests between two requests.
+const PACE: Duration = Duration::from_millis(5);
+
+/// Revokes keys of three replicas.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How often while all is well.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rounds: u32,
+    /// How often while a replica hangs.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    paused: u32,
+    /// A Postgres server that is there already, by the URL of one of its databases; else one is started.
+    #[arg(long)]
+    server: Option<String>,
+    /// Be a replica on this database, with the audit key in this folder.
+    #[arg(long, hide = true, num_args = 2)]
+    serve: Option<Vec<String>>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some(place) = &arguments.serve {
+        be_a_replica(&place[0], &place[1]).await;
+        return ExitCode::SUCCESS;
+    }
+    let started = match &arguments.server {
+        Some(_) => None,
+        None => match Postgres::start().await {
+            Ok(server) => Some(server),
+            Err(why) => {
+                eprintln!("replicas: there is no Postgres server: {}", why.0);
+                return ExitCode::FAILURE;
+            }
+        },
+    };
+    let backend = match (&started, arguments.server.clone()) {
+        (Some(server), _) => server.backend(),
+        (None, url) => Backend::Postgres(url.unwrap_or_default()),
+    };
+    let reached = measure(&arguments, Place::on(&backend).await).await;
+    if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn be_a_replica(url: &str, folder: &str) {
+    let folder = PathBuf::from(folder);
+    let anchor = format!("audit.anchor.{}", std::process::id());
+    let (audit_key, audit_anchor) = (Some(folder.join("audit.key")), Some(folder.join(anchor)));
+    let location = Location { audit_key, audit_anchor, ..Location::at(url) };
+    let stores = auth_store::open(&location, &OsEntropy).await.unwrap();
+    let platform = Platform::new(Service::Hub, stores, Arc::new(SystemClock::start()), Arc::new(OsEntropy));
+    let tariff = Tariff { currency: "EUR".to_owned(), sms_cents: 0, phone_cents: 0 };
+    let app = Arc::new(App::new(Hub::new(platform, tariff), Vec::new()));
+    let listener = serve::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    serve::serve(app, listener, 1, serve::stop_signal().unwrap()).await.unwrap();
+}
+
+/// A replica in its process.
+struct Replica {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Replica {
+    fn start(place: &Place) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .arg("--serve")
+            .arg(place.url())
+            .arg(place.dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Self { address: address.trim().parse().unwrap(), process }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn measure(arguments: &Arguments, place: Place) -> bool {
+    let replicas = ALL.map(|_| Replica::start(&place));
+    let (text, secret) = draw_key(Service::Hub, &OsEntropy);
+    let fixture = place.fixture().await;
+    let tenant = hub(&fixture.account().await);
+    let new = NewKey { secret, ..fixture.new_key(Service::Hub) };
+    let made = fixture.stores.keys.create(&granted::<CreateKey>(&tenant), new, None).await.unwrap();
+    assert!(matches!(made, Creation::Done(_)));
+    let addresses = replicas.iter().map(|replica| replica.address).collect();
+    let history = History::begin(addresses, text.reveal().expose().to_owned(), PACE);
+
+    let bar = ProgressBar::new(u64::from(arguments.rounds + arguments.paused));
+    bar.set_style(ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len}").unwrap());
+    let mut healthy = Vec::new();
+    for round in 0..arguments.rounds as usize {
+        let key = history.make(round % 3, &ALL).await;
+        healthy.push(history.revoke(&key, (round + 1) % 3, &ALL).await);
+        bar.inc(1);
+    }
+    let mut paused = Vec::new();
+    for round in 0..arguments.paused as usize {
+        let (hangs, others) = (round % 3, [(round + 1) % 3, (round + 2) % 3]);
+        let key = history.make(hangs, &ALL).await;
+        replicas[hangs].signal(Signal::STOP);
+        paused.push(history.revoke(&key, others[0], &others).await);
+        replicas[hangs].signal(Signal::CONT);
+        history.heals(hangs).await;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let counts = history.end().await;
+    healthy.sort();
+    paused.sort();
+    let at = |times: &[Duration], part: f64| times[((times.len() - 1) as f64 * part) as usize];
+    let (median, longest) = (at(&healthy, 0.5), at(&paused, 1.0));
+    println!("| revocation, three replicas | median | 99 % | longest | to reach |");
+    println!("|---|---|---|---|---|");
+    for (name, times, limit) in [
+        ("healthy", &healthy, format!("median within {HEALTHY:?}")),
+        ("one paused", &paused, format!("within {:?}", LEASE + BEYOND)),
+    ] {
+        let row = [0.5, 0.99, 1.0].map(|part| format!("{:.1?}", at(times, part)));
+        println!("| {name}, {} times | {} | {limit} |", times.len(), row.join(" | "));
+    }
+    println!("none accepted behind the answer; {counts:?}");
+    median <= HEALTHY && longest <= LEASE + BEYOND
+}
