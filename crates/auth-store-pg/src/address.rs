@@ -127,11 +127,6 @@ impl Address {
         address
     }
 
-    /// The same place, for what may be forgotten where the database itself crashes.
-    pub(crate) fn hasty(&self) -> Self {
-        self.with("synchronous_commit", "off")
-    }
-
     /// The same place, for statements that may take long.
     pub(crate) fn patient(&self) -> Self {
         self.with("statement_timeout", "0").with("lock_timeout", "60000")

@@ -50,7 +50,6 @@ pub struct Options {
 pub(crate) struct Store {
     writer: Writer,
     readers: Arc<Readers>,
-    acknowledgements: Arc<Readers>,
     heard: Heard,
     lost: Arc<Mutex<Lost>>,
     chain: Arc<ChainKey>,
@@ -103,7 +102,6 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
     let store = Arc::new(Store {
         writer: Writer::start(address.clone(), conn, anchor),
         readers: readers(READERS)?,
-        acknowledgements: Arc::new(Readers::new(&address.hasty(), 1)?),
         heard: listen::start(address.clone()),
         lost: Arc::new(Mutex::new(Lost::NEVER)),
         chain: Arc::new(options.chain.clone()),

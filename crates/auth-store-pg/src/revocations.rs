@@ -48,7 +48,8 @@ impl Revocations for Store {
     }
 
     async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<bool> {
-        self.acknowledgements.run(async move |conn| notices::acknowledge(conn, replica, applied).await).await
+        // Durable: a process whose acknowledgement was forgotten could be struck while it holds a lease.
+        self.read(async move |conn| notices::acknowledge(conn, replica, applied).await).await
     }
 
     async fn settled(&self, seq: Seq, lease: Duration) -> Answer<()> {

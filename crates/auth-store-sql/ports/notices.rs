@@ -90,12 +90,13 @@ pub(crate) async fn since(conn: &mut Conn, after: Seq) -> Done<Vec<Notice>> {
 /// the stream. Where the two differ, or it is not there, the list was lost.
 const MARK: [u8; 16] = [0; 16];
 
-/// Whether a process is a member, and the number of the list.
+/// Whether a process is a member, and the number of the list. The number is read first: a list that is mended between the
+/// two readings is taken for lost by the number that it had.
 pub(crate) async fn standing(conn: &mut Conn, replica: ReplicaId) -> Done<(Standing, i64)> {
+    let list = list(conn).await?;
     let either = replicas::table.filter(replicas::id.eq_any([MARK.to_vec(), replica.0.to_vec()]));
     let rows: Vec<(Vec<u8>, i64)> = either.load(conn).await?;
     let of = |id: [u8; 16]| rows.iter().find(|(found, _)| *found == id).map(|(_, applied)| *applied);
-    let list = list(conn).await?;
     Ok(match of(replica.0) {
         _ if of(MARK) != Some(list) => (Standing::Lost, list),
         Some(applied) => (Standing::Member(Seq(applied)), list),
@@ -141,7 +142,7 @@ impl Lost {
     }
 }
 
-/// Makes a process a member, or sets where one is.
+/// Makes a process a member, by a name that it has not had, or sets where one is.
 pub(crate) async fn join(conn: &mut Conn, replica: ReplicaId, applied: Seq) -> Done<()> {
     let row = (replicas::id.eq(replica.0.to_vec()), replicas::applied.eq(applied.0));
     let insert = diesel::insert_into(replicas::table).values(row).on_conflict(replicas::id);
@@ -159,10 +160,11 @@ pub(crate) async fn acknowledge(conn: &mut Conn, replica: ReplicaId, applied: Se
 
 /// Whether the list is whole, and all its members have acknowledged a number.
 pub(crate) async fn all_know(conn: &mut Conn, seq: Seq) -> Done<bool> {
+    let list = list(conn).await?;
     let behind = replicas::applied.lt(seq.0).or(replicas::id.eq(MARK.to_vec()));
     let rows: Vec<(Vec<u8>, i64)> = replicas::table.filter(behind).limit(2).load(conn).await?;
     let [(id, number)] = rows.as_slice() else { return Ok(false) };
-    Ok(*id == MARK && *number == list(conn).await?)
+    Ok(*id == MARK && *number == list)
 }
 
 /// Strikes those that have not acknowledged a number from the list of members.

@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seq(pub i64);
 
-/// A process that serves from memory: 16 random bytes, new at each start.
+/// A process that serves from memory: 16 random bytes, new at each start, and counted up each time it joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplicaId(pub [u8; 16]);
 

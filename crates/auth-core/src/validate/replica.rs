@@ -8,7 +8,7 @@ use crate::{
 use std::{
     future::poll_fn,
     pin::pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -18,7 +18,10 @@ const MOST_ROUNDS: usize = 4;
 /// Whether this process is among those that a revocation waits for.
 #[derive(Debug)]
 pub(super) struct Membership {
-    id: ReplicaId,
+    id: [u8; 16],
+    /// How often it has joined: each time under a new name, so that a call to join that lands late, when it was struck
+    /// and has joined again, does not speak for it.
+    joined: AtomicU64,
     begun: AtomicBool,
     /// One task at a time follows the stream: what is read of it is applied in order, and no slower reader of
     /// all secrets undoes what a faster one added.
@@ -27,7 +30,19 @@ pub(super) struct Membership {
 
 impl Membership {
     pub(super) const fn new(id: [u8; 16]) -> Self {
-        Self { id: ReplicaId(id), begun: AtomicBool::new(false), turn: Mutex::const_new(()) }
+        Self { id, joined: AtomicU64::new(0), begun: AtomicBool::new(false), turn: Mutex::const_new(()) }
+    }
+
+    /// Its present name.
+    fn name(&self) -> ReplicaId {
+        let number = u128::from(self.joined.load(Ordering::Acquire));
+        ReplicaId(u128::from_be_bytes(self.id).wrapping_add(number).to_be_bytes())
+    }
+
+    /// A name that it has not had.
+    fn new_name(&self) -> ReplicaId {
+        self.joined.fetch_add(1, Ordering::AcqRel);
+        self.name()
     }
 }
 
@@ -51,7 +66,7 @@ impl Validator {
         }
         for _ in 0..MOST_ROUNDS {
             let asked = self.clock.monotonic();
-            let renewal = self.stores.revocations.renew(self.replica.id, LEASE).await?;
+            let renewal = self.stores.revocations.renew(self.replica.name(), LEASE).await?;
             if renewal.head < self.table.applied() {
                 // A store that went back in time: what it says cannot be trusted to be all there was.
                 return Err(self.start_over("the revocation stream went back"));
@@ -60,7 +75,8 @@ impl Validator {
             let applied = self.table.applied();
             let known = match renewal.standing {
                 Standing::Member(known) => {
-                    known >= applied || self.stores.revocations.acknowledge(self.replica.id, applied).await?
+                    known >= applied
+                        || self.stores.revocations.acknowledge(self.replica.name(), applied).await?
                 }
                 Standing::Stranger => false,
                 Standing::Lost => {
@@ -73,7 +89,7 @@ impl Validator {
                 return Ok(());
             }
             self.lease.end();
-            self.stores.revocations.join(self.replica.id, applied).await?;
+            self.stores.revocations.join(self.replica.new_name(), applied).await?;
         }
         Err(StoreError::Unavailable("the list of processes does not keep this one".to_owned()).into())
     }
@@ -116,7 +132,7 @@ impl Validator {
     pub async fn retire(&self) -> Result<(), FlowError> {
         let _turn = self.replica.turn.lock().await;
         self.lease.end();
-        Ok(self.stores.revocations.leave(self.replica.id).await?)
+        Ok(self.stores.revocations.leave(self.replica.name()).await?)
     }
 
     /// Applies what this process committed itself, without waiting for the next renewal. Where that fails, it asks the
@@ -127,7 +143,7 @@ impl Validator {
         }
         let applied = async {
             self.reach(seq).await?;
-            self.stores.revocations.acknowledge(self.replica.id, self.table.applied()).await?;
+            self.stores.revocations.acknowledge(self.replica.name(), self.table.applied()).await?;
             Ok::<_, FlowError>(())
         };
         if applied.await.is_err() {
@@ -137,7 +153,7 @@ impl Validator {
 
     /// Starts empty at the head of the stream. All secrets are read after the head was, so none is missed.
     async fn begin(&self) -> Result<(), FlowError> {
-        let head = self.stores.revocations.renew(self.replica.id, LEASE).await?.head;
+        let head = self.stores.revocations.renew(self.replica.name(), LEASE).await?.head;
         self.table.begin(head);
         self.limits.clear(head);
         self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
