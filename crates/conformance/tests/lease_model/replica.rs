@@ -86,6 +86,8 @@ pub(crate) enum Act {
     Ask,
     /// The store reads the second half.
     ReadOn,
+    /// The store reads it as it was before its last revocation.
+    ReadStale,
     /// It applies the next notice.
     Apply,
     /// The next notice is not kept any more.
@@ -125,6 +127,7 @@ impl Act {
         let broken = [
             (Rule::LeavesWithoutALease, Self::Leave),
             (Rule::LosesTheListWhole, Self::LoseRow),
+            (Rule::AnswersFromTheNewest, Self::ReadStale),
             (Rule::RemembersAcknowledgements, Self::ForgetAcknowledgement),
         ];
         acts.extend(broken.into_iter().filter(|(rule, _)| !rules.keep(*rule)).map(|(_, act)| act));
@@ -139,6 +142,7 @@ impl Replica {
         match act {
             Act::Ask => self.ask(store, rules),
             Act::ReadOn => self.read_on(store, rules),
+            Act::ReadStale => self.read_on(Store { head: store.head.checked_sub(1)?, ..store }, rules),
             Act::Apply => self.apply(store, rules),
             Act::FindGap => self.find_gap(store, rules),
             Act::Conclude => self.conclude(rules),

@@ -77,6 +77,8 @@ pub(crate) enum Rule {
     LosesTheListWhole,
     /// The store never forgets a revocation.
     RemembersRevocations,
+    /// The store answers from its newest state: a primary that another has replaced answers nothing.
+    AnswersFromTheNewest,
 }
 
 impl Rule {
@@ -105,10 +107,11 @@ impl Rule {
     ];
 
     /// The same of what is taken for granted: no process can see to it by itself.
-    pub(crate) const ASSUMED: [(Self, usize); 3] = [
+    pub(crate) const ASSUMED: [(Self, usize); 4] = [
         (Self::RemembersAcknowledgements, 15),
         (Self::LosesTheListWhole, 12),
         (Self::RemembersRevocations, 14),
+        (Self::AnswersFromTheNewest, 11),
     ];
 
     /// The same of time, where a lease that should be over is taken for live: see `clocks`.
