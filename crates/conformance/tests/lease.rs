@@ -31,7 +31,7 @@ use conformance::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -70,12 +70,18 @@ async fn accepts(platform: &Platform, secret: &PlainToken) -> bool {
 struct Stream {
     inner: Arc<dyn Revocations>,
     mute: AtomicBool,
+    /// Under which names it was joined.
+    names: Mutex<Vec<ReplicaId>>,
     restless: Option<Arc<Fixture>>,
 }
 
 #[async_trait]
 impl Revocations for Stream {
     async fn join(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
+        if self.mute.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the disk is full".to_owned()));
+        }
+        self.names.lock().unwrap().push(replica);
         self.inner.join(replica, applied).await
     }
     async fn news(&self, applied: Seq) {
@@ -117,6 +123,7 @@ async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
     let stream = Arc::new(Stream {
         inner: Arc::clone(&fixture.peer.revocations),
         mute: AtomicBool::new(false),
+        names: Mutex::default(),
         restless: None,
     });
     let deaf = process(Stores { revocations: Arc::clone(&stream) as _, ..fixture.peer.clone() }, 1);
@@ -148,6 +155,11 @@ async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
     deaf.validator.renew().await.unwrap();
     assert!(deaf.validator.is_current(), "it comes back");
     assert!(!accepts(&deaf, &secret).await);
+    let names = stream.names.lock().unwrap().clone();
+    assert!(names.len() > 1, "it has joined again");
+    for (number, name) in names.iter().enumerate() {
+        assert!(!names[..number].contains(name), "under a name that it has had: {names:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -183,6 +195,7 @@ async fn a_stream_that_never_rests_does_not_starve_the_lease() {
     let stream = Stream {
         inner: Arc::clone(&fixture.peer.revocations),
         mute: AtomicBool::new(false),
+        names: Mutex::default(),
         restless: Some(Arc::clone(&fixture)),
     };
     let busy = process(Stores { revocations: Arc::new(stream), ..fixture.peer.clone() }, 1);

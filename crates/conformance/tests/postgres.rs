@@ -8,7 +8,7 @@
 
 use auth_core::{
     error::StoreError,
-    port::{RevokeKey, Seq},
+    port::{ReplicaId, RevokeKey, Seq, Standing},
 };
 use auth_store::Location;
 use conformance::{
@@ -264,6 +264,29 @@ async fn a_process_that_is_cut_off_in_the_middle_of_a_write_holds_up_nobody() {
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     let here = fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
     assert!(here.unwrap().is_some(), "what was refused was not done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_outlasts_a_server_that_is_killed() {
+    let Some(mut server) = server().await else { return };
+    let stores = Place::on(&server.backend()).await.open().await;
+    let revocations = &stores.revocations;
+    for round in 1..=5 {
+        let replica = ReplicaId([round; 16]);
+        revocations.join(replica, Seq(0)).await.unwrap();
+        assert!(revocations.acknowledge(replica, Seq(7)).await.unwrap());
+        server.kill().await;
+        server.restart().await;
+        let begun = Instant::now();
+        let renewal = loop {
+            match revocations.renew(replica, Duration::from_secs(2)).await {
+                Ok(renewal) => break renewal,
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+            }
+        };
+        // Whoever is struck for an acknowledgement that was forgotten may hold a lease.
+        assert_eq!(renewal.standing, Standing::Member(Seq(7)));
+    }
 }
 
 /// What a key is answered at a route that only reads: good, refused, or not to be told now.
