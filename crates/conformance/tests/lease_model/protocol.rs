@@ -127,7 +127,8 @@ impl<const REPLICAS: usize> Model for Protocol<REPLICAS> {
             Step::MendLate => state.mend_late(),
             Step::GoBack => state.go_back(),
             Step::Of(index, act) => {
-                let store = Store { head: state.head, ended: state.ended, whole: state.whole };
+                let State { head, ended, answered, whole, .. } = state;
+                let store = Store { head, ended, answered, whole };
                 state.replicas.get_mut(index)?.act(act, store, self.rules)
             }
         }?;
@@ -142,7 +143,8 @@ impl<const REPLICAS: usize> Model for Protocol<REPLICAS> {
 
     /// The credential has ended, is in no memory, and on its way to none.
     fn is_over(&self, state: &Self::State) -> bool {
-        state.ended.is_some() && !state.replicas.iter().any(Replica::holds)
+        let ended = state.ended.is_some() && (state.answered || self.rules.keep(Rule::EndsWithItsNumber));
+        ended && !state.replicas.iter().any(Replica::holds)
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Store {
     pub(crate) head: u8,
     /// The number that ended the credential which is watched.
     pub(crate) ended: Option<u8>,
+    /// The revocation of that credential has answered.
+    pub(crate) answered: bool,
     /// The list holds its mark, with the number that stands with the stream.
     pub(crate) whole: bool,
 }
@@ -154,7 +156,7 @@ impl Replica {
                 *self = Self::fresh(store.head);
                 Some(())
             }
-            Act::Look => self.look(store),
+            Act::Look => self.look(store, rules),
             Act::Fill => self.fill(store, rules),
             Act::Leave | Act::LoseRow => self.row.take().map(drop),
             Act::ForgetAcknowledgement => {
@@ -243,8 +245,11 @@ impl Replica {
         let Call::Sent(request) = self.call else { return None };
         self.carry_out(request);
         match request {
+            Request::Join(_) if !rules.keep(Rule::AsksAgainOnceJoined) => self.renew(rules),
             Request::Join(_) => self.rest(),
-            Request::Acknowledge(_) if self.row.is_none() => self.join(rules),
+            Request::Acknowledge(_) if self.row.is_none() && rules.keep(Rule::HeedsTheAnswer) => {
+                self.join(rules)
+            }
             Request::Acknowledge(number) if number > self.applied => {
                 self.call = Call::Told(Standing::Member(number), number);
             }
@@ -265,15 +270,15 @@ impl Replica {
         if rules.keep(Rule::JoinsUnderANewName) {
             (self.row, self.late) = (None, None);
         }
-        self.rest();
+        self.asked = self.asked.filter(|_| !rules.keep(Rule::AsksAgainOnceJoined));
         self.call = Call::Sent(Request::Join(self.applied));
     }
 
-    /// What the store does with a request: a joining sets the number, an acknowledgement never lowers it.
+    /// What the store does with a request: none lowers the number.
     fn carry_out(&mut self, request: Request) {
         self.row = match request {
             Request::Acknowledge(number) => self.row.map(|row| row.max(number)),
-            Request::Join(number) => Some(number),
+            Request::Join(number) => Some(self.row.map_or(number, |row| row.max(number))),
         };
     }
 
@@ -285,9 +290,14 @@ impl Replica {
         })
     }
 
-    fn look(&mut self, store: Store) -> Option<()> {
-        let wanted = store.ended.is_none() && self.fill.is_none() && self.memory == Memory::Nothing;
-        wanted.then(|| self.fill = Some(Fill::Remembered))
+    /// Several requests may look at once: one of them may have filled the memory before.
+    fn look(&mut self, store: Store, rules: Rules) -> Option<()> {
+        let live = store.ended.is_none() || (!store.answered && !rules.keep(Rule::EndsWithItsNumber));
+        (live && self.fill.is_none()).then(|| {
+            // A notice that was applied before the look is none since.
+            let to_come = store.ended.is_none_or(|number| number > self.applied);
+            self.fill = Some(if to_come { Fill::Remembered } else { Fill::Forgotten });
+        })
     }
 
     /// The look found the credential live, so the number that ended it is later than the one that the look noted.

@@ -20,7 +20,12 @@ pub(crate) enum Rule {
     ReadsTheListFirst,
     /// Notices are applied before they are acknowledged.
     AppliesBeforeItAcknowledges,
-    /// Each joining is under a new name, so that one which lands late concerns nobody.
+    /// The answer to an acknowledgement says whether it is a member still: if not, the renewal does not count.
+    HeedsTheAnswer,
+    /// Whoever has joined asks anew: what it was told before it was a member does not count.
+    AsksAgainOnceJoined,
+    /// Each joining is under a new name, so that one which lands late concerns nobody. Without it, even one that takes no
+    /// number back is too much: it hides that its sender was struck.
     JoinsUnderANewName,
     /// A process that stops ends its lease before it leaves the list.
     LeavesWithoutALease,
@@ -34,6 +39,8 @@ pub(crate) enum Rule {
     SeesAGap,
 
     // Revocations.
+    /// A credential ends in the commit that gives its end a number.
+    EndsWithItsNumber,
     /// A revocation answers early only once every member has acknowledged it.
     AsksAllMembers,
     /// A revocation that not all have acknowledged waits until leases from before it are over.
@@ -83,7 +90,7 @@ pub(crate) enum Rule {
 
 impl Rule {
     /// Without any one of these, an ended credential is accepted; with the length of the shortest way there.
-    pub(crate) const NEEDED: [(Self, usize); 20] = [
+    pub(crate) const NEEDED: [(Self, usize); 23] = [
         (Self::ServesUnderALease, 4),
         (Self::CountsFromTheAsking, 11),
         (Self::CountsOnceCaughtUp, 11),
@@ -91,11 +98,14 @@ impl Rule {
         (Self::CountsForMembers, 7),
         (Self::ReadsTheListFirst, 12),
         (Self::AppliesBeforeItAcknowledges, 15),
-        (Self::JoinsUnderANewName, 19),
+        (Self::HeedsTheAnswer, 15),
+        (Self::AsksAgainOnceJoined, 8),
+        (Self::JoinsUnderANewName, 20),
         (Self::LeavesWithoutALease, 12),
         (Self::ChecksAFill, 12),
         (Self::ForgetsOldFills, 14),
         (Self::SeesAGap, 12),
+        (Self::EndsWithItsNumber, 12),
         (Self::AsksAllMembers, 11),
         (Self::WaitsForLeases, 11),
         (Self::SeesALoss, 12),
