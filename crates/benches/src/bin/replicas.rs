@@ -137,7 +137,8 @@ async fn measure(arguments: &Arguments, place: Place) -> bool {
     let tenant = hub(&fixture.account().await);
     let new = NewKey { secret, ..fixture.new_key(Service::Hub) };
     let made = fixture.stores.keys.create(&granted::<CreateKey>(&tenant), new, None).await.unwrap();
-    assert!(matches!(made, Creation::Done(_)));
+    let Creation::Done(seq) = made else { panic!("{made:?}") };
+    fixture.stores.revocations.settled(seq, LEASE).await.unwrap();
     let addresses = replicas.iter().map(|replica| replica.address).collect();
     let history = History::begin(addresses, text.reveal().expose().to_owned(), PACE);
 
