@@ -15,7 +15,7 @@
 //! - what a process applies and acknowledges because it committed it: that is as a renewal which it gives up;
 //! - other credentials: one is watched, which one of the revocations ends.
 
-use crate::{
+use super::{
     replica::{Act, Lease, Replica, Store, Waits},
     rules::{Rule, Rules},
     search::Model,

@@ -1,6 +1,6 @@
 //! One process that serves from memory, and what the list of members says of it.
 
-use crate::rules::{Rule, Rules};
+use super::rules::{Rule, Rules};
 
 /// A set of waits: bit 0 is that of a list which was lost, bit n that of revocation n.
 pub(crate) type Waits = u8;

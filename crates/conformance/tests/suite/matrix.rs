@@ -19,8 +19,8 @@ use conformance::{
 use hub_service::Hub;
 use std::collections::BTreeMap;
 
-const HUB: &str = include_str!("../../../conformance/oracle/hub.txt");
-const CHATBOT: &str = include_str!("../../../conformance/oracle/chatbot.txt");
+const HUB: &str = include_str!("../../../../conformance/oracle/hub.txt");
+const CHATBOT: &str = include_str!("../../../../conformance/oracle/chatbot.txt");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_of_the_hub_answers_every_caller_as_the_oracle_says() {

@@ -4,7 +4,7 @@
 //! That is shown here with clocks that tick, and taken from here by `protocol`, where time is nothing else. In a unit of
 //! true time a clock ticks four or five times, now this way and now that: two clocks run apart by up to a quarter.
 
-use crate::{
+use super::{
     rules::{Rule, Rules},
     search::Model,
 };

@@ -1,0 +1,37 @@
+//! Every test of this crate that needs a service, a store or a server: one program, so that it is linked once.
+
+mod audit_tamper;
+mod bodies;
+mod clocks;
+mod contract;
+mod contract_model;
+mod contract_sense;
+mod contract_sense_objects;
+mod credentials;
+mod decision;
+mod edited_rows;
+mod forwarded;
+mod framing;
+mod half_done;
+mod hub_objects;
+mod keys;
+mod lease;
+mod lease_model;
+mod lists;
+mod matrix;
+mod outage;
+mod pages;
+mod paths;
+mod postgres;
+mod races;
+mod replicas;
+mod requests;
+mod resilience;
+mod secrets;
+mod sent_twice;
+mod store_files;
+mod strange_values;
+mod tokens;
+mod trail;
+mod upstream;
+mod waited_for;
