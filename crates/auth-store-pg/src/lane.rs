@@ -133,9 +133,11 @@ async fn run(mut writing: Writing) {
         let mut conn = match begin(&mut writing).await {
             Ok(conn) => conn,
             Err(error) => {
-                // Who came meanwhile has waited for the same: none waits for it again.
-                refuse(first, &error).await;
-                while let Ok(job) = writing.jobs.try_recv() {
+                // Who came meanwhile has waited for the same: none waits for it again. Taken before the first is told,
+                // who may come again at once, and has not waited.
+                let mut waited = vec![first];
+                waited.extend(std::iter::from_fn(|| writing.jobs.try_recv().ok()).take(WAITING));
+                for job in waited {
                     refuse(job, &error).await;
                 }
                 continue;

@@ -125,8 +125,10 @@ fn caught<T>(run: impl FnOnce() -> Done<T>) -> Result<T, StoreError> {
 fn run(mut conn: Conn, mut anchor: Anchor, jobs: &mpsc::Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         if let Err(error) = now(conn.batch_execute("BEGIN IMMEDIATE")).map_err(told) {
-            // Who came meanwhile has waited for the same lock: none waits for it again.
-            for job in std::iter::once(first).chain(jobs.try_iter()).take(WAITING + 1) {
+            // Who came meanwhile has waited for the same lock: none waits for it again. Taken before the first is told,
+            // who may come again at once, and has not waited.
+            let waited: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(WAITING)).collect();
+            for job in waited {
                 job(Err(error.clone())).1(Err(error.clone()));
             }
             continue;
