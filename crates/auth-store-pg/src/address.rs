@@ -3,10 +3,7 @@
 use crate::Conn;
 use auth_core::error::StoreError;
 use auth_store_sql::PATIENCE;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
+use rustls::ClientConfig;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use tokio_postgres::{
     Config, NoTls,
@@ -94,7 +91,11 @@ impl Address {
             _ => {}
         }
         let tls = parameters.tls.unwrap_or(!config.get_hosts().iter().all(is_here));
-        let tls = if tls { Some(Arc::new(client(parameters.authority).map_err(wrong)?)) } else { None };
+        let tls = if tls {
+            Some(Arc::new(auth_tls::client(parameters.authority.as_deref()).map_err(wrong)?))
+        } else {
+            None
+        };
         config
             .application_name("auth")
             .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable })
@@ -198,33 +199,6 @@ fn masked(url: &str) -> String {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
         _ => place.to_owned(),
     }
-}
-
-/// What a client trusts: the authorities of a file, else those of the system.
-fn client(authority: Option<PathBuf>) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    match authority {
-        Some(path) => {
-            let failed = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-            for one in CertificateDer::pem_file_iter(&path).map_err(|error| failed(&error))? {
-                roots.add(one.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(failed(&"holds no certificate"));
-            }
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                return Err("the system trusts no authority; name a file by sslrootcert".to_owned());
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -115,7 +115,8 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
         domains: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,
         key_index: lookups,
-        tokens: store,
+        tokens: Arc::clone(&store) as _,
+        one_time: store,
         calls: Arc::clone(&reports) as _,
         audit: reports,
         revocations: stream,
@@ -129,6 +130,15 @@ impl Store {
         F: AsyncFnOnce(&mut Conn) -> Done<T> + for<'c> Command<&'c mut Conn, T> + 'static,
     {
         self.writer.run(command).await
+    }
+
+    /// One statement, as a transaction of its own, that needs no other's order: it waits for no turn to write.
+    async fn statement<T, F>(&self, statement: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(&mut Conn) -> Done<T> + for<'c> Command<&'c mut Conn, T> + 'static,
+    {
+        self.readers.run(statement).await
     }
 
     async fn read<T, F>(&self, query: F) -> Result<T, StoreError>

@@ -1,5 +1,6 @@
 //! The ports on SQL, written once. Each store compiles these files against its own connection, and gives them what its
-//! database does in its own way: `Conn`; `Store` with `read`, `write` and `chain`; `Readers`; and `dialect`.
+//! database does in its own way: `Conn`; `Store` with `read`, `write`, `statement` (one, which is a transaction of its
+//! own) and `chain`; `Readers`; and `dialect`.
 //!
 //! What they rest on: a command runs in a transaction beside which no other command runs, so what it read is still so
 //! when it writes.
@@ -11,5 +12,6 @@ mod domains;
 mod keys;
 pub(crate) mod notices;
 mod once;
+mod one_time;
 mod tokens;
 mod users;

@@ -42,6 +42,9 @@ diesel::table! {
     requests_once (key) { key -> Binary, body -> Binary, answer -> Text, created_at -> BigInt, }
 }
 diesel::table! {
+    one_time (digest) { digest -> Binary, purpose -> Text, content -> Binary, expires_at -> BigInt, }
+}
+diesel::table! {
     audit_events (seq) {
         seq -> BigInt, at -> BigInt, actor -> Text, account_id -> Nullable<Binary>,
         domain_id -> Nullable<Binary>, source -> Text, request_id -> Text, event -> Text,

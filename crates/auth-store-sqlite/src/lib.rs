@@ -119,7 +119,8 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
         domains: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,
         key_index: Arc::clone(&stream) as _,
-        tokens: store,
+        tokens: Arc::clone(&store) as _,
+        one_time: store,
         calls: Arc::clone(&reports) as _,
         audit: reports,
         revocations: stream,
@@ -133,6 +134,15 @@ impl Store {
         F: AsyncFnOnce(&mut Conn) -> Done<T> + Send + 'static,
     {
         self.writer.run(command).await
+    }
+
+    /// One statement, as a transaction of its own: here, beside others in the writer's next one.
+    async fn statement<T, F>(&self, statement: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(&mut Conn) -> Done<T> + Send + 'static,
+    {
+        self.writer.run(statement).await
     }
 
     async fn read<T, F>(&self, query: F) -> Result<T, StoreError>

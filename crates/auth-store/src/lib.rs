@@ -9,6 +9,7 @@ pub use location::Location;
 pub use trail::{Unverified, Verified, verify_trail};
 
 use auth_core::{entropy::Entropy, error::StoreError, port::Stores};
+use auth_store_redis::Redis;
 use location::Database;
 
 /// Opens a store. On an empty place it is made, and a key for its audit chain drawn where its file is not there; a store
@@ -17,17 +18,26 @@ use location::Database;
 /// # Errors
 /// One line that says what is wrong; nothing was written to what is foreign, damaged or newer.
 pub async fn open(location: &Location, entropy: &dyn Entropy) -> Result<Stores, StoreError> {
+    // Where it does not answer, nothing is made.
+    let redis = match location.redis()? {
+        Some(address) => Some(Redis::connect(address).await?),
+        None => None,
+    };
     let fresh = is_new(location).await?;
     let chain = chain_key::load(&location.key()?, fresh, entropy)?;
     let anchor = location.anchor()?;
-    match location.database()? {
+    let durable = match location.database()? {
         Database::Sqlite(path) => {
             auth_store_sqlite::open(&auth_store_sqlite::Options { path, chain, anchor })
         }
         Database::Postgres(address) => {
             auth_store_pg::open(&auth_store_pg::Options { address: *address, chain, anchor }).await
         }
-    }
+    }?;
+    Ok(match redis {
+        Some(redis) => redis.beside(durable),
+        None => durable,
+    })
 }
 
 /// Whether there is no store yet, or one that was never opened.

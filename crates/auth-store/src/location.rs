@@ -14,6 +14,12 @@ pub struct Location {
     pub url: Url,
     /// The file of the database's password, where the URL has none.
     pub password_file: Option<PathBuf>,
+    /// What is ephemeral, apart: `redis[s]://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER]`,
+    /// `redis[s]+sentinel://…@HOST[:PORT],…/NAME[/NUMBER]` or `redis[s]+cluster://…@HOST[:PORT],…`, each with
+    /// `?sslrootcert=FILE` where it is `rediss`. Without it, everything is in the one database.
+    pub redis: Option<Url>,
+    /// The file of Redis's password, where the URL has none.
+    pub redis_password_file: Option<PathBuf>,
     /// The file of the audit chain's key; by default `audit.key` beside the database's file.
     pub audit_key: Option<PathBuf>,
     /// The file that audit heads are anchored in; by default `audit.anchor` beside the database's file.
@@ -58,7 +64,14 @@ impl std::fmt::Display for Location {
 impl Location {
     /// A store at a URL, with what belongs to it beside it.
     pub fn at(url: &str) -> Self {
-        Self { url: url.into(), password_file: None, audit_key: None, audit_anchor: None }
+        Self {
+            url: url.into(),
+            password_file: None,
+            redis: None,
+            redis_password_file: None,
+            audit_key: None,
+            audit_anchor: None,
+        }
     }
 
     /// Checks all that can be told without looking at the database.
@@ -67,6 +80,7 @@ impl Location {
     /// One line that says what is wrong.
     pub fn check(&self) -> Result<(), StoreError> {
         self.database()?;
+        self.redis()?;
         self.key()?;
         self.anchor().map(drop)
     }
@@ -89,11 +103,36 @@ impl Location {
             }
             Some(("sqlite", path)) => Ok(Database::Sqlite(PathBuf::from(path))),
             Some(("postgres" | "postgresql", _)) => {
-                let password = self.password_file.as_deref().map(password).transpose()?;
+                let password = self.password_file.as_deref().map(password_of).transpose()?;
                 let password = password.as_ref().map(|text| text.trim_end_matches(['\r', '\n']));
                 Ok(Database::Postgres(Box::new(Address::parse(&self.url.0, password)?)))
             }
+            Some((scheme, _)) if scheme.starts_with("redis") => Err(wrong(
+                "Redis keeps what is ephemeral alone; it stands as redis beside sqlite://PATH or postgres://…",
+            )),
             _ => Err(wrong("the store is not of a known kind; expected sqlite://PATH or postgres://…")),
+        }
+    }
+
+    /// Where what is ephemeral is kept apart, if it is.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with it.
+    pub(crate) fn redis(&self) -> Result<Option<auth_store_redis::Address>, StoreError> {
+        let password = self.redis_password_file.as_deref();
+        match &self.redis {
+            Some(url) => {
+                let password = password.map(password_of).transpose()?;
+                let password = password.as_ref().map(|text| text.trim_end_matches(['\r', '\n']));
+                auth_store_redis::Address::parse(&url.0, password).map(Some)
+            }
+            None => match password {
+                Some(path) => {
+                    let path = path.display();
+                    Err(StoreError::Unavailable(format!("{path}: a password of Redis, and no URL of one")))
+                }
+                None => Ok(None),
+            },
         }
     }
 
@@ -125,7 +164,7 @@ impl Location {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a store reads its files")]
-fn password(path: &Path) -> Result<Zeroizing<String>, StoreError> {
+fn password_of(path: &Path) -> Result<Zeroizing<String>, StoreError> {
     let failed =
         |what: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| failed(&error))?;

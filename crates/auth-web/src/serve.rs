@@ -159,17 +159,20 @@ async fn do_chores<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
         tokio::select! {
             () = &mut ended => return,
             _ = write.tick() => write_what_waits(&app).await,
-            _ = purge.tick() => purge_tokens(app.platform()).await,
+            _ = purge.tick() => forget_what_is_over(app.platform()).await,
         }
     }
 }
 
-async fn purge_tokens(platform: &Platform) {
+async fn forget_what_is_over(platform: &Platform) {
     let now = platform.now().millis();
     let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp::from_millis(now.saturating_sub(kept));
     if let Err(error) = platform.stores.tokens.purge(before).await {
         tracing::warn!(%error, "tokens that are over could not be forgotten");
+    }
+    if let Err(error) = platform.stores.one_time.purge(before).await {
+        tracing::warn!(%error, "what is good once and over could not be forgotten");
     }
 }
 

@@ -41,6 +41,12 @@ pub(crate) struct Place {
     /// The file of the database's password, where the URL has none
     #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_STORE_PASSWORD_FILE")]
     pub(crate) store_password_file: Option<PathBuf>,
+    /// What is ephemeral, apart from the store: redis://HOST, redis+sentinel://HOST,HOST/NAME or redis+cluster://HOST,HOST
+    #[arg(long, global = true, value_name = "URL", env = "AUTHCTL_REDIS", hide_env_values = true)]
+    pub(crate) redis: Option<String>,
+    /// The file of Redis's password, where the URL has none
+    #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_REDIS_PASSWORD_FILE")]
+    pub(crate) redis_password_file: Option<PathBuf>,
     /// The file of the audit chain's key; by default audit.key beside the store, or in the folder of the data
     #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_AUDIT_KEY")]
     pub(crate) audit_key: Option<PathBuf>,

@@ -26,6 +26,8 @@ impl Place {
         let beside = |name| (!location.is_file()).then(|| self.data_dir.join(name));
         Location {
             password_file: self.store_password_file.clone(),
+            redis: self.redis.as_deref().map(Into::into),
+            redis_password_file: self.redis_password_file.clone(),
             audit_key: self.audit_key.clone().or_else(|| beside("audit.key")),
             audit_anchor: self.audit_anchor.clone().or_else(|| beside("audit.anchor")),
             ..location

@@ -14,9 +14,9 @@ use auth_core::{
     port::{
         Accounts, Answer, AuditFilter, AuditTrail, Calls, CancelCall, Change, ChangeAccount, ChangeDomain,
         ChangeKey, ChangeUser, CreateAccount, CreateDomain, CreateKey, CreateUser, Creation, Domains,
-        FoundKey, FoundToken, ImportKeys, KeyIndex, Keys, MintToken, Notice, Once, OpenSession, RemoveUser,
-        Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey, Seq, StartCall, Stores,
-        SuspendAccount, SuspendDomain, Tokens, Users,
+        FoundKey, FoundToken, ImportKeys, KeyIndex, Keys, MintToken, NewOneTime, Notice, Once, OneTime,
+        OpenSession, Purpose, RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey,
+        Seq, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users,
     },
     principal::{Tenant, TokenKind},
     secret::TokenDigest,
@@ -95,6 +95,7 @@ impl Faults {
             keys: Arc::clone(&faulty) as _,
             key_index: Arc::clone(&faulty) as _,
             tokens: Arc::clone(&faulty) as _,
+            one_time: Arc::clone(&faulty) as _,
             calls: Arc::clone(&faulty) as _,
             audit: Arc::clone(&faulty) as _,
             revocations: faulty,
@@ -196,6 +197,11 @@ port!(Tokens, tokens {
     open(grant: &Granted<OpenSession>, new: NewToken) -> Answer<Creation>;
     revoke(grant: &Granted<RevokeToken>, at: Timestamp) -> Answer<Option<Seq>>;
     purge(before: Timestamp) -> Answer<usize>;
+});
+port!(OneTime, one_time {
+    keep(new: NewOneTime) -> Answer<()>;
+    take(purpose: Purpose, digest: &TokenDigest, at: Timestamp) -> Answer<Option<Vec<u8>>>;
+    purge(before: Timestamp) -> Answer<()>;
 });
 port!(Calls, calls {
     read(scope: Scope, id: CallId) -> Answer<Option<Call>>;

@@ -2,7 +2,8 @@
 //! lies there, read and written past the ports.
 //!
 //! `CONFORMANCE_STORE=postgres://USER:PASSWORD@HOST` has every suite that does not name its backend itself run on that
-//! server, which is a throw-away: its user makes databases, and nobody removes them.
+//! server, which is a throw-away: its user makes databases, and nobody removes them; and `CONFORMANCE_REDIS=redis://…`
+//! with what is ephemeral on that Redis.
 
 use crate::contract::Fixture;
 use auth_core::{audit::ChainKey, port::Stores};
@@ -24,17 +25,29 @@ pub enum Backend {
     Sqlite,
     /// A Postgres server, by the URL of one of its databases.
     Postgres(String),
+    /// One of these, and what is ephemeral on a Redis. Several stores may share it: their names are random.
+    WithRedis(Box<Self>, String),
 }
 
 impl Backend {
     /// The one that the environment names.
     #[expect(clippy::disallowed_methods, reason = "the caller of the suite names the backend")]
     pub fn chosen() -> Self {
-        match std::env::var("CONFORMANCE_STORE") {
+        let durable = match std::env::var("CONFORMANCE_STORE") {
             Ok(url) if url.starts_with("postgres") => Self::Postgres(url),
             Ok(other) => panic!("CONFORMANCE_STORE: a URL of Postgres is expected, not {other:?}"),
             Err(_) => Self::Sqlite,
+        };
+        match std::env::var("CONFORMANCE_REDIS") {
+            Ok(url) => durable.with_redis(url),
+            Err(_) => durable,
         }
+    }
+
+    /// The same, with what is ephemeral on a Redis.
+    #[must_use]
+    pub fn with_redis(self, url: String) -> Self {
+        Self::WithRedis(Box::new(self), url)
     }
 }
 
@@ -68,7 +81,12 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let in_dir = |name| dir.path().join(name);
         std::fs::write(in_dir("audit.key"), data_encoding::HEXLOWER.encode(&CHAIN)).unwrap();
-        let database = match backend {
+        let (durable, redis) = match backend {
+            Backend::WithRedis(durable, url) => (durable.as_ref(), Some(url.as_str().into())),
+            durable => (durable, None),
+        };
+        let database = match durable {
+            Backend::WithRedis(..) => panic!("one Redis beside a store"),
             Backend::Sqlite => Database::File(in_dir("auth.db")),
             Backend::Postgres(server) => {
                 let mut name = [0; 8];
@@ -88,7 +106,7 @@ impl Place {
         };
         let (audit_key, audit_anchor) = (Some(in_dir("audit.key")), Some(in_dir("audit.anchor")));
         Self {
-            location: Location { audit_key, audit_anchor, ..Location::at(&url) },
+            location: Location { redis, audit_key, audit_anchor, ..Location::at(&url) },
             dir,
             database,
             everything: OnceCell::new(),

@@ -10,10 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Each crate of the workspace, and which others it may import. What its tests import is its own matter.
 const ARROWS: &[(&str, &[&str])] = &[
     ("auth-core", &[]),
+    ("auth-tls", &[]),
     ("auth-store-sql", &["auth-core"]),
     ("auth-store-sqlite", &["auth-core", "auth-store-sql"]),
-    ("auth-store-pg", &["auth-core", "auth-store-sql"]),
-    ("auth-store", &["auth-core", "auth-store-sql", "auth-store-sqlite", "auth-store-pg"]),
+    ("auth-store-pg", &["auth-core", "auth-store-sql", "auth-tls"]),
+    ("auth-store-redis", &["auth-core", "auth-tls"]),
+    (
+        "auth-store",
+        &["auth-core", "auth-store-sql", "auth-store-sqlite", "auth-store-pg", "auth-store-redis"],
+    ),
     ("auth-web", &["auth-core"]),
     ("hub-service", &["auth-core", "auth-store", "auth-web"]),
     ("chatbot-service", &["auth-core", "auth-store", "auth-web"]),
@@ -25,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth-store",
             "auth-store-sqlite",
             "auth-store-pg",
+            "auth-store-redis",
             "auth-web",
             "hub-service",
             "chatbot-service",
@@ -72,6 +78,7 @@ const FENCES: &[Fence] = &[
         in_tests: &["conformance"],
     },
     Fence { package: "tokio-postgres", inside: &["auth-store-pg", "conformance"], in_tests: &[] },
+    Fence { package: "redis", inside: &["auth-store-redis", "conformance"], in_tests: &["benches"] },
     Fence { package: "reqwest", inside: &["chatbot-service"], in_tests: &["conformance"] },
 ];
 

@@ -15,6 +15,7 @@ mod audit;
 mod calls;
 mod domains;
 mod keys;
+mod one_time;
 mod revocations;
 mod tokens;
 mod users;
@@ -24,6 +25,7 @@ pub use audit::{AuditFilter, AuditTrail};
 pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
+pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
 pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
@@ -49,6 +51,8 @@ pub struct Stores {
     pub key_index: Arc<dyn KeyIndex>,
     /// Temporary tokens and sessions.
     pub tokens: Arc<dyn Tokens>,
+    /// What is good once.
+    pub one_time: Arc<dyn OneTime>,
     /// Calls.
     pub calls: Arc<dyn Calls>,
     /// The audit trail.

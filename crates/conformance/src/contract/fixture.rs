@@ -17,12 +17,16 @@ use auth_core::{
         Action, Allows, Bounded, Ceiling, Granted, Installation, Need, Networks, Permission, Permissions,
         Proof, Requirement, Rights, Rule, Scope, decide, grant,
     },
-    port::{CreateAccount, CreateDomain, CreateKey, Creation, MintToken, Notice, Once, Seq, Stores},
+    port::{
+        CreateAccount, CreateDomain, CreateKey, Creation, MintToken, NewOneTime, Notice, Once, Purpose, Seq,
+        Stores,
+    },
     principal::{Caller, KeyPrincipal, Origin, Principal, Tenant, TokenKind},
     secret::TokenDigest,
     service::Service,
     time::{Clock as _, Timestamp},
 };
+use auth_web::system::OsEntropy;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -340,15 +344,32 @@ impl Fixture {
         (self.stores.keys.read(service, everything(), id).await.unwrap().unwrap(), secret)
     }
 
+    /// What is stored of a secret that nobody has: another one in each store, as several may share a Redis.
+    pub fn digest(&self) -> TokenDigest {
+        let mut digest = [0; 32];
+        OsEntropy.fill(&mut digest);
+        TokenDigest::from_bytes(digest)
+    }
+
+    /// Something that is to be good once, for a minute.
+    pub fn new_one_time(&self, purpose: Purpose) -> NewOneTime {
+        let (at, digest) = (self.at(), self.digest());
+        NewOneTime {
+            purpose,
+            digest,
+            content: b"kept".to_vec(),
+            at,
+            expires_at: at + Duration::from_secs(60),
+        }
+    }
+
     /// A token to be made, that ends in an hour.
     pub fn new_token(&self, kind: TokenKind, parent: Option<KeyId>) -> NewToken {
         let at = self.at();
-        let mut secret = [0; 32];
-        self.entropy().fill(&mut secret);
         NewToken {
             id: TokenId::draw(at, self.entropy()),
             kind,
-            digest: TokenDigest::from_bytes(secret),
+            digest: self.digest(),
             parent,
             opened_by: None,
             username: name("alice"),

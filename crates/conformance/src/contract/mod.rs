@@ -10,6 +10,7 @@ mod domains;
 pub mod fixture;
 mod keys;
 mod makers;
+mod one_time;
 mod revocations;
 mod tokens;
 mod users;
@@ -51,6 +52,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         keys::CASES,
         makers::CASES,
         tokens::CASES,
+        one_time::CASES,
         revocations::CASES,
         audit::CASES,
     ];

@@ -2,8 +2,10 @@
 //! machine has, else not at all, which is said by name. What `CONFORMANCE_REQUIRE` names must be there.
 
 mod postgres;
+mod redis;
 mod wire;
 
+pub use self::redis::{Cluster, Redis, Sentinels};
 pub use postgres::Postgres;
 pub use wire::Wire;
 

@@ -11,8 +11,8 @@ use auth_core::{
     policy::{Granted, Scope},
     port::{
         Accounts, Answer, Calls, CancelCall, Change, ChangeAccount, ChangeDomain, CreateAccount,
-        CreateDomain, Creation, Domains, FoundToken, MintToken, Once, OpenSession, RevokeToken, Seq,
-        StartCall, Stores, SuspendAccount, SuspendDomain, Tokens,
+        CreateDomain, Creation, Domains, FoundToken, MintToken, NewOneTime, Once, OneTime, OpenSession,
+        Purpose, RevokeToken, Seq, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens,
     },
     principal::TokenKind,
     secret::TokenDigest,
@@ -53,10 +53,12 @@ enum Fault {
     Idle,
     /// An address cannot be taken away.
     Sticky,
+    /// What is good once is good for everything.
+    Purposeless,
 }
 use Fault::{
-    Careless, Denying, Forgetful, Hoarding, Idle, Inclusive, Kindless, Open, Repeating, Short, Sticky,
-    Undead, Unscoped, Versionless,
+    Careless, Denying, Forgetful, Hoarding, Idle, Inclusive, Kindless, Open, Purposeless, Repeating, Short,
+    Sticky, Undead, Unscoped, Versionless,
 };
 
 /// Every fault, with a case that must notice.
@@ -84,6 +86,11 @@ const NOTICED: &[(Fault, &str)] = &[
     (Undead, "tokens::a_token_ends_with_its_parent_its_domain_and_its_account"),
     (Kindless, "tokens::lists_are_of_one_kind_newest_first_and_pages_neither_repeat_nor_leave_out"),
     (Hoarding, "tokens::tokens_that_ended_are_forgotten_on_purge_and_no_others"),
+    (Careless, "one_time::what_is_not_over_is_not_forgotten"),
+    (Purposeless, "one_time::it_is_good_for_its_purpose_alone_and_another_does_not_use_it_up"),
+    (Repeating, "one_time::it_is_taken_once"),
+    (Repeating, "one_time::of_many_that_take_it_one_gets_it"),
+    (Undead, "one_time::it_ends_when_it_is_said_to"),
     (Careless, "tokens::tokens_that_ended_are_forgotten_on_purge_and_no_others"),
     (Inclusive, "calls::usage_counts_calls_by_month_and_channel"),
     (Denying, "domains::a_name_is_taken_once_over_all_accounts"),
@@ -120,6 +127,7 @@ fn with_fault(stores: Stores, fault: Fault) -> Stores {
         accounts: Arc::clone(&broken) as _,
         domains: Arc::clone(&broken) as _,
         calls: Arc::clone(&broken) as _,
+        one_time: Arc::clone(&broken) as _,
         tokens: broken,
         ..stores
     }
@@ -296,5 +304,44 @@ impl Tokens for Broken {
             Careless => self.inner.tokens.purge(before + Duration::from_secs(400 * 24 * 3600)).await,
             _ => self.inner.tokens.purge(before).await,
         }
+    }
+}
+
+#[async_trait]
+impl OneTime for Broken {
+    async fn keep(&self, mut new: NewOneTime) -> Answer<()> {
+        if self.is(Undead) {
+            new.expires_at = new.expires_at + Duration::from_secs(3600);
+        }
+        if self.is(Purposeless) {
+            new.purpose = Purpose::OauthState;
+        }
+        self.inner.one_time.keep(new).await
+    }
+    async fn take(
+        &self,
+        mut purpose: Purpose,
+        digest: &TokenDigest,
+        at: Timestamp,
+    ) -> Answer<Option<Vec<u8>>> {
+        if self.is(Purposeless) {
+            purpose = Purpose::OauthState;
+        }
+        let taken = self.inner.one_time.take(purpose, digest, at).await?;
+        if let Some(content) = taken.clone().filter(|_| self.is(Repeating)) {
+            let again = NewOneTime {
+                purpose,
+                digest: *digest,
+                content,
+                at,
+                expires_at: at + Duration::from_secs(60),
+            };
+            self.inner.one_time.keep(again).await?;
+        }
+        Ok(taken)
+    }
+    async fn purge(&self, before: Timestamp) -> Answer<()> {
+        let before = if self.is(Careless) { before + Duration::from_secs(3600) } else { before };
+        self.inner.one_time.purge(before).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit_tamper;
 mod bodies;
+mod certificates;
 mod clocks;
 mod contract;
 mod contract_model;
@@ -24,6 +25,7 @@ mod pages;
 mod paths;
 mod postgres;
 mod races;
+mod redis;
 mod replicas;
 mod requests;
 mod resilience;

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and makes its files"
 )]
 
+use super::certificates::Certificates;
 use auth_core::{
     error::StoreError,
     port::{ReplicaId, RevokeKey, Seq, Standing},
@@ -19,7 +20,6 @@ use conformance::{
     servers::{Postgres, Wire, unless_missing},
     world::World,
 };
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -167,17 +167,8 @@ async fn an_older_state_that_is_put_back_is_refused_also_by_who_runs() {
 async fn the_name_of_a_server_is_verified_by_the_authorities_of_a_file() {
     let Some(server) = server().await else { return };
     let place = Place::on(&server.backend()).await;
-    let issuer = |name: &str| {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-    };
-    let (ours, other) = (issuer("ours"), issuer("other"));
-    let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &ours).unwrap();
-    for (file, text) in [("server.key", key.serialize_pem()), ("server.crt", certificate.pem())] {
+    let drawn = Certificates::draw();
+    for (file, text) in [("server.key", &drawn.key), ("server.crt", &drawn.certificate)] {
         let lines = format!("SELECT unnest(string_to_array('{}', chr(10)))", text.replace('\r', ""));
         let copy = format!("COPY ({lines}) TO PROGRAM 'umask 077; cat > {file}'");
         server.execute("postgres", &copy).await.unwrap();
@@ -189,7 +180,7 @@ async fn the_name_of_a_server_is_verified_by_the_authorities_of_a_file() {
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
-    let (ours, other) = (file("ours.pem", &ours.pem()), file("other.pem", &other.pem()));
+    let (ours, other) = (file("ours.pem", &drawn.issuer), file("other.pem", &drawn.other));
     let url = server.url("tls");
     let named = url.replace("127.0.0.1", "localhost");
     let with =

@@ -1,6 +1,8 @@
 //! Random sequences of commands, each answer compared with that of a small model in memory, on every backend.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod one_time;
+
 use auth_core::{
     model::{
         Account, Domain, Key, KeyPatch, NewKey, NewToken, NewUser, Page, Set, Status, Token, User, UserPatch,
@@ -23,7 +25,7 @@ use conformance::{
         fixture::{all_rights, chatbot, email, everything, granted, hub, once, scope_of, unbounded},
     },
     place::{Backend, Place},
-    servers::{Postgres, unless_missing},
+    servers::{Postgres, Redis, unless_missing},
 };
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 use std::{
@@ -55,6 +57,7 @@ enum Command {
     ChangeUser { user: Index, address: u8, stale: bool },
     RemoveUser(Index),
     Lists { account: Index, limit: u8 },
+    OneTime(one_time::Command),
     Pass { minutes: u16 },
 }
 
@@ -87,6 +90,7 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(user, address, stale)| ChangeUser { user, address, stale }),
         1 => index().prop_map(RemoveUser),
         2 => (index(), 1..4_u8).prop_map(|(account, limit)| Lists { account, limit }),
+        6 => one_time::command().prop_map(OneTime),
         2 => (1..900_u16).prop_map(|minutes| Pass { minutes }),
     ]
 }
@@ -101,6 +105,7 @@ struct Model {
     secrets: Vec<(TokenDigest, usize, Option<Timestamp>)>,
     tokens: Vec<MadeToken>,
     users: Vec<User>,
+    one_times: one_time::Kept,
     /// Requests that were sent, with their bodies and times.
     requests: BTreeMap<u8, (u8, Timestamp)>,
     seq: i64,
@@ -478,6 +483,9 @@ async fn step(fixture: &Fixture, model: &mut Model, command: Command) -> Option<
             assert!(listed.await.iter().eq(keys.into_iter().rev()));
             tokens_of_domains(stores, model, limit).await;
         }
+        Command::OneTime(command) => {
+            return one_time::step(fixture, stores, &mut model.one_times, command).await;
+        }
         Command::Pass { minutes } => _ = fixture.pass(MINUTE * minutes.into()),
     }
     Some(())
@@ -543,7 +551,7 @@ fn agrees(backend: &Backend, cases: u32, runtime: &tokio::runtime::Runtime) {
         Ok(())
     });
     run.unwrap();
-    assert_eq!(done.borrow().len(), 19, "each command was tried");
+    assert_eq!(done.borrow().len(), 20, "each command was tried");
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -558,7 +566,18 @@ fn sqlite_answers_as_the_model() {
 #[test]
 fn postgres_answers_as_the_model() {
     let runtime = runtime();
+    // A container is removed within a runtime.
+    let _entered = runtime.enter();
     let Some(server) = unless_missing("postgres", runtime.block_on(Postgres::start())) else { return };
     agrees(&server.backend(), 30, &runtime);
-    runtime.block_on(async { drop(server) });
+}
+
+#[test]
+fn sqlite_and_postgres_with_redis_answer_as_the_model() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let Some(redis) = unless_missing("redis", runtime.block_on(Redis::start())) else { return };
+    agrees(&Backend::Sqlite.with_redis(redis.url()), 20, &runtime);
+    let Some(server) = unless_missing("postgres", runtime.block_on(Postgres::start())) else { return };
+    agrees(&server.backend().with_redis(redis.url()), 10, &runtime);
 }
