@@ -74,7 +74,7 @@ impl Address {
     /// # Errors
     /// One line that says what is wrong with it; the password is not in it.
     pub fn parse(url: &str, password: Option<&str>) -> Result<Self, StoreError> {
-        let shown = masked(url);
+        let shown = auth_address::masked(url);
         let wrong = |what: String| StoreError::Unavailable(format!("{shown}: {what}"));
         let (place, query) = url.split_once('?').unwrap_or((url, ""));
         let parameters = Parameters::parse(query).map_err(wrong)?;
@@ -92,7 +92,7 @@ impl Address {
         }
         let tls = parameters.tls.unwrap_or(!config.get_hosts().iter().all(is_here));
         let tls = if tls {
-            Some(Arc::new(auth_tls::client(parameters.authority.as_deref()).map_err(wrong)?))
+            Some(Arc::new(auth_address::client(parameters.authority.as_deref()).map_err(wrong)?))
         } else {
             None
         };
@@ -189,15 +189,6 @@ fn is_here(host: &Host) -> bool {
             name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
         }
         Host::Unix(_) => true,
-    }
-}
-
-/// A URL without its password.
-fn masked(url: &str) -> String {
-    let place = url.split('?').next().unwrap_or_default();
-    match (place.split_once("://"), place.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => place.to_owned(),
     }
 }
 

@@ -100,7 +100,7 @@ impl Address {
     /// # Errors
     /// One line that says what is wrong with it; the password is not in it.
     pub fn parse(url: &str, password: Option<&str>) -> Result<Self, StoreError> {
-        let shown = masked(url);
+        let shown = auth_address::masked(url);
         read(url, password, shown.clone()).map_err(|what| StoreError::Unavailable(format!("{shown}: {what}")))
     }
 
@@ -231,7 +231,7 @@ fn trust(query: &str, is_tls: bool) -> Result<Option<TlsConnector>, String> {
             Err("sslrootcert says who is trusted, and redis:// that nobody is asked".to_owned())
         }
         (false, None) => Ok(None),
-        (true, path) => Ok(Some(Arc::new(auth_tls::client(path.as_deref())?).into())),
+        (true, path) => Ok(Some(Arc::new(auth_address::client(path.as_deref())?).into())),
     }
 }
 
@@ -260,15 +260,6 @@ fn login(who: &str, apart: Option<&str>) -> Result<RedisConnectionInfo, String> 
 /// What a library says, on one line.
 pub(crate) fn one_line(error: &redis::RedisError) -> String {
     error.to_string().replace(['\n', '\r'], " ")
-}
-
-/// A URL without its password.
-fn masked(url: &str) -> String {
-    let place = url.split('?').next().unwrap_or_default();
-    match (place.split_once("://"), place.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => place.to_owned(),
-    }
 }
 
 #[cfg(test)]

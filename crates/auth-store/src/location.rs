@@ -45,19 +45,19 @@ impl From<&str> for Url {
 
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&masked(&self.0))
+        f.write_str(&auth_address::masked(&self.0))
     }
 }
 
 impl std::fmt::Debug for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&masked(&self.0))
+        f.write_str(&auth_address::masked(&self.0))
     }
 }
 
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.url.0.strip_prefix("sqlite://").unwrap_or(&masked(&self.url.0)))
+        f.write_str(self.url.0.strip_prefix("sqlite://").unwrap_or(&auth_address::masked(&self.url.0)))
     }
 }
 
@@ -169,12 +169,4 @@ fn password_of(path: &Path) -> Result<Zeroizing<String>, StoreError> {
         |what: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| failed(&error))?;
     if text.trim().is_empty() { Err(failed(&"holds no password")) } else { Ok(text) }
-}
-
-/// A URL without what may be a password.
-fn masked(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.to_owned(),
-    }
 }

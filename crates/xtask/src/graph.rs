@@ -10,14 +10,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Each crate of the workspace, and which others it may import. What its tests import is its own matter.
 const ARROWS: &[(&str, &[&str])] = &[
     ("auth-core", &[]),
-    ("auth-tls", &[]),
+    ("auth-address", &[]),
     ("auth-store-sql", &["auth-core"]),
     ("auth-store-sqlite", &["auth-core", "auth-store-sql"]),
-    ("auth-store-pg", &["auth-core", "auth-store-sql", "auth-tls"]),
-    ("auth-store-redis", &["auth-core", "auth-tls"]),
+    ("auth-store-pg", &["auth-core", "auth-store-sql", "auth-address"]),
+    ("auth-store-redis", &["auth-core", "auth-address"]),
     (
         "auth-store",
-        &["auth-core", "auth-store-sql", "auth-store-sqlite", "auth-store-pg", "auth-store-redis"],
+        &[
+            "auth-address",
+            "auth-core",
+            "auth-store-sql",
+            "auth-store-sqlite",
+            "auth-store-pg",
+            "auth-store-redis",
+        ],
     ),
     ("auth-web", &["auth-core"]),
     ("hub-service", &["auth-core", "auth-store", "auth-web"]),

@@ -1,4 +1,5 @@
 //! Certificates of a test's own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 

@@ -1,4 +1,4 @@
-//! TLS to the servers that a store is on: with a verified name, by authorities of a file or of the system.
+//! What addresses of the servers that a store is on have in common: whom TLS trusts, and what may be printed.
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -38,4 +38,33 @@ fn of_system() -> Result<RootCertStore, String> {
         return Err("the system trusts no authority; name a file by sslrootcert".to_owned());
     }
     Ok(roots)
+}
+
+/// A URL as it may be printed: without user, password and parameters. What comes before the last `@` may be part of a
+/// password, whatever else it looks like.
+pub fn masked(url: &str) -> String {
+    let shown = |text: &str| text.split('?').next().unwrap_or_default().to_owned();
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{}", shown(host)),
+        (None, Some((_, host))) => format!("…@{}", shown(host)),
+        (_, None) => shown(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_printed() {
+        for (url, printed) in [
+            ("postgres://auth:hunter2@db/auth?sslrootcert=/ca.pem", "postgres://…@db/auth"),
+            ("postgres://auth:hunter2?x@db/auth", "postgres://…@db/auth"),
+            ("redis://:hunter2@x@db:1,db:2/main", "redis://…@db:1,db:2/main"),
+            ("auth:hunter2@db", "…@db"),
+            ("sqlite://data/auth.db", "sqlite://data/auth.db"),
+        ] {
+            assert_eq!(masked(url), printed);
+        }
+    }
 }
