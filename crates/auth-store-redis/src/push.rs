@@ -4,7 +4,13 @@
 use crate::{PATIENCE, servers::Servers};
 use auth_core::port::{Answer, Notice, Renewal, ReplicaId, Revocations, Seq};
 use futures_util::StreamExt as _;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -19,8 +25,10 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// The stream of a durable store, with a push beside it.
 pub(crate) struct Pushed {
     stream: Arc<dyn Revocations>,
-    /// The newest number that others said.
+    /// The number that was said last. Whoever may write to Redis may say any: one wakes once, and is believed in nothing.
     heard: watch::Receiver<i64>,
+    /// The last number that woke somebody who came too late to hear it.
+    woken: AtomicI64,
     /// The newest number of this process.
     said: watch::Sender<i64>,
 }
@@ -31,7 +39,7 @@ impl Pushed {
         let ((said, to_say), (hear, heard)) = (watch::channel(0), watch::channel(0));
         tokio::spawn(say(Arc::clone(servers), to_say));
         tokio::spawn(listen(Arc::clone(servers), hear));
-        Self { stream, heard, said }
+        Self { stream, heard, woken: AtomicI64::new(0), said }
     }
 }
 
@@ -81,12 +89,7 @@ async fn hear_until_it_ends(
     loop {
         match timeout(SILENCE, told.next()).await {
             Ok(Some(message)) => {
-                let seq = message.get_payload::<i64>().unwrap_or_default();
-                hear.send_if_modified(|heard| {
-                    let is_news = seq > *heard;
-                    *heard = seq.max(*heard);
-                    is_news
-                });
+                hear.send_replace(message.get_payload().unwrap_or_default());
             }
             Ok(None) => return Err("the connection was closed".to_owned()),
             Err(_) => {
@@ -105,10 +108,14 @@ impl Revocations for Pushed {
 
     async fn news(&self, applied: Seq) {
         let mut heard = self.heard.clone();
+        let last = *heard.borrow_and_update();
+        if last > applied.0 && self.woken.swap(last, Ordering::Relaxed) != last {
+            return;
+        }
         tokio::select! {
             () = self.stream.news(applied) => {}
             // It ends with an error where nobody listens any more; that is no news.
-            Ok(_) = heard.wait_for(|heard| *heard > applied.0) => {}
+            Ok(()) = heard.changed() => {}
         }
     }
 

@@ -98,6 +98,8 @@ pub(crate) struct Listen {
 pub(crate) enum Keys {
     /// Makes a key, and shows its secret this once
     Create(KeyCreate),
+    /// Makes many keys of one kind, for measurements, and writes their secrets to a file, one a line
+    Generate(KeysGenerate),
     /// Lists keys, newest first
     List {
         /// Only those of this service
@@ -123,6 +125,18 @@ pub(crate) enum Keys {
         /// The key
         id: KeyId,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysGenerate {
+    /// How many
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: NonZeroU32,
+    /// The file of the secrets; it must not be there yet, and is made for its owner alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) each: KeyCreate,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::{Audit, AuditList, Place},
-    output::{Report, columns, print},
+    output::{Report, columns, print, progress},
     place::{Desk, failed},
 };
 use auth_core::{
@@ -10,7 +10,6 @@ use auth_core::{
     port::AuditFilter,
     time::Timestamp,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 pub(crate) async fn run(place: &Place, command: Audit, json: bool) -> Result<(), String> {
@@ -82,11 +81,7 @@ impl Report for Listed {
 
 async fn verify(place: &Place, heads: Vec<Head>) -> Result<Verified, String> {
     let location = place.existing().await?;
-    // Shown only where standard error is a terminal.
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = progress("{bar:40} {pos}/{len} entries, {eta} left");
     let found = auth_store::verify_trail(&location, heads, |seq, total| {
         bar.set_length(total.unsigned_abs());
         bar.set_position(seq.unsigned_abs());

@@ -1,5 +1,6 @@
 //! What commands print: text for people, or one line of JSON for programs.
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::Write as _;
 
@@ -50,6 +51,21 @@ pub(crate) fn columns<const N: usize>(
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A bar that shows how far a long work has come, where standard error is a terminal; other words come with
+/// [`relabel`].
+pub(crate) fn progress(template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    relabel(&bar, template);
+    bar
+}
+
+/// Gives a bar other words.
+pub(crate) fn relabel(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
 }
 
 /// A value that may be absent.

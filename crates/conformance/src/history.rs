@@ -67,9 +67,7 @@ impl History {
 
     /// Makes a key at a replica, which each of those that are named accepts at once.
     pub async fn make(&self, at: usize, accept: &[usize]) -> Arc<Life> {
-        let order = r#"{"name":"short","permissions":["call_management"]}"#;
-        let order = Request::post("/api-keys", order).bearer(&self.master);
-        let made = send(order, self.replicas[at], PATIENCE).await.unwrap();
+        let made = self.order(at).await;
         assert_eq!(made.status, 201, "{}", made.body);
         let life =
             Arc::new(Life { secret: made.field("key"), id: made.field("id"), ended: AtomicBool::new(false) });
@@ -79,6 +77,12 @@ impl History {
         }
         self.lives.write().unwrap().push(Arc::clone(&life));
         life
+    }
+
+    async fn order(&self, at: usize) -> Response {
+        let order = r#"{"name":"short","permissions":["call_management"]}"#;
+        let order = Request::post("/api-keys", order).bearer(&self.master);
+        send(order, self.replicas[at], PATIENCE).await.unwrap()
     }
 
     /// Ends a key at a replica, and shows that each of those that are named refuses it then; how long the answer took.
@@ -96,7 +100,8 @@ impl History {
         took
     }
 
-    /// Waits until a replica accepts a live key; how long that took.
+    /// Waits until a replica accepts a live key and makes another: what waited for the database when that was cut off is
+    /// given up by and by. How long that took.
     pub async fn heals(&self, replica: usize) -> Duration {
         let begun = Instant::now();
         while send(calls(&self.master), self.replicas[replica], SHORT)
@@ -104,6 +109,14 @@ impl History {
             .is_none_or(|answer| answer.status != 200)
         {
             assert!(begun.elapsed() < PATIENCE, "replica {replica} does not come back");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        loop {
+            match self.order(replica).await {
+                made if made.status == 201 => break,
+                other => assert_eq!(other.status, 503, "{}", other.body),
+            }
+            assert!(begun.elapsed() < PATIENCE, "replica {replica} does not write");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         begun.elapsed()

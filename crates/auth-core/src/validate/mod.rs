@@ -2,6 +2,7 @@
 //! otherwise, and never by what may be out of date.
 
 mod filter;
+mod flights;
 mod lease;
 mod limits;
 mod record;
@@ -20,6 +21,7 @@ use crate::{
     time::{Clock, Monotonic, Timestamp},
 };
 use filter::Filter;
+use flights::Flights;
 use lease::Lease;
 use limits::KnownLimits;
 use record::{Record, State};
@@ -57,6 +59,7 @@ pub struct Validator {
     lease: Lease,
     replica: replica::Membership,
     limits: KnownLimits,
+    flights: Flights,
     uses: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
@@ -99,6 +102,7 @@ impl Validator {
             lease: Lease::default(),
             replica: replica::Membership::new(replica),
             limits: KnownLimits::default(),
+            flights: Flights::default(),
             uses: Mutex::default(),
         }
     }
@@ -228,7 +232,18 @@ impl Validator {
             Ok(_) => return Glance::Refused(Refusal::Unknown),
             Err(_) => return Glance::Refused(Refusal::Malformed),
         };
-        let digest = TokenDigest::of(text);
+        self.recall(TokenDigest::of(text), form, asked, who)
+    }
+
+    /// Lease and table.
+    #[inline]
+    fn recall(
+        &self,
+        digest: TokenDigest,
+        form: Form,
+        asked: Monotonic,
+        who: &mut Option<Principal>,
+    ) -> Glance {
         let Some(now) = self.lease.wall(asked) else {
             return Glance::Ask(digest, form);
         };
@@ -266,7 +281,9 @@ impl Validator {
         }
     }
 
-    /// Asks the store, and remembers its answer: whose it is, and the limits that are still to be met.
+    /// Asks the store, and remembers its answer: whose it is, and the limits that are still to be met. Of those that
+    /// present the same at the same time one asks, and the others find what it remembered. Whoever may not believe
+    /// memory asks for itself: what another asked before it came may have ended since.
     async fn ask(
         &self,
         digest: &TokenDigest,
@@ -277,6 +294,23 @@ impl Validator {
         let subject = Subject::source(UNKNOWN, source);
         let throttled = |retry_after| Denial::Throttled { retry_after };
         self.throttle.check(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic()).map_err(throttled)?;
+        let place = self.is_current().then(|| self.flights.join(digest));
+        let _turn = match &place {
+            Some(place) => Some(place.turn().await),
+            None => None,
+        };
+        if place.is_some() {
+            match self.recall(*digest, form, self.reading(), who) {
+                Glance::Good { limited, .. } => {
+                    return match who {
+                        Some(Principal::Key(key)) if limited => self.limits_of(key).await.map(Some),
+                        _ => Ok(None),
+                    };
+                }
+                Glance::Refused(cause) => return Err(Denial::Unauthenticated(cause).into()),
+                Glance::Ask(..) => {}
+            }
+        }
         let noted = self.table.applied();
         let Some((record, limits)) = self.look_up(digest, form).await? else {
             // Where there is no room to count it, it stays uncounted: see `check`.

@@ -5,7 +5,7 @@ mod row;
 
 use crate::{
     arguments::{Import, KeyImport, Place},
-    output::{Report, print},
+    output::{Report, print, progress, relabel},
     place::{Desk, failed},
 };
 use auth_core::{
@@ -18,7 +18,7 @@ use auth_core::{
     service::Service,
     time::Timestamp,
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use row::{OldKey, Owner, Reason, check, is_prefix};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -29,9 +29,7 @@ const BATCH: usize = 500;
 pub(crate) async fn run(place: &Place, Import::Keys(wanted): Import, json: bool) -> Result<(), String> {
     let desk = place.operate().await?;
     let KeyImport { file, dry_run, account, domain, ignore } = wanted;
-    // Shown only where standard error is a terminal.
-    let bar = ProgressBar::new(0);
-    show(&bar, "{bar:40} {bytes}/{total_bytes} read, {eta} left");
+    let bar = progress("{bar:40} {bytes}/{total_bytes} read, {eta} left");
     let lines = file::open(&file, ignore.into_iter().collect(), &bar)?;
     let default = account.map(Owner::Account).or(domain.map(Owner::Domain));
     let mut run = Run::new(&desk, default, dry_run);
@@ -47,12 +45,6 @@ pub(crate) async fn run(place: &Place, Import::Keys(wanted): Import, json: bool)
         0 => Ok(()),
         1 => Err("1 line was refused".to_owned()),
         refused => Err(format!("{refused} lines were refused")),
-    }
-}
-
-fn show(bar: &ProgressBar, template: &str) {
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
     }
 }
 
@@ -100,7 +92,7 @@ impl<'a> Run<'a> {
             }
         }
         let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
-        show(bar, "{bar:40} {pos}/{len} written, {eta} left");
+        relabel(bar, "{bar:40} {pos}/{len} written, {eta} left");
         bar.reset();
         bar.set_length(waiting.len() as u64);
         while waiting.peek().is_some() {

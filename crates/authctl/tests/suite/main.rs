@@ -9,6 +9,7 @@
 mod beside;
 mod commands;
 mod full;
+mod generate;
 mod program;
 mod replicas;
 mod up;

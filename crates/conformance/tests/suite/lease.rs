@@ -32,7 +32,7 @@ use conformance::{
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -207,17 +207,29 @@ async fn a_stream_that_never_rests_does_not_starve_the_lease() {
     }
 }
 
-/// An index whose list of all secrets, once read, is handed over late.
+/// An index whose list of all secrets, once read, is handed over late, and that takes its time for each key.
 struct SlowIndex {
     inner: Arc<dyn KeyIndex>,
+    asked: AtomicUsize,
     read: Semaphore,
     go_on: Semaphore,
+}
+
+impl SlowIndex {
+    fn of(stores: &Stores) -> Arc<Self> {
+        let inner = Arc::clone(&stores.key_index);
+        let (read, go_on) = (Semaphore::new(0), Semaphore::new(0));
+        Arc::new(Self { inner, asked: AtomicUsize::new(0), read, go_on })
+    }
 }
 
 #[async_trait]
 impl KeyIndex for SlowIndex {
     async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>> {
-        self.inner.find(service, digest).await
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let found = self.inner.find(service, digest).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        found
     }
     async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>> {
         let digests = self.inner.digests_since(service, after).await;
@@ -236,11 +248,7 @@ impl KeyIndex for SlowIndex {
 async fn a_key_that_is_made_while_a_process_begins_is_known_to_it() {
     let fixture = fixture().await;
     let account = fixture.account().await;
-    let index = Arc::new(SlowIndex {
-        inner: Arc::clone(&fixture.peer.key_index),
-        read: Semaphore::new(0),
-        go_on: Semaphore::new(0),
-    });
+    let index = SlowIndex::of(&fixture.peer);
     let starting = process(Stores { key_index: Arc::clone(&index) as _, ..fixture.peer.clone() }, 1);
     let beginning = tokio::spawn({
         let validator = Arc::clone(&starting.validator);
@@ -259,6 +267,30 @@ async fn a_key_that_is_made_while_a_process_begins_is_known_to_it() {
     starting.validator.renew().await.unwrap();
     assert!(starting.validator.is_current());
     assert!(accepts(&starting, &secret).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_many_present_at_once_is_asked_for_once() {
+    const MANY: usize = 200;
+    let fixture = fixture().await;
+    let (_, secret) = key(&fixture, hub(&fixture.account().await)).await;
+    let index = SlowIndex::of(&fixture.peer);
+    index.go_on.add_permits(8);
+    let here = process(Stores { key_index: Arc::clone(&index) as _, ..fixture.peer.clone() }, 1);
+    let present = async || {
+        let before = index.asked.load(Ordering::SeqCst);
+        let each = |_, _| {
+            let (here, secret) = (here.clone(), secret.clone());
+            async move { accepts(&here, &secret).await }
+        };
+        assert!(fixture.race(MANY, each).await.into_iter().all(|accepted| accepted));
+        index.asked.load(Ordering::SeqCst) - before
+    };
+    // Without a lease nobody may believe what another asked before: each asks.
+    assert_eq!(present().await, MANY);
+    here.validator.renew().await.unwrap();
+    assert_eq!(present().await, 1);
+    assert_eq!(present().await, 0, "it is known");
 }
 
 /// A process that serves from memory, and a key that it knows.

@@ -1,12 +1,14 @@
 //! `keys`: API keys of both services.
 
+mod generate;
+
 use crate::{
     arguments::{KeyCreate, Keys, Place},
     output::{Report, columns, or_dash, print},
     place::{Desk, all, failed},
 };
 use auth_core::{
-    flow::{KeyOrder, issue_key, revoke_key, rotate_key},
+    flow::{IssuedKey, KeyOrder, issue_key, revoke_key, rotate_key},
     id::{AccountId, DomainId, KeyId},
     model::{DomainName, Key},
     policy::{Networks, Rights, grant},
@@ -23,6 +25,7 @@ pub(crate) async fn run(place: &Place, command: Keys, json: bool) -> Result<(), 
     let desk = place.operate().await?;
     match command {
         Keys::Create(order) => print(json, &create(&desk, order).await?),
+        Keys::Generate(wanted) => print(json, &generate::run(&desk, wanted).await?),
         Keys::List { service, account, domain } => print(json, &list(&desk, service, account, domain).await?),
         Keys::Rotate { id, overlap_seconds } => {
             let service = find(&desk, id).await?.service;
@@ -51,6 +54,18 @@ async fn find(desk: &Desk, id: KeyId) -> Result<Key, String> {
 }
 
 async fn create(desk: &Desk, order: KeyCreate) -> Result<Issued, String> {
+    let (tenant, order) = read(desk, order).await?;
+    let issued = issue(desk, tenant, order).await?;
+    Ok(Issued::of(find(desk, issued.id).await?, None, issued.secret))
+}
+
+async fn issue(desk: &Desk, tenant: Tenant, order: KeyOrder) -> Result<IssuedKey, String> {
+    let granted = grant::<CreateKey, _>(&desk.proof, &tenant).map_err(failed)?;
+    issue_key(desk.platform(order.service), &desk.proof, &granted, order, |_| None).await.map_err(failed)
+}
+
+/// Whose key is to be made, and what it may do.
+async fn read(desk: &Desk, order: KeyCreate) -> Result<(Tenant, KeyOrder), String> {
     let KeyCreate { service, account, domain, name, permissions, expires_at, networks, rate_limit } = order;
     let tenant = match (service, account, domain) {
         (Service::Hub, Some(account), None) => {
@@ -65,11 +80,7 @@ async fn create(desk: &Desk, order: KeyCreate) -> Result<Issued, String> {
     };
     let permissions = permissions.into_iter().collect();
     let rights = Rights { permissions, expires_at, networks: Networks::new(networks), rate_limit };
-    let granted = grant::<CreateKey, _>(&desk.proof, &tenant).map_err(failed)?;
-    let order = KeyOrder { service, name, rights };
-    let issued = issue_key(desk.platform(service), &desk.proof, &granted, order, |_| None).await;
-    let issued = issued.map_err(failed)?;
-    Ok(Issued::of(find(desk, issued.id).await?, None, issued.secret))
+    Ok((tenant, KeyOrder { service, name, rights }))
 }
 
 async fn list(
