@@ -93,6 +93,10 @@ impl Monotonic {
     pub const fn nanos(self) -> u64 {
         self.0
     }
+    /// How long after `earlier` this is; zero if it is not after it.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
 }
 
 impl Add<Duration> for Monotonic {

@@ -18,6 +18,7 @@ pub mod front;
 pub mod in_process;
 pub mod input;
 pub mod log;
+pub mod metrics;
 pub mod openapi;
 pub mod own;
 pub mod problem;

@@ -5,6 +5,7 @@ use crate::{
     endpoint::{Method, Row, Service, Spec},
     enter::protect,
     front::App,
+    metrics,
     problem::{Kind, Problem},
 };
 use actix_web::{
@@ -43,6 +44,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// Threads that serve requests; 0 is one a core.
     pub workers: usize,
+    /// Where `/metrics` is served.
+    pub metrics: metrics::Listen,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "proxies")]
     pub trusted_proxies: Vec<IpNet>,
@@ -55,6 +58,38 @@ fn proxies<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
         Some(all) => Err(D::Error::custom(format!("trusted_proxies: {all} would believe every caller"))),
         None => Ok(networks),
     }
+}
+
+/// Where requests come in, and where figures are read.
+#[derive(Debug)]
+pub struct Listeners {
+    requests: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+impl Settings {
+    /// Binds both, where nothing else is said where the service usually has them.
+    ///
+    /// # Errors
+    /// An address cannot be bound.
+    pub fn bind(&self, requests: SocketAddr, metrics: SocketAddr) -> std::io::Result<Listeners> {
+        let requests = bind(self.listen.unwrap_or(requests))?;
+        Ok(Listeners { requests, metrics: self.metrics.bind(metrics)? })
+    }
+}
+
+/// Serves requests as [`serve`] does, and the figures beside them.
+///
+/// # Errors
+/// A server cannot start.
+pub async fn serve_both<S: Service>(
+    app: Arc<App<S>>,
+    listeners: Listeners,
+    workers: usize,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let figures = metrics::serve(Arc::clone(&app), listeners.metrics, stop.clone());
+    tokio::try_join!(serve(app, listeners.requests, workers, stop), figures).map(|_| ())
 }
 
 /// A bound listener, so that a taken port is known before anything starts.
@@ -130,7 +165,7 @@ pub fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that nobody is left who could say it.
     let _ = stop.wait_for(|stop| *stop).await;
 }

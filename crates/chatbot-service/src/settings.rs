@@ -31,6 +31,8 @@ pub struct Settings {
 
 /// Where the chatbot service listens if nothing else is said.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8009);
+/// Where it serves `/metrics` if nothing else is said.
+pub const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8010);
 
 /// The language model behind the chat.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -85,14 +87,13 @@ impl Settings {
         entropy: Arc<dyn Entropy>,
         stop: watch::Receiver<bool>,
     ) -> Result<(), String> {
-        let listen = self.server.listen.unwrap_or(LISTEN);
-        let listener = serve::bind(listen).map_err(|error| error.to_string())?;
+        let listeners = self.server.bind(LISTEN, METRICS).map_err(|error| error.to_string())?;
         let responder = self.responder.responder()?;
         let stores =
             auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
         let platform = Platform::new(Service::Chatbot, stores, clock, entropy);
         let app = App::new(Chatbot::new(platform, responder), self.server.trusted_proxies);
-        serve::serve(Arc::new(app), listener, self.server.workers, stop)
+        serve::serve_both(Arc::new(app), listeners, self.server.workers, stop)
             .await
             .map_err(|error| error.to_string())
     }

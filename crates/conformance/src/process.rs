@@ -6,16 +6,19 @@ use crate::{
         Fixture,
         fixture::{all_rights, chatbot, granted, hub, name, operator, proof},
     },
+    servers::free_port,
 };
 use auth_core::{
     audit::ChainKey,
     flow::{KeyOrder, Platform, issue_key, revoke_key},
     port::CreateKey,
     service::Service,
+    validate::LEASE,
 };
 use auth_store::Location;
 use auth_web::system::{OsEntropy, SystemClock};
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
@@ -37,13 +40,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a service on a free port of its choice, and reads in its log where it listens.
+    /// Starts a service on a free port of its choice, and reads in its log where it listens, its figures apart.
     pub fn start(command: &mut Command) -> Self {
+        let is_metrics = |name: &OsStr| name.to_string_lossy().ends_with("_SERVER__METRICS");
+        let metrics = command.get_envs().find(|(name, _)| is_metrics(name)).and_then(|(_, value)| value);
+        let metrics: Option<SocketAddr> = metrics.and_then(|value| value.to_string_lossy().parse().ok());
         let mut child = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let address = log.find_map(|line| {
             let address = line.split_once("listening on: ")?.1;
-            address.split(|c: char| c == '"' || c.is_whitespace()).next()?.parse().ok()
+            let address = address.split(|c: char| c == '"' || c.is_whitespace()).next()?.parse().ok();
+            address.filter(|address| Some(*address) != metrics)
         });
         // The rest is read, so that the service can go on writing.
         let log = std::thread::spawn(move || log.collect());
@@ -98,6 +105,8 @@ pub async fn shares_its_store(command: &mut Command, service: Service, list: &st
     let url = format!("sqlite://{}", dir.path().join("auth.db").display());
     let prefix = service.name().to_uppercase();
     command.env(format!("{prefix}_STORE__URL"), &url).env(format!("{prefix}_SERVER__LISTEN"), "127.0.0.1:0");
+    let metrics = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, free_port()));
+    command.env(format!("{prefix}_SERVER__METRICS"), metrics.to_string());
     let process = Process::start(command);
     assert_eq!(process.send(Request::get("/health/live")).await.status, 200);
     assert_eq!(process.send(Request::get(list)).await.status, 401);
@@ -121,6 +130,22 @@ pub async fn shares_its_store(command: &mut Command, service: Service, list: &st
         revoke_key(&here, &proof, service, issued.id).await.unwrap();
         assert_eq!(ask().await, 401, "refused once the revocation has answered");
     }
+    assert_eq!(process.send(Request::get("/metrics")).await.status, 404, "on its own listener alone");
+    assert_eq!(Request::get("/health/live").send(metrics).await.unwrap().status, 404);
+    let figures = Request::get("/metrics").send(metrics).await.unwrap().body;
+    let figure = |name: &str| -> f64 {
+        let line = figures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} in {figures}")).parse().unwrap()
+    };
+    let lease = figure("auth_lease_length_seconds");
+    assert_eq!(lease, LEASE.as_secs_f64());
+    assert!(figure("auth_lease_left_seconds") > 0.0 && figure("auth_lease_left_seconds") <= lease);
+    assert!(figure("auth_stream_applied") >= 40.0, "{figures}");
+    assert!(figure("auth_stream_acknowledge_seconds_count") >= 1.0, "{figures}");
+    assert!(figure("auth_lease_renewals_total") >= 40.0, "{figures}");
+    assert!(figure("auth_credential_lookups_total") >= 20.0, "{figures}");
+    assert_eq!(figure("auth_stream_lag"), 0.0);
+    assert!(figures.ends_with("# EOF\n"), "OpenMetrics 1.0");
     assert_eq!(process.stop(), Some(0));
 }
 
@@ -134,6 +159,7 @@ pub async fn stops_gracefully(command: &mut Command, service: Service) {
     let url = format!("sqlite://{}", dir.path().join("auth.db").display());
     let prefix = service.name().to_uppercase();
     command.env(format!("{prefix}_STORE__URL"), &url).env(format!("{prefix}_SERVER__LISTEN"), "127.0.0.1:0");
+    command.env(format!("{prefix}_SERVER__METRICS"), "off");
     // One thread serves, so what came first is read first.
     command.env(format!("{prefix}_SERVER__WORKERS"), "1");
     let process = Process::start(command);

@@ -32,6 +32,8 @@ pub struct Settings {
 
 /// Where the Hub listens if nothing else is said.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where it serves `/metrics` if nothing else is said.
+pub const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 /// What calls cost.
 #[derive(Debug, Clone, Deserialize)]
@@ -78,13 +80,12 @@ impl Settings {
         entropy: Arc<dyn Entropy>,
         stop: watch::Receiver<bool>,
     ) -> Result<(), String> {
-        let listen = self.server.listen.unwrap_or(LISTEN);
-        let listener = serve::bind(listen).map_err(|error| error.to_string())?;
+        let listeners = self.server.bind(LISTEN, METRICS).map_err(|error| error.to_string())?;
         let stores =
             auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
         let platform = Platform::new(Service::Hub, stores, clock, entropy);
         let app = App::new(Hub::new(platform, self.billing.tariff()), self.server.trusted_proxies);
-        serve::serve(Arc::new(app), listener, self.server.workers, stop)
+        serve::serve_both(Arc::new(app), listeners, self.server.workers, stop)
             .await
             .map_err(|error| error.to_string())
     }

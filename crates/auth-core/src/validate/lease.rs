@@ -28,6 +28,10 @@ impl Lease {
     pub(super) fn end(&self) {
         self.until.store(0, Ordering::Release);
     }
+    /// What is left of it at a reading.
+    pub(super) fn left(&self, now: Monotonic) -> Duration {
+        Monotonic::from_nanos(self.until.load(Ordering::Acquire)).since(now)
+    }
     /// The wall clock at a reading, if the lease is live then: one clock read serves both questions.
     #[inline]
     pub(super) fn wall(&self, now: Monotonic) -> Option<Timestamp> {

@@ -1,6 +1,7 @@
 //! The hot path: whose credential is this? Answered from memory while the lease is live, by the store
 //! otherwise, and never by what may be out of date.
 
+mod figures;
 mod filter;
 mod flights;
 mod lease;
@@ -20,6 +21,7 @@ use crate::{
     throttle::{Subject, Throttle},
     time::{Clock, Monotonic, Timestamp},
 };
+use figures::Figures;
 use filter::Filter;
 use flights::Flights;
 use lease::Lease;
@@ -60,6 +62,7 @@ pub struct Validator {
     replica: replica::Membership,
     limits: KnownLimits,
     flights: Flights,
+    figures: Figures,
     uses: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
@@ -103,6 +106,7 @@ impl Validator {
             replica: replica::Membership::new(replica),
             limits: KnownLimits::default(),
             flights: Flights::default(),
+            figures: Figures::default(),
             uses: Mutex::default(),
         }
     }
@@ -311,6 +315,7 @@ impl Validator {
                 Glance::Ask(..) => {}
             }
         }
+        self.figures.lookups.inc();
         let noted = self.table.applied();
         let Some((record, limits)) = self.look_up(digest, form).await? else {
             // Where there is no room to count it, it stays uncounted: see `check`.

@@ -4,6 +4,7 @@ use super::{LEASE, Validator};
 use crate::{
     error::{FlowError, StoreError},
     port::{About, ReplicaId, Seq, Standing},
+    time::Monotonic,
 };
 use std::{
     future::poll_fn,
@@ -59,6 +60,13 @@ impl Validator {
     /// The store's: the lease runs out if this goes on. A gap in the numbers, or numbers that went back, end
     /// the lease at once, and the next call begins anew with nothing in memory.
     pub async fn renew(&self) -> Result<(), FlowError> {
+        let renewed = self.renew_once().await;
+        let count = if renewed.is_ok() { &self.figures.renewals } else { &self.figures.failed };
+        count.inc();
+        renewed
+    }
+
+    async fn renew_once(&self) -> Result<(), FlowError> {
         let _turn = self.replica.turn.lock().await;
         if !self.replica.begun.load(Ordering::Acquire) {
             self.begin().await?;
@@ -71,7 +79,10 @@ impl Validator {
                 // A store that went back in time: what it says cannot be trusted to be all there was.
                 return Err(self.start_over("the revocation stream went back"));
             }
+            let before = self.table.applied();
+            self.figures.lag.set(renewal.head.0 - before.0);
             self.reach(renewal.head).await?;
+            self.figures.lag.set(0);
             let applied = self.table.applied();
             let known = match renewal.standing {
                 Standing::Member(known) => {
@@ -85,6 +96,9 @@ impl Validator {
                 }
             };
             if known {
+                if applied > before {
+                    self.figures.acknowledged.observe(self.seconds_since(asked));
+                }
                 self.lease.extend(self.clock.as_ref(), asked, LEASE);
                 return Ok(());
             }
@@ -109,6 +123,13 @@ impl Validator {
     /// # Errors
     /// The store's: the command was committed, and who knows is unknown.
     pub async fn settle(&self, seq: Seq) -> Result<(), FlowError> {
+        let begun = self.clock.monotonic();
+        let settled = self.settle_once(seq).await;
+        self.figures.settled.observe(self.seconds_since(begun));
+        settled
+    }
+
+    async fn settle_once(&self, seq: Seq) -> Result<(), FlowError> {
         if let Ok(turn) = self.replica.turn.try_lock() {
             self.apply_own(turn, seq).await;
             return Ok(self.stores.revocations.settled(seq, LEASE).await?);
@@ -133,6 +154,10 @@ impl Validator {
         let _turn = self.replica.turn.lock().await;
         self.lease.end();
         Ok(self.stores.revocations.leave(self.replica.name()).await?)
+    }
+
+    fn seconds_since(&self, then: Monotonic) -> f64 {
+        self.clock.monotonic().since(then).as_secs_f64()
     }
 
     /// Applies what this process committed itself, without waiting for the next renewal. Where that fails, it asks the

@@ -51,6 +51,6 @@ pub fn has_docker() -> bool {
 }
 
 /// A free port of this machine, at this moment.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

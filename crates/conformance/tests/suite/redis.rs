@@ -20,7 +20,7 @@ use conformance::{
     client::Request,
     contract::{self, Fixture},
     place::{Backend, Place},
-    servers::{Cluster, Redis, Sentinels, Wire, unless_missing},
+    servers::{Cluster, Redis, Sentinels, Wire, free_port, unless_missing},
     world::World,
 };
 use std::{sync::Arc, time::Duration};
@@ -330,7 +330,7 @@ async fn what_is_no_redis_to_be_written_to_is_refused_and_nothing_is_made() {
     let Some(server) = server().await else { return };
     let place = Place::on(&Backend::Sqlite).await;
     let port = server.port();
-    let nobody = Redis::free_port();
+    let nobody = free_port();
     for (url, what) in [
         (format!("redis://:only-for-tests-not@127.0.0.1:{port}"), "authentication failed"),
         (format!("redis://127.0.0.1:{port}"), "NOAUTH"),
@@ -379,7 +379,7 @@ async fn who_may_not_take_is_told_so_at_the_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_of_a_server_is_verified_by_the_authorities_of_a_file() {
     let drawn = Certificates::draw();
-    let port = Redis::free_port().to_string();
+    let port = free_port().to_string();
     let options = ["--tls-port", &port, "--tls-cert-file", "server.crt", "--tls-key-file", "server.key"];
     let options =
         [options.as_slice(), &["--tls-ca-cert-file", "ca.crt", "--tls-auth-clients", "no"]].concat();

@@ -41,11 +41,6 @@ impl Redis {
         self.0.port
     }
 
-    /// A free port of this machine, for an option that names one.
-    pub fn free_port() -> u16 {
-        free_port()
-    }
-
     /// What a command answers, past the store: the words of the answer.
     ///
     /// # Errors
