@@ -4,11 +4,13 @@
 //! - [`service`]: the service;
 //! - [`world`]: its platform, with as many keys as are wanted;
 //! - [`floor`]: what cannot be done for less;
+//! - [`postgres`]: the bare statement;
 //! - [`figure`]: measuring in rounds, and the lines that are printed.
 #![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
 pub mod figure;
 pub mod floor;
 mod memory;
+pub mod postgres;
 pub mod service;
 pub mod world;

@@ -84,8 +84,8 @@ const FENCES: &[Fence] = &[
         inside: &["auth-store-sqlite", "auth-store-pg"],
         in_tests: &["conformance"],
     },
-    Fence { package: "tokio-postgres", inside: &["auth-store-pg", "conformance"], in_tests: &[] },
-    Fence { package: "redis", inside: &["auth-store-redis", "conformance"], in_tests: &["benches"] },
+    Fence { package: "tokio-postgres", inside: &["auth-store-pg", "conformance", "benches"], in_tests: &[] },
+    Fence { package: "redis", inside: &["auth-store-redis", "conformance", "benches"], in_tests: &[] },
     Fence { package: "reqwest", inside: &["chatbot-service"], in_tests: &["conformance"] },
 ];
 

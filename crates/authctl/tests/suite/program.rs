@@ -38,9 +38,14 @@ impl Folder {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authctl"));
         command.args(arguments).arg("--data-dir").arg(self.data());
-        for setting in
-            ["AUTHCTL_STORE", "AUTHCTL_STORE_PASSWORD_FILE", "AUTHCTL_AUDIT_KEY", "AUTHCTL_AUDIT_ANCHOR"]
-        {
+        for setting in [
+            "AUTHCTL_STORE",
+            "AUTHCTL_STORE_PASSWORD_FILE",
+            "AUTHCTL_REDIS",
+            "AUTHCTL_REDIS_PASSWORD_FILE",
+            "AUTHCTL_AUDIT_KEY",
+            "AUTHCTL_AUDIT_ANCHOR",
+        ] {
             command.env_remove(setting);
         }
         command

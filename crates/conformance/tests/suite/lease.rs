@@ -15,7 +15,7 @@ use auth_core::{
     secret::{PlainToken, TokenDigest},
     service::Service,
     time::Timestamp,
-    validate::LEASE,
+    validate::{LEASE, Validator},
 };
 use auth_web::system::SystemClock;
 use conformance::{
@@ -291,6 +291,45 @@ async fn a_key_that_many_present_at_once_is_asked_for_once() {
     here.validator.renew().await.unwrap();
     assert_eq!(present().await, 1);
     assert_eq!(present().await, 0, "it is known");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_unknown_keys_displaces_none_that_is_known() {
+    const KNOWN: usize = 20;
+    let fixture = fixture().await;
+    let tenant = hub(&fixture.account().await);
+    let mut known = Vec::new();
+    for _ in 0..KNOWN {
+        known.push(key(&fixture, tenant).await.1);
+    }
+    let index = SlowIndex::of(&fixture.peer);
+    index.go_on.add_permits(8);
+    let stores = Stores { key_index: Arc::clone(&index) as _, ..fixture.peer.clone() };
+    // It holds hardly more.
+    let validator = Validator::new(Service::Hub, stores, Arc::new(SystemClock::start()), [1; 16], KNOWN + 4);
+    validator.renew().await.unwrap();
+    let present = async |text: &PlainToken, source: u32| {
+        let source = Some(std::net::Ipv4Addr::from_bits(source).into());
+        validator.authenticate(text.expose().as_bytes(), source, validator.reading()).await.is_ok()
+    };
+    for text in &known {
+        assert!(present(text, 1).await);
+    }
+    let entropy = SeededEntropy::new(7);
+    for number in 0..20_000_u32 {
+        if number.is_multiple_of(1000) {
+            validator.renew().await.unwrap();
+        }
+        let (unknown, _) = draw_key(Service::Hub, &entropy);
+        assert!(!present(&unknown.reveal(), number / 100).await);
+    }
+    validator.renew().await.unwrap();
+    let asked = index.asked.load(Ordering::SeqCst);
+    for text in &known {
+        assert!(present(text, 1).await);
+    }
+    assert_eq!(index.asked.load(Ordering::SeqCst), asked, "each is known still");
+    validator.retire().await.unwrap();
 }
 
 /// A process that serves from memory, and a key that it knows.
