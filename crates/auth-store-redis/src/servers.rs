@@ -158,6 +158,9 @@ impl Servers {
 
     /// A member of a cluster that is written to: this one, or the one that it follows.
     async fn member(&self, seed: &Host) -> Result<(Host, Server), String> {
+        if let Ok(found) = self.connected(seed.clone()).await {
+            return Ok(found);
+        }
         let connection = self.address.connect(seed).await?;
         match role(&connection).await.map_err(|why| format!("{seed}: {why}"))? {
             Role::Master(_) => self.connected(seed.clone()).await,

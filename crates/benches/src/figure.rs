@@ -62,6 +62,8 @@ pub enum Limit {
     Times(f64),
     /// So much more than its floor.
     Plus(f64),
+    /// So much, whatever the floor is: bytes, which are the same on every machine.
+    Most(f64),
     /// It is shown, not judged.
     None,
 }
@@ -96,6 +98,7 @@ impl Figure {
         match self.limit {
             Limit::Times(most) => self.ratio.is_nan() || self.ratio > most,
             Limit::Plus(most) => self.added.is_nan() || self.added > most,
+            Limit::Most(most) => self.ours.is_nan() || self.ours > most,
             Limit::None => false,
         }
     }
@@ -114,6 +117,7 @@ impl fmt::Display for Figure {
         let (limit, verdict) = match limit {
             Limit::Times(most) => (format!("x {most:.2}"), if self.is_missed() { "missed" } else { "ok" }),
             Limit::Plus(most) => (format!("+ {most:.0}"), if self.is_missed() { "missed" } else { "ok" }),
+            Limit::Most(most) => (format!("{most:.0}"), if self.is_missed() { "missed" } else { "ok" }),
             Limit::None => (String::new(), ""),
         };
         write!(

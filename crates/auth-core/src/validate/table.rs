@@ -387,8 +387,8 @@ fn rebuild(old: &Groups, now: Timestamp) -> Groups {
         record.state() != State::Stale && record.refusal(now) != Some(Refusal::Expired)
     };
     let kept = old.occupied().filter(live).count();
-    // Room for a quarter more at seven eighths full.
-    let groups = (kept * 5 / 4 * 8 / 7).div_ceil(LANES).max(LEAST_GROUPS);
+    // Room for an eighth more at seven eighths full: memory before the time of growing.
+    let groups = (kept * 9 / 8 * 8 / 7).div_ceil(LANES).max(LEAST_GROUPS);
     let new = Groups::new(groups);
     for slot in old.occupied().filter(live) {
         let (digest, record) = snapshot(slot);

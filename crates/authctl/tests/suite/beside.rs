@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     time::Duration,
 };
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
 async fn may_list_calls(up: &Up, key: &str) -> bool {
     match up.hub(Request::get("/calls").bearer(key)).await.status {
@@ -313,4 +313,27 @@ async fn holds(folder: &Folder, up: &Up, acknowledged: &Acknowledged) {
     }
     let counts = (acknowledged.users.len(), acknowledged.keys.len(), rotated, revoked);
     assert!(counts.0 > kills() && counts.1 > kills() / 2 && rotated > 0 && revoked > 0, "{counts:?}");
+}
+
+/// What a crash loses of uses, at most, and a little for a slow machine.
+const USES_WITHIN: Duration = Duration::from_secs(30 + 5);
+
+#[tokio::test]
+async fn a_crash_loses_no_use_that_is_older_than_half_a_minute() {
+    let folder = Folder::new();
+    let up = folder.up();
+    let key = folder.first("hub_api_key");
+    assert_eq!(up.hub(Request::get("/calls").bearer(&key)).await.status, 200);
+    let used = || {
+        let keys = folder.json(&["keys", "list", "--service", "hub"]);
+        keys[0]["last_used_at"].as_str().map(str::to_owned)
+    };
+    assert_eq!(used(), None, "no request waits for it to be written");
+    let begun = Instant::now();
+    while used().is_none() {
+        assert!(begun.elapsed() < USES_WITHIN, "it is not written");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    up.kill();
+    assert!(used().is_some());
 }

@@ -20,7 +20,13 @@ use auth_core::{
 };
 use conformance::contract::{self, Fixture, fixture::everything};
 use conformance::place::Place;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// One promise that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +128,7 @@ async fn broken(fault: Fault) -> Fixture {
 }
 
 fn with_fault(stores: Stores, fault: Fault) -> Stores {
-    let broken = Arc::new(Broken { inner: stores.clone(), fault });
+    let broken = Arc::new(Broken { inner: stores.clone(), fault, emptied: AtomicBool::new(false) });
     Stores {
         accounts: Arc::clone(&broken) as _,
         domains: Arc::clone(&broken) as _,
@@ -137,6 +143,8 @@ fn with_fault(stores: Stores, fault: Fault) -> Stores {
 struct Broken {
     inner: Stores,
     fault: Fault,
+    /// Whether what is good once was forgotten.
+    emptied: AtomicBool,
 }
 
 impl Broken {
@@ -327,6 +335,9 @@ impl OneTime for Broken {
         if self.is(Purposeless) {
             purpose = Purpose::OauthState;
         }
+        if self.emptied.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
         let taken = self.inner.one_time.take(purpose, digest, at).await?;
         if let Some(content) = taken.clone().filter(|_| self.is(Repeating)) {
             let again = NewOneTime {
@@ -341,7 +352,7 @@ impl OneTime for Broken {
         Ok(taken)
     }
     async fn purge(&self, before: Timestamp) -> Answer<()> {
-        let before = if self.is(Careless) { before + Duration::from_secs(3600) } else { before };
+        self.emptied.store(self.is(Careless), Ordering::SeqCst);
         self.inner.one_time.purge(before).await
     }
 }
