@@ -123,12 +123,13 @@ async fn each_broken_promise_is_noticed() {
 
 async fn broken(fault: Fault) -> Fixture {
     let place = Place::fresh().await;
-    let open = async || with_fault(place.open().await, fault);
+    let emptied = Arc::<AtomicBool>::default();
+    let open = async || with_fault(place.open().await, fault, Arc::clone(&emptied));
     Fixture::new(open().await, open().await, Place::chain(), Some(place))
 }
 
-fn with_fault(stores: Stores, fault: Fault) -> Stores {
-    let broken = Arc::new(Broken { inner: stores.clone(), fault, emptied: AtomicBool::new(false) });
+fn with_fault(stores: Stores, fault: Fault, emptied: Arc<AtomicBool>) -> Stores {
+    let broken = Arc::new(Broken { inner: stores.clone(), fault, emptied });
     Stores {
         accounts: Arc::clone(&broken) as _,
         domains: Arc::clone(&broken) as _,
@@ -143,8 +144,8 @@ fn with_fault(stores: Stores, fault: Fault) -> Stores {
 struct Broken {
     inner: Stores,
     fault: Fault,
-    /// Whether what is good once was forgotten.
-    emptied: AtomicBool,
+    /// Whether what is good once was forgotten, by any opening.
+    emptied: Arc<AtomicBool>,
 }
 
 impl Broken {
