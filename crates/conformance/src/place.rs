@@ -158,7 +158,7 @@ impl Place {
     pub fn bytes(&self, digits: &str) -> String {
         match &self.database {
             Database::File(_) => format!("X'{digits}'"),
-            Database::Server(_) => format!("'\\x{digits}'"),
+            Database::Server(_) => format!("'\\x{digits}'::BYTEA"),
         }
     }
 

@@ -40,7 +40,7 @@ use table::Table;
 /// How long a process may serve from memory after it last knew to be current.
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// At most this many credentials are held in memory by default: about 175 MB with filter and uses.
+/// At most this many credentials are held in memory by default: about 165 MB with filter and uses.
 pub const MOST_HELD: usize = 1_000_000;
 
 /// Lookups of credentials that turn out unknown, a source and minute: guessing is not worth a store's time.
