@@ -220,7 +220,12 @@ async fn whoever_holds_the_lock_is_waited_for_and_not_for_ever() {
     let held = place.execute("BEGIN; SELECT 1 FROM audit_head FOR UPDATE; SELECT pg_sleep(8); COMMIT");
     let begun = Instant::now();
     let revoking = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // It sleeps once it has the lock.
+        let asleep = "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+        while place.query(asleep).await.is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "nobody holds the lock");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await
     };
     let ((), refused) = tokio::join!(held, revoking);
