@@ -106,24 +106,23 @@ impl Address {
 
     /// Opens a connection that many requests may use at once.
     pub(crate) async fn connect(&self, host: &Host) -> Result<MultiplexedConnection, String> {
-        let opening = async {
-            let stream = self.stream(host).await?;
-            let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
-            let opened = MultiplexedConnection::new_with_config(self.login(), stream, config).await;
-            let (connection, driver) = opened.map_err(|error| one_line(&error))?;
-            tokio::spawn(driver);
-            Ok(connection)
-        };
-        self.soon(host, opening).await
+        self.connect_as(&self.login, host).await
     }
 
-    /// Opens a connection to a sentinel.
+    /// The same to a sentinel, which wants no login.
     pub(crate) async fn connect_to_sentinel(&self, host: &Host) -> Result<MultiplexedConnection, String> {
+        self.connect_as(&RedisConnectionInfo::default().set_skip_set_lib_name(), host).await
+    }
+
+    async fn connect_as(
+        &self,
+        login: &RedisConnectionInfo,
+        host: &Host,
+    ) -> Result<MultiplexedConnection, String> {
         let opening = async {
             let stream = self.stream(host).await?;
             let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
-            let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
-            let opened = MultiplexedConnection::new_with_config(&nobody, stream, config).await;
+            let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
             let (connection, driver) = opened.map_err(|error| one_line(&error))?;
             tokio::spawn(driver);
             Ok(connection)
@@ -135,13 +134,9 @@ impl Address {
     pub(crate) async fn listen(&self, host: &Host) -> Result<PubSub, String> {
         let opening = async {
             let stream = self.stream(host).await?;
-            PubSub::new(self.login(), stream).await.map_err(|error| one_line(&error))
+            PubSub::new(&self.login, stream).await.map_err(|error| one_line(&error))
         };
         self.soon(host, opening).await
-    }
-
-    const fn login(&self) -> &RedisConnectionInfo {
-        &self.login
     }
 
     async fn soon<T>(
@@ -193,7 +188,7 @@ fn read(url: &str, password: Option<&str>, shown: String) -> Result<Address, Str
 fn kind(form: &str, hosts: Vec<Host>, path: &str) -> Result<(Kind, i64), String> {
     let number = |text: &str| match text {
         "" => Ok(0),
-        digits => digits.parse::<u16>().map(i64::from).map_err(|_| format!("{digits:?} numbers no database")),
+        digits => digits.parse::<u16>().map(i64::from).map_err(|_| "a database is a number".to_owned()),
     };
     match (form, <[Host; 1]>::try_from(hosts)) {
         ("", Ok([host])) => Ok((Kind::Single(host), number(path)?)),
@@ -223,7 +218,8 @@ fn trust(query: &str, is_tls: bool) -> Result<Option<TlsConnector>, String> {
                 authorities = Some(path.into());
             }
             ("sslrootcert", _) => return Err("sslrootcert names one file, once".to_owned()),
-            (other, _) => return Err(format!("unknown parameter {other:?}; known is sslrootcert")),
+            // Its name may be part of a password with a question mark in it.
+            _ => return Err("unknown parameter; known is sslrootcert".to_owned()),
         }
     }
     match (is_tls, &authorities) {
@@ -295,7 +291,8 @@ mod tests {
             ("redis://:hunter2@a:0", "expected HOST"),
             ("redis://:hunter2@[::1", "expected HOST"),
             ("redis://:hunter2@a,b", "several servers"),
-            ("redis://:hunter2@a/x", "numbers no database"),
+            ("redis://:hunter2@a/x", "a database is a number"),
+            ("redis://:x?hunter2@a", "unknown parameter"),
             ("redis+sentinel://:hunter2@a", "the name that sentinels know"),
             ("redis+cluster://:hunter2@a/1", "no numbered databases"),
             ("redis://hunter2@a", "the user has no password"),

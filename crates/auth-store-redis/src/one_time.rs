@@ -19,9 +19,14 @@ const GRACE_MS: i64 = 60_000;
 
 /// Its server, by the first byte of the digest; then the life of that, so that it is good in no other.
 fn key(purpose: Purpose, digest: &TokenDigest, life: &Life) -> String {
-    let digits = HEXLOWER.encode(digest.as_bytes());
-    let home = digits.get(..2).unwrap_or_default();
-    format!("auth:{{{home}}}:{}:{}:{digits}", purpose.name(), life.name())
+    let mut key = String::with_capacity(128);
+    key.push_str("auth:{");
+    HEXLOWER.encode_append(&digest.as_bytes()[..1], &mut key);
+    for part in ["}:", purpose.name(), ":", life.name(), ":"] {
+        key.push_str(part);
+    }
+    HEXLOWER.encode_append(digest.as_bytes(), &mut key);
+    key
 }
 
 /// When it ends, in milliseconds, and its content.
@@ -29,9 +34,9 @@ fn value(new: &NewOneTime) -> Vec<u8> {
     [&new.expires_at.millis().to_be_bytes(), new.content.as_slice()].concat()
 }
 
-fn read(value: &[u8], at: Timestamp) -> Option<Vec<u8>> {
-    let (expires_at, content) = value.split_first_chunk()?;
-    (i64::from_be_bytes(*expires_at) > at.millis()).then(|| content.to_vec())
+fn read(mut value: Vec<u8>, at: Timestamp) -> Option<Vec<u8>> {
+    let expires_at = i64::from_be_bytes(*value.first_chunk()?);
+    (expires_at > at.millis()).then(|| value.split_off(size_of::<i64>()))
 }
 
 #[async_trait::async_trait]
@@ -57,7 +62,7 @@ impl OneTime for Store {
             take
         };
         let value: Option<Vec<u8>> = self.servers.ask(digest, command).await?;
-        Ok(value.and_then(|value| read(&value, at)))
+        Ok(value.and_then(|value| read(value, at)))
     }
 
     /// Redis forgets by itself.

@@ -50,7 +50,7 @@ async fn say(servers: Arc<Servers>, mut to_say: watch::Receiver<i64>) {
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(CHANNEL).arg(seq);
         let told = match servers.any().await {
-            Ok((_, server)) => server.ask::<i64>(&publish).await.map_err(|error| error.to_string()),
+            Ok(server) => server.ask::<i64>(&publish).await.map_err(|error| error.to_string()),
             Err(why) => Err(why),
         };
         if let Err(why) = told {
@@ -79,7 +79,7 @@ async fn hear_until_it_ends(
     hear: &watch::Sender<i64>,
     healthy: &mut bool,
 ) -> Result<(), String> {
-    let (host, _) = servers.any().await?;
+    let host = servers.any().await?.host.clone();
     let (mut asks, mut told) = servers.address().listen(&host).await?.split();
     let subscribed = timeout(PATIENCE, asks.subscribe(CHANNEL)).await;
     subscribed.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;

@@ -1,12 +1,21 @@
 //! A connection to one server, and in which of its lives that is.
 
-use crate::address::{Address, Host, one_line};
-use redis::{Cmd, FromRedisValue, RedisError, aio::MultiplexedConnection};
-use std::time::Duration;
+use crate::{
+    PATIENCE,
+    address::{Address, Host, one_line},
+};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// For how long a server is taken for what it was: a part of what a failover takes.
 const FRESH: Duration = Duration::from_millis(500);
+/// An answer counts for so long after the server said what it is: whoever stood still between asking that and sending a
+/// command does not know any more whom it was sent to.
+const COUNTS: Duration = FRESH.saturating_add(PATIENCE);
 
 /// One life of a server as the one that is written to: another after each start of its process, and after each time that it
 /// follows another. In one life nothing that was answered is taken back: a process forgets nothing but at its end, or when
@@ -30,50 +39,59 @@ pub(crate) enum Role {
 }
 
 /// A connection to a server that is written to.
-#[derive(Clone)]
 pub(crate) struct Server {
-    connection: MultiplexedConnection,
+    pub(crate) host: Host,
     pub(crate) life: Life,
+    connection: MultiplexedConnection,
     opened: Instant,
-    confirmed: Instant,
+    /// How many milliseconds after that it was asked last whether it lives the same life, as it said that it does.
+    confirmed: AtomicU64,
 }
 
 impl Server {
-    /// Connects to a server, or to the one that it follows.
+    /// Connects to a server, which must be one that is written to.
     pub(crate) async fn connect(address: &Address, host: &Host) -> Result<Self, String> {
         let connection = address.connect(host).await?;
-        let asked = Instant::now();
+        let opened = Instant::now();
         match role(&connection).await.map_err(|why| format!("{host}: {why}"))? {
-            Role::Master(life) => Ok(Self { connection, life, opened: asked, confirmed: asked }),
+            Role::Master(life) => {
+                Ok(Self { host: host.clone(), life, connection, opened, confirmed: AtomicU64::new(0) })
+            }
             Role::Replica(_) => Err(format!("{host}: it is a replica, which nobody writes to")),
         }
     }
 
-    /// Whether this is the same connection.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.opened == other.opened
-    }
-
     /// Whether it said lately that it lives the same life.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.confirmed.elapsed() < FRESH
+        self.unconfirmed() < FRESH
+    }
+
+    /// How long ago it was asked what it is.
+    fn unconfirmed(&self) -> Duration {
+        self.opened.elapsed().saturating_sub(Duration::from_millis(self.confirmed.load(Ordering::Acquire)))
     }
 
     /// Asks whether it lives the same life still.
-    pub(crate) async fn confirm(mut self) -> Result<Self, String> {
-        let asked = Instant::now();
+    pub(crate) async fn confirm(&self) -> Result<(), String> {
+        let asked = self.opened.elapsed().as_millis();
         match role(&self.connection).await? {
             Role::Master(life) if life == self.life => {
-                self.confirmed = asked;
-                Ok(self)
+                self.confirmed.fetch_max(asked.try_into().unwrap_or(0), Ordering::Release);
+                Ok(())
             }
             _ => Err("the server was replaced".to_owned()),
         }
     }
 
-    /// Sends a command: one round trip.
+    /// Sends a command: one round trip. What was answered too long after the life was asked for is an error; who asks for
+    /// the life later, and finds the same, vouches for what was answered before.
     pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        command.query_async(&mut self.connection.clone()).await
+        let answer = command.query_async(&mut self.connection.clone()).await?;
+        if self.unconfirmed() < COUNTS {
+            Ok(answer)
+        } else {
+            Err((ErrorKind::Client, "the answer came too late to be believed").into())
+        }
     }
 }
 
@@ -115,6 +133,7 @@ fn read(server: &str, replication: &str) -> Result<Role, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     const SERVER: &str = "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef0123\r\n";
     const MASTER: &str = "# Replication\r\nrole:master\r\nmaster_replid:fedcba98765432100000\r\n";
@@ -131,6 +150,29 @@ mod tests {
         assert_eq!(first, life(SERVER, MASTER));
         assert_ne!(first, life(&SERVER.replace("id:0", "id:1"), MASTER));
         assert_ne!(first, life(SERVER, &MASTER.replace("id:f", "id:0")));
+    }
+
+    #[tokio::test]
+    async fn what_a_process_that_stood_still_is_answered_does_not_count() {
+        let (near, mut far) = tokio::io::duplex(1024);
+        tokio::spawn(async move {
+            let mut asked = [0; 1024];
+            while let Ok(1..) = far.read(&mut asked).await {
+                far.write_all(b"+OK\r\n").await.unwrap();
+            }
+        });
+        let nobody = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = redis::AsyncConnectionConfig::new();
+        let opened = MultiplexedConnection::new_with_config(&nobody, near, config).await;
+        let (connection, driver) = opened.unwrap();
+        tokio::spawn(driver);
+        let host = Host::parse("localhost", 6379).unwrap();
+        let (life, opened, confirmed) = (life(SERVER, MASTER), Instant::now(), AtomicU64::new(0));
+        let mut server = Server { host, life, connection, opened, confirmed };
+        let ask = async |server: &Server| server.ask::<String>(&redis::cmd("GETDEL")).await.map_err(|_| ());
+        assert_eq!(ask(&server).await, Ok("OK".to_owned()));
+        server.opened -= COUNTS;
+        assert_eq!(ask(&server).await, Err(()));
     }
 
     #[test]

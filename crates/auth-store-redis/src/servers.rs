@@ -5,6 +5,7 @@ use crate::{
     address::{Address, Host, Kind, one_line},
     server::{Life, Role, Server, role},
 };
+use arc_swap::ArcSwapOption;
 use auth_core::{error::StoreError, secret::TokenDigest};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use std::{
@@ -17,34 +18,34 @@ use tokio::time::{Instant, timeout};
 const MOST_HOPS: usize = 4;
 
 /// Digests are spread by their first byte: `HH` in `auth:{HH}:…`, by which a cluster places a key.
-const HOMES: usize = 256;
+const SHARES: usize = 256;
+
+/// The server that keeps some digests, where that is known.
+type Home = ArcSwapOption<Server>;
 
 /// The servers of one address.
 pub(crate) struct Servers {
     address: Address,
-    /// Where a cluster keeps the digests of a first byte, where that is known.
-    homes: Mutex<[Option<Host>; HOMES]>,
-    /// Whom sentinels named last.
-    named: Mutex<Option<Host>>,
+    /// Where one server keeps all digests.
+    whole: Home,
+    /// Where a cluster shares them: by their first byte.
+    shares: Vec<Home>,
     nodes: Mutex<HashMap<Host, Arc<Node>>>,
 }
 
-/// One server, as far as it is connected to.
+/// One host, as far as it is connected to.
 #[derive(Default)]
 struct Node {
-    server: Mutex<Option<Server>>,
+    server: ArcSwapOption<Server>,
     /// One task at a time connects or confirms; when that failed last, and why.
     turn: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
 
 impl Servers {
     pub(crate) fn new(address: Address) -> Self {
-        Self {
-            address,
-            homes: Mutex::new([const { None }; HOMES]),
-            named: Mutex::new(None),
-            nodes: Mutex::default(),
-        }
+        let shares = if matches!(address.kind, Kind::Cluster(_)) { SHARES } else { 0 };
+        let shares = std::iter::repeat_with(Home::empty).take(shares).collect();
+        Self { address, whole: Home::empty(), shares, nodes: Mutex::default() }
     }
 
     /// Sends a command about a digest, named for the life that its server lives. It is sent again only where a server
@@ -54,9 +55,10 @@ impl Servers {
         digest: &TokenDigest,
         command: impl Fn(&Life) -> Cmd + Send + Sync,
     ) -> Result<T, StoreError> {
-        let home = usize::from(digest.as_bytes()[0]);
+        let home = self.shares.get(usize::from(digest.as_bytes()[0])).unwrap_or(&self.whole);
+        let mut elsewhere = None;
         for hop in 0..MOST_HOPS {
-            let (host, server) = match self.server(home).await {
+            let server = match self.server(home, elsewhere.take()).await {
                 Ok(found) => found,
                 // Nothing was sent, and there may be another in its place.
                 Err(_) if hop == 0 && !matches!(self.address.kind, Kind::Single(_)) => continue,
@@ -64,23 +66,21 @@ impl Servers {
             };
             match server.ask(&command(&server.life)).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => match moved_to(&error, &host) {
-                    Some(elsewhere) => self.set_home(home, elsewhere),
-                    None => {
-                        if self.holds(&host, &server) {
-                            self.forget(&host);
-                        }
-                        return Err(self.unavailable(&format!("{host}: {}", one_line(&error))));
+                Err(error) => {
+                    elsewhere = moved_to(&error, &server.host);
+                    if elsewhere.is_none() {
+                        self.forget(&server);
+                        return Err(self.unavailable(&format!("{}: {}", server.host, one_line(&error))));
                     }
-                },
+                }
             }
         }
         Err(self.unavailable("its servers send from one to another"))
     }
 
     /// Any server that messages may be told to, or heard from.
-    pub(crate) async fn any(&self) -> Result<(Host, Server), String> {
-        self.server(0).await
+    pub(crate) async fn any(&self) -> Result<Arc<Server>, String> {
+        self.server(self.shares.first().unwrap_or(&self.whole), None).await
     }
 
     pub(crate) const fn address(&self) -> &Address {
@@ -91,21 +91,30 @@ impl Servers {
         StoreError::Unavailable(format!("{}: {why}", self.address))
     }
 
-    /// The server that keeps the digests of a first byte, as far as is known.
-    async fn server(&self, home: usize) -> Result<(Host, Server), String> {
-        let known = locked(&self.homes).get(home).cloned().flatten();
-        match (&self.address.kind, known) {
-            (_, Some(host)) => self.connected(host).await,
-            (Kind::Single(host), None) => self.connected(host.clone()).await,
-            (Kind::Sentinel { sentinels, name }, None) => {
-                let named = locked(&self.named).clone();
-                let host = match named {
-                    Some(host) => host,
-                    None => self.ask_sentinels(sentinels, name).await?,
-                };
-                self.connected(host).await
+    /// The server whose home this is: the one that is known, or the one that another named.
+    async fn server(&self, home: &Home, elsewhere: Option<Host>) -> Result<Arc<Server>, String> {
+        let found = match (elsewhere, home.load_full()) {
+            (Some(host), _) => self.connected(&host).await?,
+            (None, Some(known)) if known.is_fresh() => return Ok(known),
+            (None, Some(known)) => {
+                let found = self.connected(&known.host).await;
+                found.inspect_err(|_| forget_at(home, &known))?
             }
-            (Kind::Cluster(seeds), None) => {
+            (None, None) => self.find().await?,
+        };
+        home.store(Some(Arc::clone(&found)));
+        Ok(found)
+    }
+
+    /// A server that keeps digests, or knows who does.
+    async fn find(&self) -> Result<Arc<Server>, String> {
+        match &self.address.kind {
+            Kind::Single(host) => self.connected(host).await,
+            Kind::Sentinel { sentinels, name } => {
+                let host = self.ask_sentinels(sentinels, name).await?;
+                self.connected(&host).await
+            }
+            Kind::Cluster(seeds) => {
                 let mut why = String::new();
                 for seed in seeds {
                     match self.member(seed).await {
@@ -120,51 +129,50 @@ impl Servers {
 
     /// A connection to a host, which said lately what it is. One task at a time finds out; those that wait meanwhile
     /// take what it found.
-    async fn connected(&self, host: Host) -> Result<(Host, Server), String> {
+    async fn connected(&self, host: &Host) -> Result<Arc<Server>, String> {
         let node = Arc::clone(locked(&self.nodes).entry(host.clone()).or_default());
-        if let Some(server) = node.fresh() {
-            return Ok((host, server));
+        let fresh = || node.server.load_full().filter(|server| server.is_fresh());
+        if let Some(server) = fresh() {
+            return Ok(server);
         }
         let came = Instant::now();
         let mut failed = node.turn.lock().await;
-        if let Some(server) = node.fresh() {
-            return Ok((host, server));
+        if let Some(server) = fresh() {
+            return Ok(server);
         }
         if let Some((_, why)) = failed.as_ref().filter(|(when, _)| *when > came) {
             return Err(why.clone());
         }
-        let known = locked(&node.server).take();
-        let confirmed = match known {
-            Some(known) => known.confirm().await.ok(),
-            None => None,
-        };
-        let server = match confirmed {
-            Some(server) => Ok(server),
-            None => Server::connect(&self.address, &host).await,
-        };
-        match server {
+        if let Some(known) = node.server.load_full() {
+            match known.confirm().await {
+                Ok(()) => return Ok(known),
+                Err(_) => self.forget(&known),
+            }
+        }
+        match Server::connect(&self.address, host).await {
             Ok(server) => {
-                *locked(&node.server) = Some(server.clone());
+                let server = Arc::new(server);
+                node.server.store(Some(Arc::clone(&server)));
                 *failed = None;
-                Ok((host, server))
+                Ok(server)
             }
             Err(why) => {
                 *failed = Some((Instant::now(), why.clone()));
-                self.forget(&host);
+                locked(&self.nodes).remove(host);
                 Err(why)
             }
         }
     }
 
     /// A member of a cluster that is written to: this one, or the one that it follows.
-    async fn member(&self, seed: &Host) -> Result<(Host, Server), String> {
-        if let Ok(found) = self.connected(seed.clone()).await {
+    async fn member(&self, seed: &Host) -> Result<Arc<Server>, String> {
+        if let Ok(found) = self.connected(seed).await {
             return Ok(found);
         }
         let connection = self.address.connect(seed).await?;
         match role(&connection).await.map_err(|why| format!("{seed}: {why}"))? {
-            Role::Master(_) => self.connected(seed.clone()).await,
-            Role::Replica(Some(master)) => self.connected(master).await,
+            Role::Master(_) => self.connected(seed).await,
+            Role::Replica(Some(master)) => self.connected(&master).await,
             Role::Replica(None) => Err(format!("{seed}: it follows nobody that it could name")),
         }
     }
@@ -183,10 +191,7 @@ impl Servers {
                 Host::new(&host, &port).ok_or_else(|| format!("{sentinel} names no host"))
             };
             match timeout(PATIENCE, asked).await {
-                Ok(Ok(host)) => {
-                    *locked(&self.named) = Some(host.clone());
-                    return Ok(host);
-                }
+                Ok(Ok(host)) => return Ok(host),
                 Ok(Err(error)) => why = error,
                 Err(_) => why = format!("{sentinel}: did not answer in time"),
             }
@@ -194,36 +199,20 @@ impl Servers {
         Err(why)
     }
 
-    /// Whether a host is still spoken to by this connection.
-    fn holds(&self, host: &Host, server: &Server) -> bool {
-        let node = locked(&self.nodes).get(host).cloned();
-        node.is_some_and(|node| locked(&node.server).as_ref().is_none_or(|known| known.is(server)))
-    }
-
-    /// What was known of a host is found out anew: who keeps the digests, and in which life.
-    fn forget(&self, host: &Host) {
-        for home in locked(&self.homes).iter_mut().filter(|home| home.as_ref() == Some(host)) {
-            *home = None;
+    /// What this server keeps, and what lives at its host, is found out anew.
+    fn forget(&self, server: &Arc<Server>) {
+        for home in self.shares.iter().chain([&self.whole]) {
+            forget_at(home, server);
         }
-        let mut named = locked(&self.named);
-        if named.as_ref() == Some(host) {
-            *named = None;
-        }
-        drop(named);
-        locked(&self.nodes).remove(host);
-    }
-
-    fn set_home(&self, home: usize, host: Host) {
-        if let Some(place) = locked(&self.homes).get_mut(home) {
-            *place = Some(host);
+        if let Some(node) = locked(&self.nodes).get(&server.host) {
+            forget_at(&node.server, server);
         }
     }
 }
 
-impl Node {
-    fn fresh(&self) -> Option<Server> {
-        locked(&self.server).clone().filter(Server::is_fresh)
-    }
+/// Another one that has come in its place stays.
+fn forget_at(place: &ArcSwapOption<Server>, server: &Arc<Server>) {
+    place.compare_and_swap(&Some(Arc::clone(server)), None);
 }
 
 /// The host that a server of a cluster names instead of itself.

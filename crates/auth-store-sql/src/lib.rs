@@ -12,7 +12,7 @@ pub mod schema;
 
 pub use anchor::{Anchor, newest as newest_anchored};
 pub use failure::{Done, Failure};
-pub use private::{keep_private, sync_folder_of};
+pub use private::{create_private, keep_private, sync_folder_of};
 
 /// At most this many rows are deleted or updated in one transaction by commands without an end of their own.
 pub const BATCH: u16 = 500;

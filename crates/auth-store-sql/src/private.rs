@@ -1,7 +1,10 @@
 //! Files that belong to a store: their owner's alone, and still there after a loss of power.
 
 use auth_core::error::StoreError;
-use std::{fs::File, path::Path};
+use std::{
+    fs::{File, OpenOptions},
+    path::Path,
+};
 
 /// Takes from a file what others than its owner may do with it.
 ///
@@ -25,6 +28,18 @@ pub fn keep_private(path: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Makes a file that is not there yet, its owner's alone.
+///
+/// # Errors
+/// There is something of this name already, or it cannot be made.
+pub fn create_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Makes what was done to the names in a file's folder outlast a loss of power.

@@ -2,7 +2,6 @@
 
 use auth_core::{audit::ChainKey, entropy::Entropy, error::StoreError};
 use std::{
-    fs::OpenOptions,
     io::{ErrorKind, Write as _},
     path::Path,
 };
@@ -50,11 +49,7 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<ChainKey, StoreError> {
     let mut suffix = [0; 8];
     entropy.fill(&mut suffix);
     let draft = path.with_extension(data_encoding::HEXLOWER.encode(&suffix));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft).map_err(|error| failed(&draft, error))?;
+    let mut file = auth_store_sql::create_private(&draft).map_err(|error| failed(&draft, error))?;
     let text = Zeroizing::new(format!("{}\n", data_encoding::HEXLOWER.encode(bytes.as_slice())));
     let linked = file
         .write_all(text.as_bytes())

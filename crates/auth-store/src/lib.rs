@@ -4,7 +4,7 @@ mod chain_key;
 mod location;
 mod trail;
 
-pub use auth_store_sql::{keep_private, sync_folder_of};
+pub use auth_store_sql::{create_private, keep_private, sync_folder_of};
 pub use location::Location;
 pub use trail::{Unverified, Verified, verify_trail};
 

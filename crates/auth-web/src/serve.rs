@@ -29,9 +29,9 @@ use tokio::sync::watch;
 
 /// How often uses of keys and refusals are written: the most of them that a crash can lose.
 const WRITE_EVERY: Duration = Duration::from_secs(30);
-/// How often tokens that are over are forgotten.
+/// How often tokens, and what is good once, are forgotten when they are over.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-/// How long tokens are kept after their end, so that a list still shows them.
+/// How long they are kept after their end, so that a list still shows the tokens.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long accepted requests may take once the process is to stop.
 const GRACE_SECONDS: u64 = 20;

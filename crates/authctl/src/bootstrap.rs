@@ -25,7 +25,7 @@ use auth_core::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, File},
     io::{ErrorKind, Read as _, Write as _},
     path::Path,
 };
@@ -252,11 +252,7 @@ fn write_draft(path: &Path, bootstrap: &Bootstrap) -> std::io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = auth_store::create_private(path)?;
     file.write_all(serde_json::to_string_pretty(bootstrap)?.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;

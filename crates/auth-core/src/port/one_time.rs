@@ -57,8 +57,9 @@ pub struct NewOneTime {
 
 /// Things that are good once.
 ///
-/// However many take one at the same time, of whatever processes, at most one gets it; and one that was taken does not
-/// come back, whatever the store loses. A store may forget what it keeps: then nobody gets it.
+/// However many take one at the same time, of whatever processes, at most one gets it, and one that was taken does not
+/// come back: not with what Redis loses or is restored to, nor with a crash of a database. (A database that somebody puts
+/// back to an earlier state is refused as a whole: ADR 8.) A store may forget what it keeps: then nobody gets it.
 #[async_trait::async_trait]
 pub trait OneTime: Send + Sync {
     /// Keeps it. One round trip.

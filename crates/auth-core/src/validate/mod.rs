@@ -286,8 +286,9 @@ impl Validator {
     }
 
     /// Asks the store, and remembers its answer: whose it is, and the limits that are still to be met. Of those that
-    /// present the same at the same time one asks, and the others find what it remembered. Whoever may not believe
-    /// memory asks for itself: what another asked before it came may have ended since.
+    /// present the same at the same time one asks, and the others find what it remembered, or are refused with it where
+    /// the store fails. Whoever may not believe memory asks for itself: what another asked before it came may have ended
+    /// since.
     async fn ask(
         &self,
         digest: &TokenDigest,
@@ -299,25 +300,32 @@ impl Validator {
         let throttled = |retry_after| Denial::Throttled { retry_after };
         self.throttle.check(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic()).map_err(throttled)?;
         let place = self.is_current().then(|| self.flights.join(digest));
-        let _turn = match &place {
-            Some(place) => Some(place.turn().await),
+        let mut turn = match &place {
+            Some(place) => Some(place.turn(self.reading()).await?),
             None => None,
         };
-        if place.is_some() {
+        if turn.is_some() {
             match self.recall(*digest, form, self.reading(), who) {
                 Glance::Good { limited, .. } => {
+                    drop(turn);
                     return match who {
                         Some(Principal::Key(key)) if limited => self.limits_of(key).await.map(Some),
                         _ => Ok(None),
                     };
                 }
                 Glance::Refused(cause) => return Err(Denial::Unauthenticated(cause).into()),
-                Glance::Ask(..) => {}
+                Glance::Ask(..) if self.is_current() => {}
+                // The lease has ended meanwhile: nobody may believe what this one finds, so nobody waits for it.
+                Glance::Ask(..) => turn = None,
             }
         }
         self.figures.lookups.inc();
         let noted = self.table.applied();
-        let Some((record, limits)) = self.look_up(digest, form).await? else {
+        let found = self.look_up(digest, form).await;
+        if let (Some(turn), Err(FlowError::Store(error))) = (&mut turn, &found) {
+            turn.fail(self.reading(), error);
+        }
+        let Some((record, limits)) = found? else {
             // Where there is no room to count it, it stays uncounted: see `check`.
             let _ = self.throttle.admit(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic());
             return Err(Denial::Unauthenticated(Refusal::Unknown).into());

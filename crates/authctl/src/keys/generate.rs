@@ -8,22 +8,19 @@ use crate::{
 };
 use futures_util::future::try_join_all;
 use serde::Serialize;
-use std::{
-    fs::{File, OpenOptions},
-    io::{BufWriter, Write as _},
-    path::Path,
-};
+use std::io::{BufWriter, Write as _};
 
 /// Keys that are made at the same time: as many as a store commits together.
 const AT_ONCE: u32 = 256;
 
-/// Makes the keys, a batch at a time, each batch's secrets in the file before the next is begun: what is interrupted
-/// leaves at most one batch of keys whose secrets nobody has.
+/// Makes the keys, a batch at a time, each batch's secrets durable in the file before the next is begun: what is
+/// interrupted leaves at most one batch of keys whose secrets nobody has.
 pub(super) async fn run(desk: &Desk, wanted: KeysGenerate) -> Result<Generated, String> {
     let KeysGenerate { count, file: path, each } = wanted;
     let (tenant, order) = read(desk, each).await?;
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut file = BufWriter::new(make(&path).map_err(failed)?);
+    let mut file = BufWriter::new(auth_store::create_private(&path).map_err(failed)?);
+    auth_store::sync_folder_of(&path).map_err(failed)?;
     let bar = progress("{bar:40} {pos}/{len} keys, {eta} left");
     bar.set_length(count.get().into());
     let mut left = count.get();
@@ -33,21 +30,12 @@ pub(super) async fn run(desk: &Desk, wanted: KeysGenerate) -> Result<Generated, 
         for key in issued {
             writeln!(file, "{}", key.secret.reveal().expose()).map_err(failed)?;
         }
-        file.flush().map_err(failed)?;
+        file.flush().and_then(|()| file.get_ref().sync_data()).map_err(failed)?;
         left -= batch;
         bar.inc(batch.into());
     }
     bar.finish_and_clear();
-    file.get_ref().sync_all().map_err(failed)?;
     Ok(Generated { keys: count.get(), file: path.display().to_string() })
-}
-
-fn make(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[derive(Serialize)]

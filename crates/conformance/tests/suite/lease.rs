@@ -29,6 +29,7 @@ use conformance::{
     place::Place,
     world::until,
 };
+use futures_util::{FutureExt as _, future::join_all};
 use std::{
     sync::{
         Arc, Mutex,
@@ -207,19 +208,31 @@ async fn a_stream_that_never_rests_does_not_starve_the_lease() {
     }
 }
 
-/// An index whose list of all secrets, once read, is handed over late, and that takes its time for each key.
+/// An index whose list of all secrets, once read, is handed over when it is told to; and each key, too.
 struct SlowIndex {
     inner: Arc<dyn KeyIndex>,
     asked: AtomicUsize,
+    /// So many keys are handed over.
+    answers: Semaphore,
+    fails: AtomicBool,
     read: Semaphore,
     go_on: Semaphore,
 }
 
 impl SlowIndex {
     fn of(stores: &Stores) -> Arc<Self> {
-        let inner = Arc::clone(&stores.key_index);
-        let (read, go_on) = (Semaphore::new(0), Semaphore::new(0));
-        Arc::new(Self { inner, asked: AtomicUsize::new(0), read, go_on })
+        Arc::new(Self {
+            inner: Arc::clone(&stores.key_index),
+            asked: AtomicUsize::new(0),
+            answers: Semaphore::new(Semaphore::MAX_PERMITS / 2),
+            fails: AtomicBool::new(false),
+            read: Semaphore::new(0),
+            go_on: Semaphore::new(0),
+        })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 }
 
@@ -228,7 +241,10 @@ impl KeyIndex for SlowIndex {
     async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let found = self.inner.find(service, digest).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.answers.acquire().await.unwrap().forget();
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("it hung".to_owned()));
+        }
         found
     }
     async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>> {
@@ -277,20 +293,30 @@ async fn a_key_that_many_present_at_once_is_asked_for_once() {
     let index = SlowIndex::of(&fixture.peer);
     index.go_on.add_permits(8);
     let here = process(Stores { key_index: Arc::clone(&index) as _, ..fixture.peer.clone() }, 1);
+    // All of them have begun before the store answers anybody.
     let present = async || {
-        let before = index.asked.load(Ordering::SeqCst);
-        let each = |_, _| {
-            let (here, secret) = (here.clone(), secret.clone());
-            async move { accepts(&here, &secret).await }
+        let before = index.asked();
+        index.answers.forget_permits(Semaphore::MAX_PERMITS);
+        let authenticate = || {
+            let (validator, text) = (&here.validator, secret.expose().as_bytes());
+            Box::pin(validator.authenticate(text, None, validator.reading()))
         };
-        assert!(fixture.race(MANY, each).await.into_iter().all(|accepted| accepted));
-        index.asked.load(Ordering::SeqCst) - before
+        let mut begun: Vec<_> = std::iter::repeat_with(authenticate).take(MANY).collect();
+        begun.retain_mut(|each| each.now_or_never().is_none());
+        let waited = begun.len();
+        index.answers.add_permits(MANY);
+        let answers = join_all(begun).await.into_iter().map(|answer| answer.map(|_| ()));
+        (waited, index.asked() - before, answers.collect::<Vec<_>>())
     };
-    // Without a lease nobody may believe what another asked before: each asks.
-    assert_eq!(present().await, MANY);
+    let good = vec![Ok(()); MANY];
+    assert_eq!(present().await, (MANY, MANY, good.clone()), "nobody may believe what another asked before");
     here.validator.renew().await.unwrap();
-    assert_eq!(present().await, 1);
-    assert_eq!(present().await, 0, "it is known");
+    index.fails.store(true, Ordering::SeqCst);
+    let hung = Err(FlowError::Store(StoreError::Unavailable("it hung".to_owned())));
+    assert_eq!(present().await, (MANY, 1, vec![hung; MANY]), "nobody waits for it once more");
+    index.fails.store(false, Ordering::SeqCst);
+    assert_eq!(present().await, (MANY, 1, good));
+    assert_eq!(present().await, (0, 0, Vec::new()), "it is known");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,11 +350,11 @@ async fn a_flood_of_unknown_keys_displaces_none_that_is_known() {
         assert!(!present(&unknown.reveal(), number / 100).await);
     }
     validator.renew().await.unwrap();
-    let asked = index.asked.load(Ordering::SeqCst);
+    let asked = index.asked();
     for text in &known {
         assert!(present(text, 1).await);
     }
-    assert_eq!(index.asked.load(Ordering::SeqCst), asked, "each is known still");
+    assert_eq!(index.asked(), asked, "each is known still");
     validator.retire().await.unwrap();
 }
 

@@ -150,6 +150,43 @@ async fn what_was_taken_does_not_come_back_with_a_replica_that_lagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_does_not_come_back_with_the_data_of_another_over_the_same_connection() {
+    let quick = ["--repl-diskless-sync-delay", "0"];
+    let Some(server) = unless_missing("redis", Redis::start_with(&quick, &[]).await) else { return };
+    let follow = |server: &Redis| format!("127.0.0.1 {}", server.port());
+    let first = follow(&server);
+    let options = [quick.as_slice(), &["--replicaof", &first]].concat();
+    let other = Redis::start_with(&options, &[]).await.unwrap();
+    let fixture = fixture(server.url()).await;
+    let new = kept(&fixture).await;
+    let name = data_encoding::HEXLOWER.encode(new.digest.as_bytes());
+    let has_it = async |server: &Redis| {
+        let begun = Instant::now();
+        while !server.command(&["KEYS", "auth:*:oauth_state:*"]).await.unwrap_or_default().contains(&name) {
+            assert!(begun.elapsed() < 4 * PATIENCE, "it never came");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    has_it(&other).await;
+    other.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    assert_eq!(take(&fixture.stores, &new).await, Ok(Some(new.content.clone())));
+    let taken_at = Instant::now();
+    let clients =
+        async || server.command(&["CLIENT", "LIST", "TYPE", "NORMAL"]).await.unwrap().lines().count();
+    let connected = clients().await;
+    let followed = follow(&other);
+    let words: Vec<_> = ["REPLICAOF"].into_iter().chain(followed.split(' ')).collect();
+    server.command(&words).await.unwrap();
+    has_it(&server).await;
+    server.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    assert_eq!(clients().await, connected, "no connection was lost");
+    // A server is asked what it is twice in a second.
+    tokio::time::sleep_until(taken_at + Duration::from_millis(500)).await;
+    stays_taken(&fixture, &new).await;
+    until_it_works(&fixture).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_keeps_the_promises_and_survives_its_servers() {
     let Some(mut cluster) = unless_missing("redis", Cluster::start().await) else { return };
     let url = cluster.url();
