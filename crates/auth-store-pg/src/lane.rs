@@ -9,6 +9,7 @@
 use crate::{Address, Conn, audit};
 use auth_core::{audit::Head, error::StoreError};
 use auth_store_sql::{Anchor, Done, Failure, PATIENCE, schema::audit_head};
+use deadpool::managed::QueueMode;
 use diesel::{ConnectionError, QueryDsl as _};
 use diesel_async::{
     RunQueryDsl as _, SimpleAsyncConnection as _,
@@ -258,7 +259,9 @@ impl Readers {
             async move { address.try_to_connect().await.map_err(ConnectionError::BadConnection) }.boxed()
         });
         let manager = AsyncDieselConnectionManager::<Conn>::new_with_config("", config);
-        Ok(Self(Pool::builder(manager).max_size(count).build().map_err(unavailable)?))
+        // Whoever comes next gets the connection that was used last: its server's process has all in its caches.
+        let pool = Pool::builder(manager).max_size(count).queue_mode(QueueMode::Lifo);
+        Ok(Self(pool.build().map_err(unavailable)?))
     }
 
     /// Runs one query.

@@ -44,8 +44,8 @@ impl OneTime for Store {
     async fn keep(&self, new: NewOneTime) -> Answer<()> {
         let (value, lasts) = (value(&new), new.expires_at.millis().saturating_sub(new.at.millis()));
         let command = |life: &Life| {
-            let mut set = redis::cmd("SET");
-            set.arg(key(new.purpose, &new.digest, life)).arg(value.as_slice());
+            let mut set = Cmd::with_capacity(6, 256);
+            set.arg("SET").arg(key(new.purpose, &new.digest, life)).arg(value.as_slice());
             set.arg("NX").arg("PX").arg(lasts.max(0).saturating_add(GRACE_MS));
             set
         };
@@ -57,8 +57,8 @@ impl OneTime for Store {
 
     async fn take(&self, purpose: Purpose, digest: &TokenDigest, at: Timestamp) -> Answer<Option<Vec<u8>>> {
         let command = |life: &Life| -> Cmd {
-            let mut take = redis::cmd("GETDEL");
-            take.arg(key(purpose, digest, life));
+            let mut take = Cmd::with_capacity(2, 160);
+            take.arg("GETDEL").arg(key(purpose, digest, life));
             take
         };
         let value: Option<Vec<u8>> = self.servers.ask(digest, command).await?;

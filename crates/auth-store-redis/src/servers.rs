@@ -93,9 +93,21 @@ impl Servers {
 
     /// The server whose home this is: the one that is known, or the one that another named.
     async fn server(&self, home: &Home, elsewhere: Option<Host>) -> Result<Arc<Server>, String> {
-        let found = match (elsewhere, home.load_full()) {
+        match home.load_full() {
+            Some(known) if elsewhere.is_none() && known.is_fresh() => Ok(known),
+            // In a box: what is seldom gone through would make every command's future large.
+            known => Box::pin(self.find_out(home, known, elsewhere)).await,
+        }
+    }
+
+    async fn find_out(
+        &self,
+        home: &Home,
+        known: Option<Arc<Server>>,
+        elsewhere: Option<Host>,
+    ) -> Result<Arc<Server>, String> {
+        let found = match (elsewhere, known) {
             (Some(host), _) => self.connected(&host).await?,
-            (None, Some(known)) if known.is_fresh() => return Ok(known),
             (None, Some(known)) => {
                 let found = self.connected(&known.host).await;
                 found.inspect_err(|_| forget_at(home, &known))?

@@ -7,8 +7,46 @@ use auth_core::{
     time::Timestamp,
 };
 use auth_store_sql::{BATCH, schema::one_time::dsl};
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
+use diesel::{
+    ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult,
+    backend::Backend,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    serialize::ToSql,
+    sql_types::{BigInt, Binary, HasSqlType, Text},
+};
 use diesel_async::RunQueryDsl;
+
+/// Takes one, if it has not ended. Written out: to put a statement together from its parts, anew for each step, takes a
+/// good part of what the step takes.
+#[derive(QueryId)]
+struct Take {
+    digest: Vec<u8>,
+    purpose: &'static str,
+    at: i64,
+}
+
+impl Query for Take {
+    type SqlType = Binary;
+}
+
+impl<DB: Backend> QueryFragment<DB> for Take
+where
+    Vec<u8>: ToSql<Binary, DB>,
+    &'static str: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+    DB: HasSqlType<Binary> + HasSqlType<Text> + HasSqlType<BigInt>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("DELETE FROM one_time WHERE digest = ");
+        out.push_bind_param::<Binary, _>(&self.digest)?;
+        out.push_sql(" AND purpose = ");
+        out.push_bind_param::<Text, _>(&self.purpose)?;
+        out.push_sql(" AND expires_at > ");
+        out.push_bind_param::<BigInt, _>(&self.at)?;
+        out.push_sql(" RETURNING content");
+        Ok(())
+    }
+}
 
 #[async_trait::async_trait]
 impl OneTime for Store {
@@ -27,15 +65,8 @@ impl OneTime for Store {
     }
 
     async fn take(&self, purpose: Purpose, digest: &TokenDigest, at: Timestamp) -> Answer<Option<Vec<u8>>> {
-        let digest = digest.as_bytes().to_vec();
-        self.statement(async move |conn| {
-            let this = dsl::one_time
-                .filter(dsl::digest.eq(digest))
-                .filter(dsl::purpose.eq(purpose.name()))
-                .filter(dsl::expires_at.gt(at.millis()));
-            Ok(diesel::delete(this).returning(dsl::content).get_result(conn).await.optional()?)
-        })
-        .await
+        let take = Take { digest: digest.as_bytes().to_vec(), purpose: purpose.name(), at: at.millis() };
+        self.statement(async move |conn| Ok(take.get_result(conn).await.optional()?)).await
     }
 
     async fn purge(&self, before: Timestamp) -> Answer<()> {
