@@ -12,22 +12,30 @@ use auth_core::{
     time::Timestamp,
 };
 use data_encoding::HEXLOWER;
-use redis::Cmd;
+use redis::{Cmd, RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use std::io::Write as _;
 
 /// For how long Redis keeps what is over: clocks may be apart by so much before it forgets too early.
 const GRACE_MS: i64 = 60_000;
 
-/// Its server, by the first byte of the digest; then the life of that, so that it is good in no other.
-fn key(purpose: Purpose, digest: &TokenDigest, life: &Life) -> String {
-    let mut key = String::with_capacity(128);
-    key.push_str("auth:{");
-    HEXLOWER.encode_append(&digest.as_bytes()[..1], &mut key);
-    for part in ["}:", purpose.name(), ":", life.name(), ":"] {
-        key.push_str(part);
+/// A name: its server, by the first byte of the digest; then the life of that, so that it is good in no other.
+struct Name<'a>(Purpose, &'a TokenDigest, &'a Life);
+
+impl ToRedisArgs for Name<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let Self(purpose, digest, life) = self;
+        let mut digits = [0; 2 * size_of::<TokenDigest>()];
+        HEXLOWER.encode_mut(digest.as_bytes(), &mut digits);
+        let (purpose, life) = (purpose.name().as_bytes(), life.name().as_bytes());
+        let mut name = out.writer_for_next_arg();
+        for part in [b"auth:{", &digits[..2], b"}:", purpose, b":", life, b":", &digits] {
+            // Memory takes all.
+            let _ = name.write_all(part);
+        }
     }
-    HEXLOWER.encode_append(digest.as_bytes(), &mut key);
-    key
 }
+
+impl ToSingleRedisArg for Name<'_> {}
 
 /// When it ends, in milliseconds, and its content.
 fn value(new: &NewOneTime) -> Vec<u8> {
@@ -45,7 +53,7 @@ impl OneTime for Store {
         let (value, lasts) = (value(&new), new.expires_at.millis().saturating_sub(new.at.millis()));
         let command = |life: &Life| {
             let mut set = Cmd::with_capacity(6, 256);
-            set.arg("SET").arg(key(new.purpose, &new.digest, life)).arg(value.as_slice());
+            set.arg("SET").arg(Name(new.purpose, &new.digest, life)).arg(value.as_slice());
             set.arg("NX").arg("PX").arg(lasts.max(0).saturating_add(GRACE_MS));
             set
         };
@@ -58,7 +66,7 @@ impl OneTime for Store {
     async fn take(&self, purpose: Purpose, digest: &TokenDigest, at: Timestamp) -> Answer<Option<Vec<u8>>> {
         let command = |life: &Life| -> Cmd {
             let mut take = Cmd::with_capacity(2, 160);
-            take.arg("GETDEL").arg(key(purpose, digest, life));
+            take.arg("GETDEL").arg(Name(purpose, digest, life));
             take
         };
         let value: Option<Vec<u8>> = self.servers.ask(digest, command).await?;

@@ -93,20 +93,15 @@ impl Servers {
 
     /// The server whose home this is: the one that is known, or the one that another named.
     async fn server(&self, home: &Home, elsewhere: Option<Host>) -> Result<Arc<Server>, String> {
-        match home.load_full() {
-            Some(known) if elsewhere.is_none() && known.is_fresh() => Ok(known),
+        match fresh(home).filter(|_| elsewhere.is_none()) {
+            Some(known) => Ok(known),
             // In a box: what is seldom gone through would make every command's future large.
-            known => Box::pin(self.find_out(home, known, elsewhere)).await,
+            None => Box::pin(self.find_out(home, elsewhere)).await,
         }
     }
 
-    async fn find_out(
-        &self,
-        home: &Home,
-        known: Option<Arc<Server>>,
-        elsewhere: Option<Host>,
-    ) -> Result<Arc<Server>, String> {
-        let found = match (elsewhere, known) {
+    async fn find_out(&self, home: &Home, elsewhere: Option<Host>) -> Result<Arc<Server>, String> {
+        let found = match (elsewhere, home.load_full()) {
             (Some(host), _) => self.connected(&host).await?,
             (None, Some(known)) => {
                 let found = self.connected(&known.host).await;
@@ -143,13 +138,12 @@ impl Servers {
     /// take what it found.
     async fn connected(&self, host: &Host) -> Result<Arc<Server>, String> {
         let node = Arc::clone(locked(&self.nodes).entry(host.clone()).or_default());
-        let fresh = || node.server.load_full().filter(|server| server.is_fresh());
-        if let Some(server) = fresh() {
+        if let Some(server) = fresh(&node.server) {
             return Ok(server);
         }
         let came = Instant::now();
         let mut failed = node.turn.lock().await;
-        if let Some(server) = fresh() {
+        if let Some(server) = fresh(&node.server) {
             return Ok(server);
         }
         if let Some((_, why)) = failed.as_ref().filter(|(when, _)| *when > came) {
@@ -220,6 +214,11 @@ impl Servers {
             forget_at(&node.server, server);
         }
     }
+}
+
+/// The server that is known, if it said lately what it is.
+fn fresh(place: &ArcSwapOption<Server>) -> Option<Arc<Server>> {
+    place.load_full().filter(|server| server.is_fresh())
 }
 
 /// Another one that has come in its place stays.
