@@ -31,6 +31,8 @@ const LANES: usize = 8;
 const LEAST_GROUPS: usize = 128;
 /// The tags of so many groups fill the first-level cache: those of more are waited for.
 const FAR: usize = 4096;
+/// Of so many records on, memory comes before time.
+const LARGE: usize = 1 << 18;
 /// How many notices are remembered for the check of a fill.
 const RECENT: usize = 4096;
 
@@ -387,8 +389,9 @@ fn rebuild(old: &Groups, now: Timestamp) -> Groups {
         record.state() != State::Stale && record.refusal(now) != Some(Refusal::Expired)
     };
     let kept = old.occupied().filter(live).count();
-    // Room for an eighth more at seven eighths full: memory before the time of growing.
-    let groups = (kept * 9 / 8 * 8 / 7).div_ceil(LANES).max(LEAST_GROUPS);
+    // A small one grows by more, and is less full: who looks for what is not there goes less far.
+    let room = kept + kept / if kept < LARGE { 4 } else { 8 };
+    let groups = (room * 8 / 7).div_ceil(LANES).max(LEAST_GROUPS);
     let new = Groups::new(groups);
     for slot in old.occupied().filter(live) {
         let (digest, record) = snapshot(slot);
