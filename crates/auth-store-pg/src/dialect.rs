@@ -1,7 +1,7 @@
 //! What Postgres does in its own way.
 
 use crate::Conn;
-use auth_core::{id::KeyId, time::Timestamp};
+use auth_core::model::KeyUse;
 use auth_store_sql::Done;
 use diesel::sql_types::{Array, BigInt, Binary, Text};
 use diesel_async::RunQueryDsl;
@@ -16,13 +16,18 @@ diesel::define_sql_function! {
     fn position(text: Text, part: Text) -> Integer;
 }
 
-/// Notes when keys were last used, where that is later than what is noted: one statement.
-pub(crate) async fn touch(conn: &mut Conn, uses: Vec<(KeyId, Timestamp)>) -> Done<()> {
-    let (keys, times): (Vec<_>, Vec<_>) =
-        uses.into_iter().map(|(key, at)| (key.as_bytes().to_vec(), at.millis())).unzip();
-    let update = "UPDATE keys SET last_used_at = used.at FROM unnest($1, $2) AS used (id, at) \
-                  WHERE keys.id = used.id AND (last_used_at IS NULL OR last_used_at < used.at)";
-    let update = diesel::sql_query(update).bind::<Array<Binary>, _>(keys).bind::<Array<BigInt>, _>(times);
-    update.execute(conn).await?;
+/// Adds uses of keys: one statement, which locks the rows in the order of their keys, so that processes which add
+/// uses of the same keys at the same time wait for one another and none of them is broken off.
+pub(crate) async fn touch(conn: &mut Conn, uses: Vec<KeyUse>) -> Done<()> {
+    let add = "WITH told AS (SELECT id, sum(times)::bigint AS times, max(at) AS at \
+                             FROM unnest($1, $2, $3) AS each (id, times, at) GROUP BY id), \
+                    held AS (SELECT id FROM keys WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE) \
+               UPDATE keys SET use_count = use_count + told.times, last_used_at = greatest(last_used_at, told.at) \
+               FROM told JOIN held USING (id) WHERE keys.id = told.id";
+    let keys: Vec<_> = uses.iter().map(|one| one.key.as_bytes().to_vec()).collect();
+    let times: Vec<_> = uses.iter().map(|one| i64::from(one.times)).collect();
+    let last: Vec<_> = uses.iter().map(|one| one.last.millis()).collect();
+    let add = diesel::sql_query(add).bind::<Array<Binary>, _>(keys).bind::<Array<BigInt>, _>(times);
+    add.bind::<Array<BigInt>, _>(last).execute(conn).await?;
     Ok(())
 }

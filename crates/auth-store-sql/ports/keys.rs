@@ -9,7 +9,7 @@ use auth_core::{
     audit::Event,
     credential::NewSecret,
     id::KeyId,
-    model::{Key, KeyPatch, NewKey, Page, Status, Version},
+    model::{Key, KeyPatch, KeyUse, NewKey, Page, Status, Version},
     policy::{Bounded, Granted, Networks, Permissions, Rights, Scope},
     port::{
         About, Answer, Change, ChangeKey, CreateKey, Creation, FoundKey, ImportKeys, KeyIndex, Keys, Limits,
@@ -21,7 +21,7 @@ use auth_core::{
     time::Timestamp,
 };
 use auth_store_sql::{
-    BATCH, Done, Failure, row,
+    Done, Failure, row,
     schema::{accounts, domains, key_secrets, keys},
     scoped,
 };
@@ -46,6 +46,7 @@ struct KeyRow {
     networks: String,
     rate_limit: Option<i64>,
     created_at: i64,
+    use_count: i64,
     last_used_at: Option<i64>,
     revoked_at: Option<i64>,
     version: i64,
@@ -76,6 +77,7 @@ impl KeyRow {
             rights: self.rights()?,
             prefix: self.prefix,
             created_at: row::time(self.created_at),
+            use_count: u64::try_from(self.use_count).unwrap_or(0),
             last_used_at: row::maybe_time(self.last_used_at),
             revoked_at: row::maybe_time(self.revoked_at),
             version: row::version(self.version),
@@ -412,11 +414,8 @@ impl KeyIndex for Store {
         }
     }
 
-    async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()> {
-        for some in uses.chunks(BATCH.into()) {
-            let some = some.to_vec();
-            self.write(async move |conn| dialect::touch(conn, some).await).await?;
-        }
-        Ok(())
+    async fn touch(&self, uses: &[KeyUse]) -> Answer<()> {
+        let uses = uses.to_vec();
+        self.write(async move |conn| dialect::touch(conn, uses).await).await
     }
 }

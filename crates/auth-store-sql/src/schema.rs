@@ -16,7 +16,7 @@ diesel::table! {
     keys (id) {
         id -> Binary, service -> Text, account_id -> Binary, domain_id -> Nullable<Binary>, name -> Text,
         prefix -> Text, permissions -> Text, expires_at -> Nullable<BigInt>, networks -> Text,
-        rate_limit -> Nullable<BigInt>, created_at -> BigInt, last_used_at -> Nullable<BigInt>,
+        rate_limit -> Nullable<BigInt>, created_at -> BigInt, use_count -> BigInt, last_used_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>, version -> BigInt,
     }
 }

@@ -1,9 +1,12 @@
 //! What SQLite does in its own way.
 
 use crate::Conn;
-use auth_core::{id::KeyId, time::Timestamp};
+use auth_core::model::KeyUse;
 use auth_store_sql::{Done, schema::keys};
-use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, sql_types::Text};
+use diesel::{
+    ExpressionMethods as _, NullableExpressionMethods as _, QueryDsl as _,
+    sql_types::{BigInt, Nullable, Text},
+};
 use diesel_async::RunQueryDsl;
 
 /// The month that a call counts in, as `2026-11`.
@@ -17,12 +20,29 @@ diesel::define_sql_function! {
     fn position(text: Text, part: Text) -> Integer;
 }
 
-/// Notes when keys were last used, where that is later than what is noted.
-pub(crate) async fn touch(conn: &mut Conn, uses: Vec<(KeyId, Timestamp)>) -> Done<()> {
-    for (key, at) in uses {
-        let older = keys::last_used_at.is_null().or(keys::last_used_at.lt(at.millis()));
-        let key = keys::table.filter(keys::id.eq(key.as_bytes().to_vec())).filter(older);
-        diesel::update(key).set(keys::last_used_at.eq(at.millis())).execute(conn).await?;
+diesel::define_sql_function! {
+    /// The first of two that is not null.
+    fn coalesce(one: Nullable<BigInt>, other: BigInt) -> BigInt;
+}
+
+diesel::define_sql_function! {
+    /// The greater of two.
+    #[sql_name = "max"]
+    fn greatest(one: BigInt, other: BigInt) -> BigInt;
+}
+
+/// Adds uses of keys, within the transaction of its caller.
+pub(crate) async fn touch(conn: &mut Conn, uses: Vec<KeyUse>) -> Done<()> {
+    for KeyUse { key, times, last } in uses {
+        let (times, last) = (i64::from(times), last.millis());
+        let noted = coalesce(keys::last_used_at, last);
+        diesel::update(keys::table.find(key.as_bytes().to_vec()))
+            .set((
+                keys::use_count.eq(keys::use_count + times),
+                keys::last_used_at.eq(greatest(noted, last).nullable()),
+            ))
+            .execute(conn)
+            .await?;
     }
     Ok(())
 }

@@ -25,7 +25,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, interval, interval_at},
+};
 
 /// How often uses of keys and refusals are written: the most of them that a crash can lose.
 const WRITE_EVERY: Duration = Duration::from_secs(30);
@@ -134,14 +137,16 @@ pub async fn serve<S: Service>(
     let running = tokio::spawn(server);
     let (drained, until) = watch::channel(false);
     let renewal = tokio::spawn(keep_current(Arc::clone(&app), until.clone()));
-    let chores = tokio::spawn(do_chores(Arc::clone(&app), until));
+    let writes = tokio::spawn(write_now_and_then(Arc::clone(&app), until.clone()));
+    let purges = tokio::spawn(forget_now_and_then(Arc::clone(&app), until));
     stopped(stop).await;
     handle.stop(true).await;
     let ended = running.await.map_err(std::io::Error::other)?;
     // What was accepted is answered: until here it was served from memory.
     drop(drained);
     renewal.await.map_err(std::io::Error::other)?;
-    chores.await.map_err(std::io::Error::other)?;
+    writes.await.map_err(std::io::Error::other)?;
+    purges.await.map_err(std::io::Error::other)?;
     write_what_waits(&app).await;
     if let Err(error) = app.platform().validator.retire().await {
         tracing::warn!(?error, "the store did not hear that this process stops");
@@ -184,17 +189,30 @@ async fn keep_current<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>
     }
 }
 
-/// Writes what waits, and forgets what is over, once in a while.
-async fn do_chores<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
-    let mut write = tokio::time::interval(WRITE_EVERY);
-    let mut purge = tokio::time::interval(PURGE_EVERY);
+/// Writes what waits, once in a while, and whenever so many uses wait that they are due.
+async fn write_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
+    let mut due = interval_at(Instant::now() + WRITE_EVERY, WRITE_EVERY);
     let ended = stopped(until);
     tokio::pin!(ended);
     loop {
         tokio::select! {
             () = &mut ended => return,
-            _ = write.tick() => write_what_waits(&app).await,
-            _ = purge.tick() => forget_what_is_over(app.platform()).await,
+            _ = due.tick() => {}
+            () = app.platform().validator.many_uses() => {}
+        }
+        write_what_waits(&app).await;
+    }
+}
+
+/// Forgets what is over, once in a while. What waits to be written does not wait for it.
+async fn forget_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
+    let mut due = interval(PURGE_EVERY);
+    let ended = stopped(until);
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            () = &mut ended => return,
+            _ = due.tick() => forget_what_is_over(app.platform()).await,
         }
     }
 }

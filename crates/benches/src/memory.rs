@@ -2,13 +2,12 @@
 
 use auth_core::{
     id::{AccountId, KeyId},
-    model::Version,
+    model::{KeyUse, Version},
     policy::{Networks, Permissions},
     port::{Answer, FoundKey, KeyIndex, Limits, Notice, Renewal, ReplicaId, Revocations, Seq, Standing},
     principal::{KeyPrincipal, Tenant},
     secret::TokenDigest,
     service::Service,
-    time::Timestamp,
 };
 use std::{collections::HashMap, time::Duration};
 
@@ -36,7 +35,7 @@ impl KeyIndex for Memory {
         let all = self.0.keys().map(|digest| TokenDigest::from_bytes(*digest));
         Ok(all.filter(|_| after == Seq(0)).collect())
     }
-    async fn touch(&self, _: &[(KeyId, Timestamp)]) -> Answer<()> {
+    async fn touch(&self, _: &[KeyUse]) -> Answer<()> {
         Ok(())
     }
 }

@@ -119,6 +119,11 @@ pub struct World {
 }
 
 impl World {
+    /// Writes the uses that wait, as a service does now and then.
+    pub fn flush(&self) {
+        self.platform.validator.flush_uses().now_or_never().unwrap().unwrap();
+    }
+
     /// The seed of a world's keys.
     pub const SEED: u64 = 1;
 

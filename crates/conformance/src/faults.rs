@@ -6,8 +6,8 @@ use auth_core::{
     error::StoreError,
     id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
     model::{
-        Account, AccountPatch, Call, Domain, DomainName, DomainPatch, Key, KeyPatch, NewAccount, NewCall,
-        NewDomain, NewKey, NewToken, NewUser, Page, Status, Token, Usage, User, UserPatch, Version,
+        Account, AccountPatch, Call, Domain, DomainName, DomainPatch, Key, KeyPatch, KeyUse, NewAccount,
+        NewCall, NewDomain, NewKey, NewToken, NewUser, Page, Status, Token, Usage, User, UserPatch, Version,
         WebOrigin,
     },
     policy::{Bounded, Granted, Scope},
@@ -186,7 +186,7 @@ port!(Keys, keys {
 port!(KeyIndex, key_index {
     find(service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>>;
     digests_since(service: Service, after: Seq) -> Answer<Vec<TokenDigest>>;
-    touch(uses: &[(KeyId, Timestamp)]) -> Answer<()>;
+    touch(uses: &[KeyUse]) -> Answer<()>;
 });
 port!(Tokens, tokens {
     find(digest: &TokenDigest) -> Answer<Option<FoundToken>>;

@@ -239,13 +239,13 @@ impl Place {
     }
 }
 
-/// What changes by itself: who serves, when a key was used last, and where in the chain an event has its place
+/// What changes by itself: who serves, how often a key was used and when last, and where in the chain an event has its place
 /// once refusals come between.
 fn by_itself(table: &str, column: &str) -> bool {
     matches!(
         (table, column),
         ("replicas" | "audit_head", _)
-            | ("keys", "last_used_at")
+            | ("keys", "use_count" | "last_used_at")
             | ("audit_events", "seq" | "previous" | "link")
     )
 }

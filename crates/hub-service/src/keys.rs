@@ -39,7 +39,9 @@ pub struct KeyView {
     created_at: Timestamp,
     #[schemars(with = "Option<String>")]
     expires_at: Option<Timestamp>,
-    /// To a minute.
+    /// How often it was accepted, half a minute ago.
+    use_count: u64,
+    /// When it was last accepted, half a minute ago.
     #[schemars(with = "Option<String>")]
     last_used_at: Option<Timestamp>,
     #[schemars(with = "Option<String>")]
@@ -60,6 +62,7 @@ impl KeyView {
             permissions: key.rights.permissions.names(),
             created_at: key.created_at,
             expires_at: key.rights.expires_at,
+            use_count: key.use_count,
             last_used_at: key.last_used_at,
             revoked_at: key.revoked_at,
             allowed_cidrs: key.rights.networks.texts(),
@@ -144,6 +147,7 @@ impl Endpoint<Hub> for Create {
             permissions: rights.permissions.names(),
             created_at,
             expires_at: rights.expires_at,
+            use_count: 0,
             last_used_at: None,
             revoked_at: None,
             allowed_cidrs: rights.networks.texts(),

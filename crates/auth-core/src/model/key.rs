@@ -28,7 +28,9 @@ pub struct Key {
     pub rights: Rights,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last used, to a minute.
+    /// How often it was accepted, whatever was then answered. Behind by half a minute, and by what a crash lost.
+    pub use_count: u64,
+    /// When it was last accepted; behind as the count is.
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
@@ -61,6 +63,17 @@ pub struct NewKey {
     pub secret: NewSecret,
     /// When it is made.
     pub at: Timestamp,
+}
+
+/// Uses of a key that are not in its count yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The key.
+    pub key: KeyId,
+    /// How often it was used.
+    pub times: u32,
+    /// When last.
+    pub last: Timestamp,
 }
 
 /// What may be changed of a key.

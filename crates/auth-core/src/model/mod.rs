@@ -11,7 +11,7 @@ mod user;
 pub use account::{Account, AccountPatch, NewAccount, Status};
 pub use call::{Call, CallStatus, CallType, Channel, NewCall, Usage};
 pub use domain::{Domain, DomainPatch, NewDomain};
-pub use key::{Key, KeyPatch, NewKey};
+pub use key::{Key, KeyPatch, KeyUse, NewKey};
 pub use text::{DomainName, Email, Language, Name, PhoneNumber, Prose, WebOrigin, WrongText};
 pub use token::{NewToken, Token};
 pub use user::{NewUser, User, UserPatch};

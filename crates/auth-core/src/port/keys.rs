@@ -4,7 +4,7 @@ use super::{Answer, Change, Creation, Once, Seq};
 use crate::{
     credential::NewSecret,
     id::KeyId,
-    model::{Key, KeyPatch, NewKey, Page, Version},
+    model::{Key, KeyPatch, KeyUse, NewKey, Page, Version},
     policy::{Action, Bounded, Granted, Installation, Networks, OwnTarget, Scope},
     principal::{KeyPrincipal, Tenant},
     secret::TokenDigest,
@@ -103,8 +103,9 @@ pub trait KeyIndex: Send + Sync {
     async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>>;
     /// The secrets of a service that were announced after a number; from 0, all.
     async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>>;
-    /// Notes when keys were last used. Never goes back.
-    async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()>;
+    /// Adds to how often keys were used, and notes when last, which never goes back. A key may be named more than
+    /// once. All or nothing; where the answer is lost it may be all, so that who calls again may count twice.
+    async fn touch(&self, uses: &[KeyUse]) -> Answer<()>;
 }
 
 /// What a secret opens.

@@ -73,6 +73,11 @@ impl Validator {
             Unit::Seconds,
             settled.clone(),
         );
+        all.register(
+            "key_uses_lost",
+            "Uses of keys that were not counted: too many others waited to be written",
+            self.uses.lost(),
+        );
         all.register("credential_lookups", "Credentials that the store was asked for", lookups.clone());
         all
     }

@@ -9,6 +9,7 @@ mod limits;
 mod record;
 mod replica;
 mod table;
+mod uses;
 
 use crate::{
     credential::{Form, classify},
@@ -27,15 +28,9 @@ use flights::Flights;
 use lease::Lease;
 use limits::KnownLimits;
 use record::{Record, State};
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    num::NonZeroU32,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 use table::Table;
+pub use uses::{MOST_WAITING, Uses};
 
 /// How long a process may serve from memory after it last knew to be current.
 pub const LEASE: Duration = Duration::from_secs(2);
@@ -47,8 +42,8 @@ pub const MOST_HELD: usize = 1_000_000;
 const UNKNOWN_PER_MINUTE: NonZeroU32 = NonZeroU32::new(300).unwrap();
 const UNKNOWN: &str = "unknown credential";
 
-/// At most this many uses wait to be written; beyond, they are dropped: `last_used` is an approximation.
-const MOST_USES: usize = 100_000;
+/// So many keys are written at once of what a flush writes: a store does other things between.
+const WRITTEN_AT_ONCE: usize = 500;
 
 /// Knows whose a credential is.
 pub struct Validator {
@@ -63,7 +58,7 @@ pub struct Validator {
     limits: KnownLimits,
     flights: Flights,
     figures: Figures,
-    uses: Mutex<HashMap<KeyId, Timestamp>>,
+    uses: Uses,
 }
 
 /// What memory knows of a text.
@@ -73,8 +68,8 @@ enum Glance {
     Good {
         /// There are limits to look up.
         limited: bool,
-        /// The first use within its minute.
-        first_use: bool,
+        /// When.
+        at: Timestamp,
     },
     /// Refused without a lookup.
     Refused(Refusal),
@@ -107,7 +102,7 @@ impl Validator {
             limits: KnownLimits::default(),
             flights: Flights::default(),
             figures: Figures::default(),
-            uses: Mutex::default(),
+            uses: Uses::default(),
         }
     }
 
@@ -162,7 +157,10 @@ impl Validator {
         who: &'a mut Option<Principal>,
     ) -> Result<Option<Looking<'a>>, Denial> {
         match self.glance(text, asked, who) {
-            Glance::Good { limited: false, first_use: false } => Ok(None),
+            Glance::Good { limited: false, at } => {
+                self.note_use(who, at);
+                Ok(None)
+            }
             Glance::Refused(cause) => Err(Denial::Unauthenticated(cause)),
             rare => Ok(Some(self.look_further(rare, source, who))),
         }
@@ -203,14 +201,12 @@ impl Validator {
     ) -> Looking<'a> {
         Box::pin(async move {
             match rare {
-                Glance::Good { limited, first_use } => {
+                Glance::Good { limited, at } => {
                     if let (true, Some(Principal::Key(key))) = (limited, &who) {
                         let limits = self.limits_of(key).await?;
                         self.admit(key.id, &limits, source)?;
                     }
-                    if let (true, Some(who)) = (first_use, &who) {
-                        self.note_use(who, self.clock.now());
-                    }
+                    self.note_use(who, at);
                     Ok(())
                 }
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
@@ -219,9 +215,7 @@ impl Validator {
                     if let (Some(Principal::Key(key)), Some(limits)) = (&who, &limits) {
                         self.admit(key.id, limits, source)?;
                     }
-                    if let Some(who) = who {
-                        self.note_use(who, self.clock.now());
-                    }
+                    self.note_use(who, self.clock.now());
                     Ok(())
                 }
             }
@@ -253,15 +247,15 @@ impl Validator {
         };
         let words = digest.words();
         let table = self.table.read();
-        let Some(hit) = table.find(words, now) else {
+        let Some(record) = table.find(words, now) else {
             let unknown = self.may_be_key_only(form) && !self.filter.may_hold(words);
             return if unknown { Glance::Refused(Refusal::Unknown) } else { Glance::Ask(digest, form) };
         };
-        if let Some(cause) = hit.record.refusal(now) {
+        if let Some(cause) = record.refusal(now) {
             return Glance::Refused(cause);
         }
-        hit.record.tell(who);
-        Glance::Good { limited: hit.record.is_limited(), first_use: hit.first_use }
+        record.tell(who);
+        Glance::Good { limited: record.is_limited(), at: now }
     }
 
     /// Whether a text of this form can be a key of this service and nothing else, so that the filter of all
@@ -398,36 +392,35 @@ impl Validator {
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })
     }
 
-    fn note_use(&self, who: &Principal, now: Timestamp) {
-        if let Principal::Key(key) = who {
-            let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-            if uses.len() < MOST_USES || uses.contains_key(&key.id) {
-                uses.insert(key.id, now);
-            }
+    #[inline]
+    fn note_use(&self, who: &Option<Principal>, at: Timestamp) {
+        if let Some(Principal::Key(key)) = who {
+            self.uses.note(key.id, at);
         }
     }
 
-    /// Writes what `last_used` is to say. Called once in a while by the process that runs the validator; what
-    /// was noted since the last call is lost in a crash.
+    /// Returns once so many uses wait that [`flush_uses`](Self::flush_uses) is due.
+    pub async fn many_uses(&self) {
+        self.uses.many().await;
+    }
+
+    /// Writes how often keys were used, and when last. Called once in a while by the process that runs the
+    /// validator; what was noted since the last call is lost in a crash.
     ///
     /// # Errors
-    /// The store's; what was noted is kept for the next call.
+    /// The store's. What it has not written is kept for the next call, for up to [`MOST_WAITING`] keys; where its
+    /// answer was lost, it is then counted twice.
     pub async fn flush_uses(&self) -> Result<(), FlowError> {
-        let uses: Vec<_> = {
-            let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-            uses.drain().collect()
-        };
-        if uses.is_empty() {
-            return Ok(());
-        }
-        let written = self.stores.key_index.touch(&uses).await;
-        if written.is_err() {
-            let mut kept = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-            for (key, at) in uses {
-                kept.entry(key).or_insert(at);
+        let uses = self.uses.take();
+        let mut left = uses.as_slice();
+        while let Some(some) = left.get(..left.len().min(WRITTEN_AT_ONCE)).filter(|some| !some.is_empty()) {
+            if let Err(error) = self.stores.key_index.touch(some).await {
+                self.uses.put_back(left.iter().copied());
+                return Err(error.into());
             }
+            left = left.get(some.len()..).unwrap_or_default();
         }
-        Ok(written?)
+        Ok(())
     }
 }
 

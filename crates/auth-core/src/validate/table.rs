@@ -223,27 +223,19 @@ impl Groups {
 pub(super) struct Reading(Guard<Arc<Groups>>);
 
 impl Reading {
-    /// What is known of a digest. Notes the use by one store a minute.
+    /// What is known of a digest. Notes the minute by one store, once.
     #[inline(always)]
-    pub(super) fn find(&self, digest: [u64; 4], now: Timestamp) -> Option<Hit> {
+    pub(super) fn find(&self, digest: [u64; 4], now: Timestamp) -> Option<Words> {
         let (slot, record) = self.0.find(digest)?;
         if record.state() == State::Stale {
             return None;
         }
         let minute = now.millis().unsigned_abs() / 60_000;
-        let first_use = used(slot).load(Ordering::Relaxed) < minute
-            && used(slot).fetch_max(minute, Ordering::Relaxed) < minute;
-        Some(Hit { record, first_use })
+        if used(slot).load(Ordering::Relaxed) < minute {
+            used(slot).fetch_max(minute, Ordering::Relaxed);
+        }
+        Some(record)
     }
-}
-
-/// What a reader finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hit {
-    /// The record.
-    pub(super) record: Words,
-    /// This is the first use within its minute: it is to be noted.
-    pub(super) first_use: bool,
 }
 
 struct Writer {

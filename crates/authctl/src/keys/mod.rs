@@ -119,6 +119,7 @@ struct KeyView {
     networks: Vec<String>,
     rate_limit: Option<NonZeroU32>,
     created_at: Timestamp,
+    use_count: u64,
     last_used_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
 }
@@ -137,6 +138,7 @@ impl KeyView {
             networks: key.rights.networks.texts(),
             rate_limit: key.rights.rate_limit,
             created_at: key.created_at,
+            use_count: key.use_count,
             last_used_at: key.last_used_at,
             revoked_at: key.revoked_at,
         }
@@ -169,13 +171,14 @@ impl Report for Listed {
                 key.service.to_owned(),
                 key.prefix.clone(),
                 key.state(),
+                key.use_count.to_string(),
                 or_dash(key.last_used_at),
                 key.permissions.join(" "),
                 key.name.clone(),
             ]
         };
         columns(
-            ["KEY", "SERVICE", "PREFIX", "STATE", "LAST USED", "PERMISSIONS", "NAME"],
+            ["KEY", "SERVICE", "PREFIX", "STATE", "USES", "LAST USED", "PERMISSIONS", "NAME"],
             self.0.iter().map(row),
         )
     }

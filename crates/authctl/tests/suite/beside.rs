@@ -315,6 +315,9 @@ async fn holds(folder: &Folder, up: &Up, acknowledged: &Acknowledged) {
     assert!(counts.0 > kills() && counts.1 > kills() / 2 && rotated > 0 && revoked > 0, "{counts:?}");
 }
 
+/// How often a key is used in the time of one flush.
+const USES: u64 = 3;
+
 /// What a crash loses of uses, at most, and a little for a slow machine.
 const USES_WITHIN: Duration = Duration::from_secs(30 + 5);
 
@@ -323,17 +326,27 @@ async fn a_crash_loses_no_use_that_is_older_than_half_a_minute() {
     let folder = Folder::new();
     let up = folder.up();
     let key = folder.first("hub_api_key");
-    assert_eq!(up.hub(Request::get("/calls").bearer(&key)).await.status, 200);
+    for _ in 0..USES {
+        assert_eq!(up.hub(Request::get("/calls").bearer(&key)).await.status, 200);
+    }
     let used = || {
         let keys = folder.json(&["keys", "list", "--service", "hub"]);
-        keys[0]["last_used_at"].as_str().map(str::to_owned)
+        (keys[0]["use_count"].as_u64().unwrap(), keys[0]["last_used_at"].as_str().map(str::to_owned))
     };
-    assert_eq!(used(), None, "no request waits for it to be written");
+    assert_eq!(used(), (0, None), "no request waits for it to be written");
     let begun = Instant::now();
-    while used().is_none() {
+    while used().0 < USES {
         assert!(begun.elapsed() < USES_WITHIN, "it is not written");
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
+    let (count, last) = used();
+    assert!(count == USES && last.is_some(), "{count}, {last:?}");
+    assert_eq!(up.hub(Request::get("/calls").bearer(&key)).await.status, 200);
     up.kill();
-    assert!(used().is_some());
+    assert_eq!(used(), (count, last.clone()), "what was written stays, and what was not is lost");
+    let up = folder.up();
+    assert_eq!(up.hub(Request::get("/calls").bearer(&key)).await.status, 200);
+    up.stop();
+    let (after, latest) = used();
+    assert!(after == USES + 1 && latest > last, "a stop loses none: {after}, {latest:?}");
 }

@@ -7,10 +7,12 @@
 
 use auth_core::{
     credential::classify,
+    id::KeyId,
     policy::{Permission, Requirement as _, Verdict, judge},
     principal::Principal,
     secret::TokenDigest,
-    validate::Validator,
+    time::Timestamp,
+    validate::{Uses, Validator},
 };
 use auth_web::in_process::in_process;
 use benches::{
@@ -27,7 +29,7 @@ use std::{
     process::ExitCode,
     sync::{
         Barrier,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
@@ -56,6 +58,9 @@ fn main() -> ExitCode {
         validation(&rounds, 100_000, "1e5 keys"),
         validation(&rounds, 1_000_000, "1e6 keys"),
         hot_key(&rounds),
+        noting(&rounds, 1, "one key"),
+        noting(&rounds, 10_000, "1e4 keys"),
+        noting(&rounds, 1_000_000, "1e6 keys"),
         growth(&rounds),
     ];
     rounds.bar.finish_and_clear();
@@ -194,6 +199,7 @@ fn request(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
     let hit = |text: &str| black_box(map.get(&raw(text)).copied()).map_or(0, last);
     let [mut times, mut parts, mut counts] = [(); 3].map(|()| Rounds::default());
     turns.run("requests in process", |floor_first| {
+        world.flush();
         let samples: Vec<_> = (0..128).map(|_| world.keys.sample(REQUESTS, &seed)).collect();
         let (ours, floor) = both(|| time(&[GUARDED], &samples), || time(&UNGUARDED, &samples), floor_first);
         times.note(ours, floor);
@@ -219,6 +225,7 @@ fn validation(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
     let seed = Seed::new(4);
     let [mut whole, mut lookup, mut unknown] = [(); 3].map(|()| Rounds::default());
     turns.run("validations", |floor_first| {
+        world.flush();
         let texts = world.keys.sample(SAMPLE, &seed);
         let strangers = draw(SAMPLE, seed.next());
         let asked = validator.reading();
@@ -263,6 +270,7 @@ fn hot_key(turns: &Turns) -> Vec<Figure> {
     };
     let mut rounds = Rounds::default();
     turns.run("one hot key", |floor_first| {
+        world.flush();
         let (ours, floor) = both(|| beside(busy, validator, hot), busy, floor_first);
         rounds.note(ours, floor);
     });
@@ -287,6 +295,35 @@ fn beside(measure: impl FnOnce() -> f64, validator: &Validator, hot: &str) -> f6
         done.store(true, Ordering::Relaxed);
         time
     })
+}
+
+/// What a use of a key costs the request, beside a number that nobody else reads. A flush takes them between rounds.
+fn noting(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
+    let seed = Seed::new(5);
+    let keys_of: Vec<_> = (0..count as u128).map(|number| KeyId::from_bytes(number.to_ne_bytes())).collect();
+    let (uses, number) = (Uses::default(), AtomicU64::new(0));
+    let mut rounds = Rounds::default();
+    turns.run("uses", |floor_first| {
+        let pick = |_| keys_of.get(usize::try_from(seed.next() >> 8).unwrap_or(0) % count).copied().unwrap();
+        let used: Vec<_> = (0..HOT).map(pick).collect();
+        let ours = || each(HOT, || used.iter().for_each(|key| uses.note(black_box(*key), Timestamp::EPOCH)));
+        let floor = || {
+            each(HOT, || {
+                for key in &used {
+                    black_box(*key);
+                    number.store(black_box(number.load(Ordering::Relaxed)) + 1, Ordering::Relaxed);
+                }
+            })
+        };
+        let (ours, floor) = both(ours, floor, floor_first);
+        rounds.note(ours, floor);
+        assert_eq!(uses.take().iter().map(|taken| taken.times as usize).sum::<usize>(), HOT);
+    });
+    turns.tell(vec![Figure::of(
+        format!("noting a use, {keys}: storing a number"),
+        &rounds,
+        Limit::Plus(20.0),
+    )])
 }
 
 /// Keys that the table grows to.

@@ -9,7 +9,8 @@ use super::{
 };
 use auth_core::{
     credential::NewSecret,
-    model::{Key, KeyPatch, NewKey, Set, Status, Version},
+    id::KeyId,
+    model::{Key, KeyPatch, KeyUse, NewKey, Set, Status, Version},
     policy::{Installation, Networks, Permission, Permissions, Rights, Scope},
     port::{
         About, Change, ChangeKey, CreateKey, Creation, FoundKey, ImportKeys, Limits, Notice, RevokeKey,
@@ -39,7 +40,8 @@ cases! {
     a_key_ends_for_validators_at_the_sooner_of_its_ends,
     revoking_is_terminal,
     a_key_ends_with_its_owners_and_comes_back_with_them,
-    last_use_never_goes_back,
+    uses_add_up_and_the_last_never_goes_back,
+    uses_told_at_the_same_time_all_count,
     one_request_sent_many_times_makes_one_key,
     of_many_keys_with_one_secret_one_is_made,
     of_many_revocations_one_revokes,
@@ -104,6 +106,7 @@ async fn one_opening_reads_what_another_made(fixture: &Fixture) {
         prefix: new.secret.prefix.clone(),
         rights: rights.clone(),
         created_at: new.at,
+        use_count: 0,
         last_used_at: None,
         revoked_at: None,
         version: Version::FIRST,
@@ -414,21 +417,44 @@ async fn a_key_ends_with_its_owners_and_comes_back_with_them(fixture: &Fixture) 
     assert_eq!(ended().await, [false, false, false]);
 }
 
-async fn last_use_never_goes_back(fixture: &Fixture) {
+async fn uses_add_up_and_the_last_never_goes_back(fixture: &Fixture) {
     let tenant = hub(&fixture.account().await);
     let (one, two) = (fixture.key(tenant).await.0, fixture.key(tenant).await.0);
     let (early, late) = (fixture.at(), fixture.at());
     fixture.look_away().await;
     let touch = async |uses: &[_]| fixture.stores.key_index.touch(uses).await.unwrap();
-    touch(&[(one.id, late), (two.id, early)]).await;
-    touch(&[(one.id, early), (two.id, late)]).await;
-    for key in [&one, &two] {
-        assert_eq!(read(fixture, key).await, Key { last_used_at: Some(late), ..key.clone() });
+    let used = |key: &Key, times, last| KeyUse { key: key.id, times, last };
+    touch(&[used(&one, 1, late), used(&two, 2, early)]).await;
+    touch(&[used(&one, 3, early), used(&two, 4, late)]).await;
+    for (key, use_count) in [(&one, 4), (&two, 6)] {
+        assert_eq!(read(fixture, key).await, Key { use_count, last_used_at: Some(late), ..key.clone() });
     }
     let latest = fixture.at();
-    touch(&[vec![(one.id, early); 1200], vec![(two.id, latest)]].concat()).await;
-    assert_eq!(read(fixture, &two).await.last_used_at, Some(latest), "however many there are");
+    let nobodys = KeyUse { key: KeyId::from_bytes([7; 16]), times: 1, last: latest };
+    let many = [vec![used(&one, u32::MAX, early); 1200], vec![nobodys, used(&two, 1, latest)]].concat();
+    touch(&many).await;
+    touch(&[]).await;
+    let of_one = 4 + 1200 * u64::from(u32::MAX);
+    for (key, use_count, last) in [(&one, of_one, late), (&two, 7, latest)] {
+        assert_eq!(read(fixture, key).await, Key { use_count, last_used_at: Some(last), ..key.clone() });
+    }
     fixture.assert_silent("a use").await;
+}
+
+async fn uses_told_at_the_same_time_all_count(fixture: &Fixture) {
+    let tenant = hub(&fixture.account().await);
+    let keys = [fixture.key(tenant).await.0, fixture.key(tenant).await.0, fixture.key(tenant).await.0];
+    let at = fixture.at();
+    fixture
+        .race(RACE, |number, stores| {
+            let mut uses = keys.each_ref().map(|key| KeyUse { key: key.id, times: 1, last: at });
+            uses.rotate_left(number % 3);
+            async move { stores.key_index.touch(&uses).await.unwrap() }
+        })
+        .await;
+    for key in &keys {
+        assert_eq!(read(fixture, key).await.use_count, RACE as u64);
+    }
 }
 
 async fn one_request_sent_many_times_makes_one_key(fixture: &Fixture) {

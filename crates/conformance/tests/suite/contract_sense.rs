@@ -5,7 +5,7 @@ use auth_core::{
     audit::{Chained, Entry, Head},
     credential::NewSecret,
     id::{KeyId, UserId},
-    model::{Key, KeyPatch, NewKey, NewUser, Page, User, UserPatch, Version},
+    model::{Key, KeyPatch, KeyUse, NewKey, NewUser, Page, User, UserPatch, Version},
     policy::{Bounded, Granted, Scope},
     port::{
         Answer, AuditFilter, AuditTrail, Change, ChangeKey, ChangeUser, CreateKey, CreateUser, Creation,
@@ -89,7 +89,7 @@ const NOTICED: &[(Fault, &str)] = &[
     (Undead, "keys::revoking_is_terminal"),
     (Undead, "keys::a_key_ends_with_its_owners_and_comes_back_with_them"),
     (Unnumbered, "keys::a_new_key_is_announced_with_its_secret"),
-    (Untouched, "keys::last_use_never_goes_back"),
+    (Untouched, "keys::uses_add_up_and_the_last_never_goes_back"),
     (Hasty, "revocations::a_revocation_waits_for_each_member"),
     (Hasty, "revocations::who_left_is_not_waited_for"),
     (Hasty, "revocations::a_silent_member_is_waited_for_a_lease_and_no_longer"),
@@ -312,7 +312,7 @@ impl KeyIndex for Broken {
         let after = if self.is(Unnumbered) { Seq(0) } else { after };
         self.inner.key_index.digests_since(service, after).await
     }
-    async fn touch(&self, uses: &[(KeyId, Timestamp)]) -> Answer<()> {
+    async fn touch(&self, uses: &[KeyUse]) -> Answer<()> {
         if self.is(Untouched) { Ok(()) } else { self.inner.key_index.touch(uses).await }
     }
 }

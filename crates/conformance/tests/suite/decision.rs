@@ -460,6 +460,7 @@ fn key_of(tenant: Tenant) -> Key {
         prefix: String::new(),
         rights: all_rights(Service::Hub),
         created_at: Timestamp::EPOCH,
+        use_count: 0,
         last_used_at: None,
         revoked_at: None,
         version: Version::FIRST,

@@ -279,19 +279,6 @@ async fn an_idempotent_request_makes_one_key_and_never_shows_it_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn last_used_is_written_to_a_minute() {
-    let world = World::start().await;
-    let (secret, id) = limited(&world, all()).await;
-    world.advance(Duration::from_secs(120)).await;
-    world.hub(calls(&secret)).await;
-    world.hub_platform.validator.flush_uses().await.unwrap();
-    let shown = world.hub(Request::get(&format!("/api-keys/{id}")).bearer(&world.a.hub_key)).await;
-    let used: Timestamp = shown.field("last_used_at").parse().unwrap();
-    assert!(world.clock.now().since(used) < Duration::from_secs(60));
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn verify_tells_of_the_accounts_own_live_keys_alone() {
     let world = World::start().await;
     let verify = async |key: &str, by: &str| {

@@ -14,7 +14,6 @@ use auth_core::{
     principal::Tenant,
     secret::{PlainToken, TokenDigest},
     service::Service,
-    time::Timestamp,
     validate::{LEASE, Validator},
 };
 use auth_web::system::SystemClock;
@@ -255,7 +254,7 @@ impl KeyIndex for SlowIndex {
         }
         digests
     }
-    async fn touch(&self, uses: &[(auth_core::id::KeyId, Timestamp)]) -> Answer<()> {
+    async fn touch(&self, uses: &[auth_core::model::KeyUse]) -> Answer<()> {
         self.inner.touch(uses).await
     }
 }

@@ -36,4 +36,5 @@ mod strange_values;
 mod tokens;
 mod trail;
 mod upstream;
+mod uses;
 mod waited_for;

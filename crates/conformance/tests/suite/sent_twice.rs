@@ -33,6 +33,7 @@ const NOT_FOR_CALLERS: &[&str] = &[
     "version",
     "created_at",
     "revoked_at",
+    "use_count",
     "last_used_at",
     "key_id",
     "prefix",

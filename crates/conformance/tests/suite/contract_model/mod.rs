@@ -5,8 +5,8 @@ mod one_time;
 
 use auth_core::{
     model::{
-        Account, Domain, Key, KeyPatch, NewKey, NewToken, NewUser, Page, Set, Status, Token, User, UserPatch,
-        Version,
+        Account, Domain, Key, KeyPatch, KeyUse, NewKey, NewToken, NewUser, Page, Set, Status, Token, User,
+        UserPatch, Version,
     },
     policy::{Networks, Rights, Scope},
     port::{
@@ -48,6 +48,7 @@ enum Command {
     RotateKey { key: Index, stale: bool, overlap: u8 },
     RevokeKey(Index),
     FindKey(Index),
+    UseKey { key: Index, times: u8, minutes_ago: u8 },
     Mint { domain: Index, parent: Option<Index>, minutes: u8 },
     Open { token: Index, minutes: u8 },
     RevokeToken(Index),
@@ -78,6 +79,8 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(key, stale, overlap)| RotateKey { key, stale, overlap }),
         1 => index().prop_map(RevokeKey),
         6 => index().prop_map(FindKey),
+        2 => (index(), any::<u8>(), 0..3_u8)
+            .prop_map(|(key, times, minutes_ago)| UseKey { key, times, minutes_ago }),
         4 => (index(), prop::option::of(index()), 1..40_u8)
             .prop_map(|(domain, parent, minutes)| Mint { domain, parent, minutes }),
         3 => (index(), 1..40_u8).prop_map(|(token, minutes)| Open { token, minutes }),
@@ -255,10 +258,20 @@ async fn step(fixture: &Fixture, model: &mut Model, command: Command) -> Option<
                 prefix: new.secret.prefix,
                 rights,
                 created_at: new.at,
+                use_count: 0,
                 last_used_at: None,
                 revoked_at: None,
                 version: Version::FIRST,
             });
+        }
+        Command::UseKey { key, times, minutes_ago } => {
+            let index = pick(&model.keys, key)?;
+            let key = &mut model.keys[index];
+            let ago = i64::from(minutes_ago) * 60_000;
+            let last = Timestamp::from_millis(fixture.at().millis() - ago);
+            stores.key_index.touch(&[KeyUse { key: key.id, times: times.into(), last }]).await.unwrap();
+            key.use_count += u64::from(times);
+            key.last_used_at = key.last_used_at.max(Some(last));
         }
         Command::ChangeKey { key, stale, minutes } => {
             let index = pick(&model.keys, key)?;
