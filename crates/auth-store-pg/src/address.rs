@@ -200,6 +200,14 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_decoded_in_a_url_alone() {
+        let address = parse("postgres://auth:%2F%3F%23%40%3A%25@localhost/auth").unwrap();
+        assert_eq!(address.config.get_password(), Some(&b"/?#@:%"[..]));
+        let apart = Address::parse("postgres://auth@localhost/auth", Some("%2F")).unwrap();
+        assert_eq!(apart.config.get_password(), Some(&b"%2F"[..]));
+    }
+
+    #[test]
     fn tls_is_left_out_on_this_machine_alone_or_where_that_is_said() {
         for here in ["localhost", "127.0.0.1", "127.9.9.9:1", "[::1]:5433", "%2Frun%2Fpostgresql"] {
             assert!(parse(&format!("postgres://auth:pw@{here}/auth")).unwrap().tls.is_none(), "{here}");

@@ -16,14 +16,12 @@ diesel::define_sql_function! {
     fn position(text: Text, part: Text) -> Integer;
 }
 
-/// Adds uses of keys: one statement, which locks the rows in the order of their keys, so that processes which add
-/// uses of the same keys at the same time wait for one another and none of them is broken off.
+/// Adds uses of keys: one statement, at the turn of its caller to write.
 pub(crate) async fn touch(conn: &mut Conn, uses: Vec<KeyUse>) -> Done<()> {
-    let add = "WITH told AS (SELECT id, sum(times)::bigint AS times, max(at) AS at \
-                             FROM unnest($1, $2, $3) AS each (id, times, at) GROUP BY id), \
-                    held AS (SELECT id FROM keys WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE) \
-               UPDATE keys SET use_count = use_count + told.times, last_used_at = greatest(last_used_at, told.at) \
-               FROM told JOIN held USING (id) WHERE keys.id = told.id";
+    let add = "UPDATE keys SET use_count = use_count + told.times, last_used_at = greatest(last_used_at, told.at) \
+               FROM (SELECT id, sum(times)::bigint AS times, max(at) AS at \
+                     FROM unnest($1, $2, $3) AS each (id, times, at) GROUP BY id) AS told \
+               WHERE keys.id = told.id";
     let keys: Vec<_> = uses.iter().map(|one| one.key.as_bytes().to_vec()).collect();
     let times: Vec<_> = uses.iter().map(|one| i64::from(one.times)).collect();
     let last: Vec<_> = uses.iter().map(|one| one.last.millis()).collect();

@@ -268,8 +268,8 @@ mod tests {
 
     #[test]
     fn each_kind_is_read() {
-        let single = parse("redis://auth:p%40ss@db.example.com/3").unwrap();
-        assert_eq!((single.login.username(), single.login.password()), (Some("auth"), Some("p@ss")));
+        let single = parse("redis://auth:p%2F%3F%23%40%3A%25@db.example.com/3").unwrap();
+        assert_eq!((single.login.username(), single.login.password()), (Some("auth"), Some("p/?#@:%")));
         assert_eq!(single.login.db(), 3);
         assert!(matches!(&single.kind, Kind::Single(host) if host.to_string() == "db.example.com:6379"));
         let sentinel = parse("redis+sentinel://:pw@[::1]:1,b/main/2").unwrap();

@@ -3,7 +3,7 @@
 use super::{audit, notices};
 use crate::{Conn, Store};
 use auth_core::{
-    audit::Event,
+    audit::{ChainKey, Event},
     id::AccountId,
     model::{Account, AccountPatch, NewAccount, Page, Status, Version},
     policy::{Granted, Scope},
@@ -15,7 +15,7 @@ use auth_store_sql::{
     schema::accounts::{self, dsl},
     scoped,
 };
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, dsl::exists};
 use diesel_async::RunQueryDsl;
 
 #[derive(Queryable)]
@@ -48,6 +48,24 @@ async fn find(conn: &mut Conn, scope: Scope, id: AccountId) -> Done<Option<Accou
     found.map(AccountRow::read).transpose()
 }
 
+async fn create(
+    conn: &mut Conn,
+    chain: &ChainKey,
+    grant: &Granted<CreateAccount>,
+    new: NewAccount,
+) -> Done<()> {
+    let row = (
+        dsl::id.eq(new.id.as_bytes().to_vec()),
+        dsl::name.eq(new.name.as_str()),
+        dsl::contact.eq(new.contact.as_ref().map(|contact| contact.as_str())),
+        dsl::status.eq(Status::Active.name()),
+        dsl::created_at.eq(new.at.millis()),
+        dsl::version.eq(Version::FIRST.number()),
+    );
+    diesel::insert_into(accounts::table).values(row).execute(conn).await?;
+    audit::write(conn, chain, grant, new.at, Event::AccountCreated { account: new.id }).await
+}
+
 #[async_trait::async_trait]
 impl Accounts for Store {
     async fn read(&self, scope: Scope, id: AccountId) -> Answer<Option<Account>> {
@@ -69,17 +87,16 @@ impl Accounts for Store {
 
     async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()> {
         let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| create(conn, &chain, &grant, new).await).await
+    }
+
+    async fn create_first(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool> {
+        let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
-            let row = (
-                dsl::id.eq(new.id.as_bytes().to_vec()),
-                dsl::name.eq(new.name.as_str()),
-                dsl::contact.eq(new.contact.as_ref().map(|contact| contact.as_str())),
-                dsl::status.eq(Status::Active.name()),
-                dsl::created_at.eq(new.at.millis()),
-                dsl::version.eq(Version::FIRST.number()),
-            );
-            diesel::insert_into(accounts::table).values(row).execute(conn).await?;
-            audit::write(conn, &chain, &grant, new.at, Event::AccountCreated { account: new.id }).await
+            if diesel::select(exists(accounts::table.select(dsl::id))).get_result(conn).await? {
+                return Ok(false);
+            }
+            create(conn, &chain, &grant, new).await.map(|()| true)
         })
         .await
     }

@@ -99,7 +99,7 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), String> {
     builder.create(folder).map_err(|error| named(folder, &error))
 }
 
-/// Sees to it that an empty store gets its first keys. Of several processes in one folder, one does it.
+/// Sees to it that an empty store gets its first keys. Of several processes one does it, in whatever folders.
 pub(crate) async fn ensure(
     place: &Place,
     stores: &Stores,
@@ -132,7 +132,11 @@ pub(crate) async fn ensure(
             new
         }
     };
-    settle_in(stores, &proof, &bootstrap).await?;
+    if !settle_in(stores, &proof, &bootstrap).await? {
+        // Another process, which has another folder, was first: nothing of the draft is in the store.
+        std::fs::remove_file(&draft).map_err(|error| named(&draft, &error))?;
+        return Ok(Found::NoFile);
+    }
     let written = std::fs::rename(&draft, &file).and_then(|()| auth_store::sync_folder_of(&file));
     written.map_err(|error| named(&file, &error))?;
     Ok(Found::File { fresh: true })
@@ -157,15 +161,18 @@ fn draw(stores: &Stores, hub: &str, chatbot: &str) -> Result<Bootstrap, String> 
     })
 }
 
-/// Makes what is not there yet: it may be called again after any of its steps.
-async fn settle_in(stores: &Stores, proof: &Proof<'_, Operates>, wanted: &Bootstrap) -> Result<(), String> {
+/// Makes what is not there yet: it may be called again after any of its steps. Answers whether the store is this
+/// process's to begin; where another was first, nothing was made.
+async fn settle_in(stores: &Stores, proof: &Proof<'_, Operates>, wanted: &Bootstrap) -> Result<bool, String> {
     let platform = platform(Service::Hub, stores);
     let scope = proof.scope();
     let at = platform.now();
     if stores.accounts.read(scope, wanted.account_id).await.map_err(failed)?.is_none() {
         let granted = grant::<CreateAccount, _>(proof, &Installation).map_err(failed)?;
         let new = NewAccount { id: wanted.account_id, name: name("First account")?, contact: None, at };
-        stores.accounts.create(&granted, new).await.map_err(failed)?;
+        if !stores.accounts.create_first(&granted, new).await.map_err(failed)? {
+            return Ok(false);
+        }
     }
     let owner = stores.accounts.read(scope, wanted.account_id).await.map_err(failed)?;
     let owner = owner.ok_or("the account that was just made is not there")?;
@@ -181,7 +188,8 @@ async fn settle_in(stores: &Stores, proof: &Proof<'_, Operates>, wanted: &Bootst
     let hub = Tenant { account: wanted.account_id, domain: None };
     make_key(&platform, proof, hub, Service::Hub, &wanted.hub_api_key).await?;
     let chatbot = Tenant { domain: Some(domain.id), ..hub };
-    make_key(&platform, proof, chatbot, Service::Chatbot, &wanted.domain_api_key).await
+    make_key(&platform, proof, chatbot, Service::Chatbot, &wanted.domain_api_key).await?;
+    Ok(true)
 }
 
 /// What the first key of a service may do: of the Hub's everything; of the chatbot service's what a widget's

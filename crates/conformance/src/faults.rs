@@ -154,6 +154,7 @@ port!(Accounts, accounts {
     read(scope: Scope, id: AccountId) -> Answer<Option<Account>>;
     list(scope: Scope, page: Page) -> Answer<Vec<Account>>;
     create(grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()>;
+    create_first(grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool>;
     change(grant: &Granted<ChangeAccount>, version: Version, patch: AccountPatch, at: Timestamp) -> Answer<Change<Account>>;
     set_status(grant: &Granted<SuspendAccount>, status: Status, at: Timestamp) -> Answer<Seq>;
 });

@@ -37,6 +37,8 @@ pub trait Accounts: Send + Sync {
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Account>>;
     /// Makes an account.
     async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()>;
+    /// Makes an account in a store that has none, and answers whether it did: of many at once, one does.
+    async fn create_first(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool>;
     /// Changes it, if it is still at `version`.
     async fn change(
         &self,

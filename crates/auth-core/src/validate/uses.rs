@@ -8,13 +8,16 @@ use crate::{id::KeyId, model::KeyUse, time::Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 use thread_local::ThreadLocal;
 use tokio::sync::Notify;
 
 /// So many uses a thread notes before it gathers them.
-const NOTED: usize = 256;
+const NOTED: usize = 64;
 
 /// Uses of at most so many keys wait to be written; what is used beyond is counted as lost.
 pub const MOST_WAITING: usize = 100_000;
@@ -23,75 +26,129 @@ pub const MOST_WAITING: usize = 100_000;
 /// while.
 const MANY: usize = MOST_WAITING / 4 * 3;
 
+type Gathered = HashMap<KeyId, (u32, Timestamp), foldhash::fast::RandomState>;
+
 /// The uses that wait to be written.
 #[derive(Default)]
 pub struct Uses {
     noted: ThreadLocal<Noted>,
-    gathered: Mutex<HashMap<KeyId, (u32, Timestamp), foldhash::fast::RandomState>>,
+    gathered: Mutex<Gathered>,
     many: Notify,
     lost: Counter,
 }
 
-/// What one thread noted, on cache lines of its own: the lock is another's for as long as a flush gathers.
+/// What one thread noted, on cache lines of its own: a ring that it alone writes, and from which is read under the lock
+/// of what is gathered. No instruction of it waits for what else the thread has under way, as one of a lock would.
 #[repr(align(128))]
-struct Noted(Mutex<Vec<(KeyId, Timestamp)>>);
+struct Noted {
+    /// How many were ever noted. Stored by the thread.
+    noted: AtomicUsize,
+    /// How many of them were gathered. Stored by whoever gathers.
+    gathered: AtomicUsize,
+    ring: [Place; NOTED],
+}
+
+/// A key, and when it was used.
+#[derive(Default)]
+struct Place {
+    key: [AtomicU64; 2],
+    at: AtomicI64,
+}
 
 impl Default for Noted {
     fn default() -> Self {
-        Self(Mutex::new(Vec::with_capacity(NOTED)))
+        Self {
+            noted: AtomicUsize::new(0),
+            gathered: AtomicUsize::new(0),
+            ring: std::array::from_fn(|_| Place::default()),
+        }
+    }
+}
+
+impl Noted {
+    fn place(&self, number: usize) -> &Place {
+        let [first, ..] = &self.ring;
+        self.ring.get(number % NOTED).unwrap_or(first)
+    }
+
+    /// Notes a use, by its own thread; `false` where there is no room until others were gathered.
+    #[inline]
+    fn push(&self, key: KeyId, at: Timestamp) -> bool {
+        let noted = self.noted.load(Ordering::Relaxed);
+        // What was read of a place was read before it is written again.
+        if noted.wrapping_sub(self.gathered.load(Ordering::Acquire)) == NOTED {
+            return false;
+        }
+        let Place { key: [high, low], at: when } = self.place(noted);
+        let number = u128::from_be_bytes(*key.as_bytes());
+        high.store((number >> 64) as u64, Ordering::Relaxed);
+        low.store(number as u64, Ordering::Relaxed);
+        when.store(at.millis(), Ordering::Relaxed);
+        self.noted.store(noted.wrapping_add(1), Ordering::Release);
+        true
+    }
+
+    /// Hands over what is there. Called by one at a time: under the lock of what is gathered.
+    fn drain(&self, mut to: impl FnMut(KeyUse)) {
+        let noted = self.noted.load(Ordering::Acquire);
+        let mut gathered = self.gathered.load(Ordering::Relaxed);
+        while gathered != noted {
+            let Place { key, at } = self.place(gathered);
+            let [high, low] = key.each_ref().map(|half| u128::from(half.load(Ordering::Relaxed)));
+            let key = KeyId::from_bytes(((high << 64) | low).to_be_bytes());
+            to(KeyUse { key, times: 1, last: Timestamp::from_millis(at.load(Ordering::Relaxed)) });
+            gathered = gathered.wrapping_add(1);
+        }
+        self.gathered.store(gathered, Ordering::Release);
     }
 }
 
 impl Uses {
-    /// Notes a use of a key. Allocates and waits in one of 256 calls of a thread at most.
+    /// Notes a use of a key. Allocates and locks in one of 64 calls of a thread at most.
     #[inline]
     pub fn note(&self, key: KeyId, at: Timestamp) {
-        let mut noted = lock(&self.noted.get_or_default().0);
-        noted.push((key, at));
-        if noted.len() == NOTED {
-            self.gather(&mut noted);
+        let noted = self.noted.get_or_default();
+        while !noted.push(key, at) {
+            self.gather(noted);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn gather(&self, noted: &mut Vec<(KeyId, Timestamp)>) {
-        let uses = noted.drain(..).map(|(key, last)| KeyUse { key, times: 1, last });
-        if self.add(uses) {
+    fn gather(&self, noted: &Noted) {
+        let mut gathered = lock(&self.gathered);
+        let before = gathered.len();
+        noted.drain(|some| self.add(&mut gathered, some));
+        if before < MANY && gathered.len() >= MANY {
             self.many.notify_one();
         }
     }
 
-    /// Whether there were few before, and are many now.
-    fn add(&self, uses: impl IntoIterator<Item = KeyUse>) -> bool {
-        let mut gathered = lock(&self.gathered);
-        let before = gathered.len();
-        for KeyUse { key, times, last } in uses {
-            let has_room = gathered.len() < MOST_WAITING;
-            if let Some((all, latest)) = gathered.get_mut(&key) {
-                *all = all.saturating_add(times);
-                *latest = last.max(*latest);
-            } else if has_room {
-                gathered.insert(key, (times, last));
-            } else {
-                self.lost.inc_by(times.into());
-            }
+    fn add(&self, gathered: &mut Gathered, KeyUse { key, times, last }: KeyUse) {
+        let has_room = gathered.len() < MOST_WAITING;
+        if let Some((all, latest)) = gathered.get_mut(&key) {
+            *all = all.saturating_add(times);
+            *latest = last.max(*latest);
+        } else if has_room {
+            gathered.insert(key, (times, last));
+        } else {
+            self.lost.inc_by(times.into());
         }
-        before < MANY && gathered.len() >= MANY
     }
 
     /// Takes all that wait, each key once.
     pub fn take(&self) -> Vec<KeyUse> {
-        for noted in &self.noted {
-            self.gather(&mut lock(&noted.0));
-        }
         let mut gathered = lock(&self.gathered);
+        for noted in &self.noted {
+            noted.drain(|some| self.add(&mut gathered, some));
+        }
         gathered.drain().map(|(key, (times, last))| KeyUse { key, times, last }).collect()
     }
 
     /// Takes back what was not written.
     pub fn put_back(&self, uses: impl IntoIterator<Item = KeyUse>) {
-        self.add(uses);
+        let mut gathered = lock(&self.gathered);
+        uses.into_iter().for_each(|some| self.add(&mut gathered, some));
     }
 
     /// Returns once so many wait that they are to be written soon, or room runs out.

@@ -122,6 +122,35 @@ fn of_many_first_starts_at_once_one_makes_the_keys() {
     }
 }
 
+#[test]
+fn of_many_folders_that_begin_on_one_store_at_once_one_gets_the_keys() {
+    for round in 0..3 {
+        let shared = Folder::new();
+        std::fs::create_dir(shared.data()).unwrap();
+        let [store, key, anchor] =
+            ["auth.db", "audit.key", "audit.anchor"].map(|name| shared.data().join(name));
+        let folders: Vec<_> = (0..10).map(|_| Folder::new()).collect();
+        let begin = |folder: &Folder| {
+            let mut command = folder.command(&["init", "--json"]);
+            command.env("AUTHCTL_STORE", format!("sqlite://{}", store.display()));
+            command.env("AUTHCTL_AUDIT_KEY", &key).env("AUTHCTL_AUDIT_ANCHOR", &anchor);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let begun: Vec<_> = folders.iter().map(begin).collect();
+        for (child, folder) in begun.into_iter().zip(&folders) {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let kept = |name| folder.data().join(name).exists();
+            assert_eq!(kept("bootstrap.json"), said["made"] == true, "round {round}");
+            assert!(!kept("bootstrap.json.draft"));
+        }
+        assert_eq!(folders.iter().filter(|folder| folder.data().join("bootstrap.json").exists()).count(), 1);
+        let count = |list| shared.json(&[list, "list"]).as_array().unwrap().len();
+        assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, 2));
+    }
+}
+
 /// How many events the trail of a folder has been anchored with.
 fn anchored(data: &Path) -> usize {
     std::fs::read_to_string(data.join("audit.anchor")).map_or(0, |text| text.lines().count())

@@ -5,9 +5,10 @@ use super::{
     fixture::{ALL, Fixture, RACE, chatbot, count, email, everything, granted, hub, name, page, scope_of},
 };
 use auth_core::{
-    model::{AccountPatch, Set, Status, Version},
-    policy::Scope,
-    port::{About, Change, ChangeAccount, Notice, SuspendAccount},
+    id::AccountId,
+    model::{AccountPatch, NewAccount, Set, Status, Version},
+    policy::{Installation, Scope},
+    port::{About, Change, ChangeAccount, CreateAccount, Notice, SuspendAccount},
 };
 
 cases! {
@@ -19,6 +20,30 @@ cases! {
     an_address_can_be_taken_away,
     suspending_and_reviving_are_announced,
     of_many_changes_of_one_version_one_is_made,
+    of_many_first_ones_one_is_made,
+}
+
+async fn of_many_first_ones_one_is_made(fixture: &Fixture) {
+    let grant = granted::<CreateAccount>(&Installation);
+    let new = || {
+        let at = fixture.at();
+        NewAccount { id: AccountId::draw(at, fixture.entropy()), name: name("First"), contact: None, at }
+    };
+    let made = fixture
+        .race(RACE, |_, stores| {
+            let (grant, new) = (grant.clone(), new());
+            async move { stores.accounts.create_first(&grant, new).await.unwrap() }
+        })
+        .await;
+    assert_eq!(count(&made, &true), 1);
+    assert_eq!(fixture.peer.accounts.list(everything(), ALL).await.unwrap().len(), 1);
+    assert_eq!(fixture.told().await, ["account.created"]);
+    let second = fixture.account().await;
+    assert!(
+        !fixture.stores.accounts.create_first(&grant, new()).await.unwrap(),
+        "beside one that others made"
+    );
+    assert_eq!(fixture.peer.accounts.list(everything(), ALL).await.unwrap()[0], second);
 }
 
 async fn one_opening_reads_what_another_made(fixture: &Fixture) {

@@ -180,6 +180,9 @@ impl Accounts for Broken {
     async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()> {
         self.inner.accounts.create(grant, new).await
     }
+    async fn create_first(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool> {
+        self.inner.accounts.create_first(grant, new).await
+    }
     async fn change(
         &self,
         grant: &Granted<ChangeAccount>,
