@@ -1,8 +1,8 @@
-//! How often keys are used, and when last: noted by each thread for itself, gathered now and then, written by a
-//! flush.
+//! How often keys are used, and when last: noted by each thread for itself, handed over, counted by whoever has the
+//! time, written by a flush.
 //!
-//! Why in three steps: a number that threads share would go from one's cache to the other's with each request of
-//! a hot key; and a map of numbers is a cache miss for each cold key, unless many are gathered one after another.
+//! Why not one number a key: threads that share it would hand it from one's cache to the other's with each request of
+//! a hot key. Why not counted where it is noted: a map of numbers is a cache miss for each cold key.
 
 use crate::{id::KeyId, model::KeyUse, time::Timestamp};
 use prometheus_client::metrics::counter::Counter;
@@ -16,8 +16,12 @@ use std::{
 use thread_local::ThreadLocal;
 use tokio::sync::Notify;
 
-/// So many uses a thread notes before it gathers them.
-const NOTED: usize = 64;
+/// So many uses a thread notes before it hands them over.
+const NOTED: usize = 128;
+/// So many times that is handed over until it is to be counted.
+const HANDED: usize = 512;
+/// When so much waits, nobody has the time: whoever hands over counts. 6 MB.
+const MOST_HANDED: usize = 2048;
 
 /// Uses of at most so many keys wait to be written; what is used beyond is counted as lost.
 pub const MOST_WAITING: usize = 100_000;
@@ -26,25 +30,34 @@ pub const MOST_WAITING: usize = 100_000;
 /// while.
 const MANY: usize = MOST_WAITING / 4 * 3;
 
-type Gathered = HashMap<KeyId, (u32, Timestamp), foldhash::fast::RandomState>;
+type Use = (KeyId, Timestamp);
+
+/// How often each key was used, and when last.
+#[derive(Default)]
+struct Counted {
+    keys: HashMap<KeyId, (u32, Timestamp), foldhash::fast::RandomState>,
+    /// That they are many was said, or they are what could not be written.
+    is_said: bool,
+}
 
 /// The uses that wait to be written.
 #[derive(Default)]
 pub struct Uses {
     noted: ThreadLocal<Noted>,
-    gathered: Mutex<Gathered>,
-    many: Notify,
+    handed: Mutex<Vec<Vec<Use>>>,
+    counted: Mutex<Counted>,
+    waits: Notify,
     lost: Counter,
 }
 
 /// What one thread noted, on cache lines of its own: a ring that it alone writes, and from which is read under the lock
-/// of what is gathered. No instruction of it waits for what else the thread has under way, as one of a lock would.
+/// of what is handed over. No instruction of it waits for what else the thread has under way, as that of a lock does.
 #[repr(align(128))]
 struct Noted {
     /// How many were ever noted. Stored by the thread.
     noted: AtomicUsize,
-    /// How many of them were gathered. Stored by whoever gathers.
-    gathered: AtomicUsize,
+    /// How many of them were taken. Stored by whoever takes.
+    taken: AtomicUsize,
     ring: [Place; NOTED],
 }
 
@@ -59,7 +72,7 @@ impl Default for Noted {
     fn default() -> Self {
         Self {
             noted: AtomicUsize::new(0),
-            gathered: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
             ring: std::array::from_fn(|_| Place::default()),
         }
     }
@@ -71,12 +84,12 @@ impl Noted {
         self.ring.get(number % NOTED).unwrap_or(first)
     }
 
-    /// Notes a use, by its own thread; `false` where there is no room until others were gathered.
+    /// Notes a use, by its own thread; `false` where there is no room until others were taken.
     #[inline]
     fn push(&self, key: KeyId, at: Timestamp) -> bool {
         let noted = self.noted.load(Ordering::Relaxed);
-        // What was read of a place was read before it is written again.
-        if noted.wrapping_sub(self.gathered.load(Ordering::Acquire)) == NOTED {
+        // A place that was taken was read before it is written again.
+        if noted.wrapping_sub(self.taken.load(Ordering::Acquire)) == NOTED {
             return false;
         }
         let Place { key: [high, low], at: when } = self.place(noted);
@@ -88,72 +101,96 @@ impl Noted {
         true
     }
 
-    /// Hands over what is there. Called by one at a time: under the lock of what is gathered.
-    fn drain(&self, mut to: impl FnMut(KeyUse)) {
-        let noted = self.noted.load(Ordering::Acquire);
-        let mut gathered = self.gathered.load(Ordering::Relaxed);
-        while gathered != noted {
-            let Place { key, at } = self.place(gathered);
+    /// Hands over what is there: under the lock, so one at a time.
+    fn hand_over(&self, to: &mut Vec<Vec<Use>>) {
+        let (taken, noted) = (self.taken.load(Ordering::Relaxed), self.noted.load(Ordering::Acquire));
+        let read = |number: usize| {
+            let Place { key, at } = self.place(taken.wrapping_add(number));
             let [high, low] = key.each_ref().map(|half| u128::from(half.load(Ordering::Relaxed)));
             let key = KeyId::from_bytes(((high << 64) | low).to_be_bytes());
-            to(KeyUse { key, times: 1, last: Timestamp::from_millis(at.load(Ordering::Relaxed)) });
-            gathered = gathered.wrapping_add(1);
-        }
-        self.gathered.store(gathered, Ordering::Release);
+            (key, Timestamp::from_millis(at.load(Ordering::Relaxed)))
+        };
+        to.push((0..noted.wrapping_sub(taken)).map(read).collect());
+        self.taken.store(noted, Ordering::Release);
     }
 }
 
 impl Uses {
-    /// Notes a use of a key. Allocates and locks in one of 64 calls of a thread at most.
+    /// Notes a use of a key. Allocates and locks in one of 128 calls of a thread.
     #[inline]
     pub fn note(&self, key: KeyId, at: Timestamp) {
         let noted = self.noted.get_or_default();
         while !noted.push(key, at) {
-            self.gather(noted);
+            self.hand_over(noted);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn gather(&self, noted: &Noted) {
-        let mut gathered = lock(&self.gathered);
-        let before = gathered.len();
-        noted.drain(|some| self.add(&mut gathered, some));
-        if before < MANY && gathered.len() >= MANY {
-            self.many.notify_one();
+    fn hand_over(&self, noted: &Noted) {
+        let waiting = {
+            let mut handed = lock(&self.handed);
+            noted.hand_over(&mut handed);
+            handed.len()
+        };
+        if waiting >= MOST_HANDED {
+            drop(self.count());
+        }
+        if waiting >= HANDED {
+            self.waits.notify_one();
         }
     }
 
-    fn add(&self, gathered: &mut Gathered, KeyUse { key, times, last }: KeyUse) {
-        let has_room = gathered.len() < MOST_WAITING;
-        if let Some((all, latest)) = gathered.get_mut(&key) {
+    /// Counts what was handed over.
+    fn count(&self) -> MutexGuard<'_, Counted> {
+        let mut counted = lock(&self.counted);
+        let handed = std::mem::take(&mut *lock(&self.handed));
+        for (key, last) in handed.into_iter().flatten() {
+            self.add(&mut counted, KeyUse { key, times: 1, last });
+        }
+        counted
+    }
+
+    fn add(&self, counted: &mut Counted, KeyUse { key, times, last }: KeyUse) {
+        let has_room = counted.keys.len() < MOST_WAITING;
+        if let Some((all, latest)) = counted.keys.get_mut(&key) {
             *all = all.saturating_add(times);
             *latest = last.max(*latest);
         } else if has_room {
-            gathered.insert(key, (times, last));
+            counted.keys.insert(key, (times, last));
         } else {
             self.lost.inc_by(times.into());
         }
     }
 
+    /// Counts what is handed over, and returns once so many keys wait that they are to be written soon, or room runs
+    /// out.
+    pub async fn many(&self) {
+        loop {
+            self.waits.notified().await;
+            let mut counted = self.count();
+            if counted.keys.len() >= MANY && !std::mem::replace(&mut counted.is_said, true) {
+                return;
+            }
+        }
+    }
+
     /// Takes all that wait, each key once.
     pub fn take(&self) -> Vec<KeyUse> {
-        let mut gathered = lock(&self.gathered);
-        for noted in &self.noted {
-            noted.drain(|some| self.add(&mut gathered, some));
+        {
+            let mut handed = lock(&self.handed);
+            self.noted.iter().for_each(|noted| noted.hand_over(&mut handed));
         }
-        gathered.drain().map(|(key, (times, last))| KeyUse { key, times, last }).collect()
+        let mut counted = self.count();
+        counted.is_said = false;
+        counted.keys.drain().map(|(key, (times, last))| KeyUse { key, times, last }).collect()
     }
 
-    /// Takes back what was not written.
+    /// Takes back what was not written: it waits for the next time.
     pub fn put_back(&self, uses: impl IntoIterator<Item = KeyUse>) {
-        let mut gathered = lock(&self.gathered);
-        uses.into_iter().for_each(|some| self.add(&mut gathered, some));
-    }
-
-    /// Returns once so many wait that they are to be written soon, or room runs out.
-    pub async fn many(&self) {
-        self.many.notified().await;
+        let mut counted = lock(&self.counted);
+        counted.is_said = true;
+        uses.into_iter().for_each(|some| self.add(&mut counted, some));
     }
 
     /// Uses for which there was no room.
@@ -228,6 +265,19 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_counts_is_counted_by_who_hands_it_over() {
+        let uses = Uses::default();
+        for _ in 0..NOTED * MOST_HANDED * 2 {
+            uses.note(key(1), at(0));
+        }
+        assert!(lock(&uses.handed).len() < MOST_HANDED);
+        assert_eq!(
+            uses.take(),
+            [KeyUse { key: key(1), times: (NOTED * MOST_HANDED * 2) as u32, last: at(0) }]
+        );
+    }
+
+    #[test]
     fn a_flush_is_due_once_there_are_many_and_not_again_for_those_that_could_not_be_written() {
         let uses = Uses::default();
         let due = || uses.many().now_or_never().is_some();
@@ -236,16 +286,15 @@ mod tests {
             (0..count).for_each(|n| uses.note(key(number + n), at(0)));
             number += count;
         };
-        note(MANY - NOTED);
+        note(MANY - NOTED * HANDED);
         assert!(!due());
-        note(2 * NOTED);
+        note(2 * NOTED * HANDED);
         assert!(due() && !due());
         uses.put_back(uses.take());
-        note(2 * NOTED);
+        note(NOTED * HANDED);
         assert!(!due(), "a store that fails is not asked by each");
         uses.take();
-        note(MANY);
-        note(NOTED);
+        note(MANY + NOTED * HANDED);
         assert!(due());
     }
 }

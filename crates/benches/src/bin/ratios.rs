@@ -302,7 +302,7 @@ fn noting(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
     let seed = Seed::new(5);
     let keys_of: Vec<_> = (0..count as u128).map(|number| KeyId::from_bytes(number.to_ne_bytes())).collect();
     let (uses, number) = (Uses::default(), AtomicU64::new(0));
-    let mut rounds = Rounds::default();
+    let [mut rounds, mut counts] = [(); 2].map(|()| Rounds::default());
     turns.run("uses", |floor_first| {
         let pick = |_| keys_of.get(usize::try_from(seed.next() >> 8).unwrap_or(0) % count).copied().unwrap();
         let used: Vec<_> = (0..HOT).map(pick).collect();
@@ -317,13 +317,14 @@ fn noting(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
         };
         let (ours, floor) = both(ours, floor, floor_first);
         rounds.note(ours, floor);
-        assert_eq!(uses.take().iter().map(|taken| taken.times as usize).sum::<usize>(), HOT);
+        let mut taken = Vec::new();
+        counts.note(each(HOT, || taken = uses.take()), floor);
+        assert_eq!(taken.iter().map(|taken| taken.times as usize).sum::<usize>(), HOT);
     });
-    turns.tell(vec![Figure::of(
-        format!("noting a use, {keys}: storing a number"),
-        &rounds,
-        Limit::Plus(20.0),
-    )])
+    turns.tell(vec![
+        Figure::of(format!("noting a use, {keys}: storing a number"), &rounds, Limit::Plus(20.0)),
+        Figure::of("counting it, not in the request: storing a number", &counts, Limit::None),
+    ])
 }
 
 /// Keys that the table grows to.
