@@ -18,10 +18,9 @@ use tokio::sync::Notify;
 
 /// So many uses a thread notes before it hands them over.
 const NOTED: usize = 128;
-/// So many times that is handed over until it is to be counted.
-const HANDED: usize = 512;
-/// When so much waits, nobody has the time: whoever hands over counts. 6 MB.
-const MOST_HANDED: usize = 2048;
+/// Of so many that are handed over there is room: 400 kB. Once half of it is full they are to be counted; once it is full,
+/// nobody had the time, and whoever hands over counts.
+const HANDED: usize = 1 << 14;
 
 /// Uses of at most so many keys wait to be written; what is used beyond is counted as lost.
 pub const MOST_WAITING: usize = 100_000;
@@ -41,10 +40,9 @@ struct Counted {
 }
 
 /// The uses that wait to be written.
-#[derive(Default)]
 pub struct Uses {
     noted: ThreadLocal<Noted>,
-    handed: Mutex<Vec<Vec<Use>>>,
+    handed: Mutex<Vec<Use>>,
     counted: Mutex<Counted>,
     waits: Notify,
     lost: Counter,
@@ -102,7 +100,7 @@ impl Noted {
     }
 
     /// Hands over what is there: under the lock, so one at a time.
-    fn hand_over(&self, to: &mut Vec<Vec<Use>>) {
+    fn hand_over(&self, to: &mut Vec<Use>) {
         let (taken, noted) = (self.taken.load(Ordering::Relaxed), self.noted.load(Ordering::Acquire));
         let read = |number: usize| {
             let Place { key, at } = self.place(taken.wrapping_add(number));
@@ -110,13 +108,25 @@ impl Noted {
             let key = KeyId::from_bytes(((high << 64) | low).to_be_bytes());
             (key, Timestamp::from_millis(at.load(Ordering::Relaxed)))
         };
-        to.push((0..noted.wrapping_sub(taken)).map(read).collect());
+        to.extend((0..noted.wrapping_sub(taken)).map(read));
         self.taken.store(noted, Ordering::Release);
     }
 }
 
+impl Default for Uses {
+    fn default() -> Self {
+        Self {
+            noted: ThreadLocal::default(),
+            handed: Mutex::new(Vec::with_capacity(HANDED)),
+            counted: Mutex::default(),
+            waits: Notify::default(),
+            lost: Counter::default(),
+        }
+    }
+}
+
 impl Uses {
-    /// Notes a use of a key. Allocates and locks in one of 128 calls of a thread.
+    /// Notes a use of a key. Locks in one of 128 calls of a thread.
     #[inline]
     pub fn note(&self, key: KeyId, at: Timestamp) {
         let noted = self.noted.get_or_default();
@@ -133,10 +143,10 @@ impl Uses {
             noted.hand_over(&mut handed);
             handed.len()
         };
-        if waiting >= MOST_HANDED {
+        if waiting > HANDED - NOTED {
             drop(self.count());
         }
-        if waiting >= HANDED {
+        if waiting > HANDED / 2 {
             self.waits.notify_one();
         }
     }
@@ -144,8 +154,8 @@ impl Uses {
     /// Counts what was handed over.
     fn count(&self) -> MutexGuard<'_, Counted> {
         let mut counted = lock(&self.counted);
-        let handed = std::mem::take(&mut *lock(&self.handed));
-        for (key, last) in handed.into_iter().flatten() {
+        let handed = std::mem::replace(&mut *lock(&self.handed), Vec::with_capacity(HANDED));
+        for (key, last) in handed {
             self.add(&mut counted, KeyUse { key, times: 1, last });
         }
         counted
@@ -267,14 +277,11 @@ mod tests {
     #[test]
     fn what_nobody_counts_is_counted_by_who_hands_it_over() {
         let uses = Uses::default();
-        for _ in 0..NOTED * MOST_HANDED * 2 {
+        for _ in 0..HANDED * 2 {
             uses.note(key(1), at(0));
+            assert!(lock(&uses.handed).capacity() == HANDED);
         }
-        assert!(lock(&uses.handed).len() < MOST_HANDED);
-        assert_eq!(
-            uses.take(),
-            [KeyUse { key: key(1), times: (NOTED * MOST_HANDED * 2) as u32, last: at(0) }]
-        );
+        assert_eq!(uses.take(), [KeyUse { key: key(1), times: (HANDED * 2) as u32, last: at(0) }]);
     }
 
     #[test]
@@ -286,15 +293,15 @@ mod tests {
             (0..count).for_each(|n| uses.note(key(number + n), at(0)));
             number += count;
         };
-        note(MANY - NOTED * HANDED);
+        note(MANY - HANDED);
         assert!(!due());
-        note(2 * NOTED * HANDED);
+        note(2 * HANDED);
         assert!(due() && !due());
         uses.put_back(uses.take());
-        note(NOTED * HANDED);
+        note(HANDED);
         assert!(!due(), "a store that fails is not asked by each");
         uses.take();
-        note(MANY + NOTED * HANDED);
+        note(MANY + HANDED);
         assert!(due());
     }
 }
