@@ -269,13 +269,22 @@ fn hot_key(turns: &Turns) -> Vec<Figure> {
             }
         })
     };
-    let mut rounds = Rounds::default();
+    let other = World::warm(10_000);
+    let [mut rounds, mut apart] = [(); 2].map(|()| Rounds::default());
     turns.run("one hot key", |floor_first| {
+        world.flush();
+        other.flush();
+        let elsewhere = || beside(busy, &other.platform.validator, other.keys.at(17));
+        let (ours, floor) = both(|| beside(busy, validator, hot), elsewhere, floor_first);
+        apart.note(ours, floor);
         world.flush();
         let (ours, floor) = both(|| beside(busy, validator, hot), busy, floor_first);
         rounds.note(ours, floor);
     });
-    turns.tell(vec![Figure::of("a hot key on two threads: on one", &rounds, Limit::Times(1.05))])
+    turns.tell(vec![
+        Figure::of("a hot key on two threads: on one", &rounds, Limit::Times(1.05)),
+        Figure::of("the same: another thread's key is another validator's", &apart, Limit::None),
+    ])
 }
 
 /// Measures while another thread presents the same key all the time.
