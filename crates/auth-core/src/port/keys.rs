@@ -104,7 +104,8 @@ pub trait KeyIndex: Send + Sync {
     /// The secrets of a service that were announced after a number; from 0, all.
     async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>>;
     /// Adds to how often keys were used, and notes when last, which never goes back. A key may be named more than
-    /// once. All or nothing; where the answer is lost it may be all, so that who calls again may count twice.
+    /// once; one that is not there is passed over. All or nothing; where the answer is lost it may be all, so that who
+    /// calls again may count twice.
     async fn touch(&self, uses: &[KeyUse]) -> Answer<()>;
 }
 

@@ -35,7 +35,7 @@ pub use uses::{MOST_WAITING, Uses};
 /// How long a process may serve from memory after it last knew to be current.
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// At most this many credentials are held in memory by default: about 165 MB with filter and uses.
+/// At most this many credentials are held in memory by default: about 170 MB with filter and uses.
 pub const MOST_HELD: usize = 1_000_000;
 
 /// Lookups of credentials that turn out unknown, a source and minute: guessing is not worth a store's time.
@@ -409,7 +409,7 @@ impl Validator {
     ///
     /// # Errors
     /// The store's. What it has not written is kept for the next call, for up to [`MOST_WAITING`] keys; where its
-    /// answer was lost, it is then counted twice.
+    /// answer was lost, it may then be counted twice.
     pub async fn flush_uses(&self) -> Result<(), FlowError> {
         let uses = self.uses.take();
         let mut left = uses.as_slice();

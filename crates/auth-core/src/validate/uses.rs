@@ -49,7 +49,7 @@ pub struct Uses {
 }
 
 /// What one thread noted, on cache lines of its own: a ring that it alone writes, and from which is read under the lock
-/// of what is handed over. No instruction of it waits for what else the thread has under way, as that of a lock does.
+/// of what is handed over.
 #[repr(align(128))]
 struct Noted {
     /// How many were ever noted. Stored by the thread.

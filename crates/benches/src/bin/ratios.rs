@@ -254,7 +254,7 @@ fn last(record: [u64; 16]) -> u64 {
     record.last().copied().unwrap_or(0)
 }
 
-/// Validations of the hot key that one measurement takes: as many as are handed over before they must be counted, also
+/// Validations of the hot key, and uses, that one measurement takes: as many as are handed over before they must be counted, also
 /// beside as many of another thread. A service counts them in another thread; here the flush between rounds does.
 const HOT: usize = 4_096;
 

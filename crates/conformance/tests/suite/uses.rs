@@ -9,7 +9,7 @@ use auth_core::{
     policy::{Networks, Permissions, Rights},
     port::{Answer, FoundKey, KeyIndex, Limits, Seq, Stores},
     principal::{KeyPrincipal, Tenant},
-    secret::TokenDigest,
+    secret::{PlainToken, TokenDigest},
     service::Service,
     time::Clock as _,
     validate::MOST_WAITING,
@@ -18,12 +18,8 @@ use auth_web::system::OsEntropy;
 use chatbot_service::responder::Responder;
 use conformance::{client::Request, faults::Faults, world::World};
 use serde_json::{Value, json};
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// A key of the Hub that may do so much, and its identifier.
 async fn key(world: &World, permissions: Permissions, a_minute: Option<u32>) -> (String, String) {
@@ -79,7 +75,7 @@ async fn uses_outlast_a_store_that_fails_while_they_are_written() {
 /// Keys that nobody made, and how often each was told to have been used.
 struct Crowd {
     keys: HashMap<[u8; 32], KeyId>,
-    told: Arc<Mutex<HashMap<KeyId, u32>>>,
+    told: watch::Sender<HashMap<KeyId, u32>>,
 }
 
 #[async_trait]
@@ -105,35 +101,41 @@ impl KeyIndex for Crowd {
         Ok(all.filter(|_| service == Service::Hub && after == Seq(0)).collect())
     }
     async fn touch(&self, uses: &[KeyUse]) -> Answer<()> {
-        let mut told = self.told.lock().unwrap();
-        uses.iter().for_each(|one| *told.entry(one.key).or_default() += one.times);
+        let tell = |told: &mut HashMap<_, _>| {
+            uses.iter().for_each(|one| *told.entry(one.key).or_default() += one.times);
+        };
+        self.told.send_modify(tell);
         Ok(())
     }
 }
 
-/// The uses of so many keys are written long before the half minute is over: else those of some would be lost.
+/// The uses of so many keys are written long before the half minute is over: else there would be no room for those of the
+/// keys that come then.
 #[tokio::test(flavor = "multi_thread")]
 async fn uses_of_very_many_keys_are_written_before_room_runs_out() {
     let drawn = || draw_key(Service::Hub, &OsEntropy).0.reveal();
-    let texts: Vec<_> = std::iter::repeat_with(drawn).take(MOST_WAITING).collect();
+    let texts: Vec<_> = std::iter::repeat_with(drawn).take(MOST_WAITING / 2 * 3).collect();
     let keys = (0_u128..).zip(&texts).map(|(number, text)| {
         (*TokenDigest::of(text.expose().as_bytes()).as_bytes(), KeyId::from_bytes(number.to_be_bytes()))
     });
-    let told = Arc::default();
-    let crowd = Arc::new(Crowd { keys: keys.collect(), told: Arc::clone(&told) });
+    let (sender, mut told) = watch::channel(HashMap::new());
+    let crowd = Arc::new(Crowd { keys: keys.collect(), told: sender });
     let world = World::start_with(|stores| Stores { key_index: crowd, ..stores }, Responder::BuiltIn).await;
     let validator = &world.hub_platform.validator;
-    for text in &texts {
-        validator.authenticate(text.expose().as_bytes(), None, validator.reading()).await.unwrap();
-    }
-    let told_of = async |keys: usize| {
-        while told.lock().unwrap().len() < keys {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    let use_them = async |texts: &[PlainToken]| {
+        for text in texts {
+            let text = text.expose().as_bytes();
+            validator.authenticate(text, None, validator.reading()).await.unwrap();
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), told_of(MOST_WAITING / 2)).await.unwrap();
+    let (early, late) = texts.split_at(MOST_WAITING);
+    use_them(early).await;
+    let written = told.wait_for(|told| told.len() >= MOST_WAITING / 2);
+    drop(tokio::time::timeout(Duration::from_secs(20), written).await.unwrap().unwrap());
+    use_them(late).await;
     validator.flush_uses().await.unwrap();
-    told_of(MOST_WAITING).await;
-    assert!(told.lock().unwrap().values().all(|times| *times == 1));
+    let all = told.wait_for(|told| told.len() == texts.len()).await.unwrap();
+    assert!(all.values().all(|times| *times == 1));
+    drop(all);
     world.end().await;
 }
