@@ -17,6 +17,9 @@ use zeroize::Zeroizing;
 /// The port where a URL names none, and that of sentinels.
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
+/// Commands that go into one connection together; more wait outside. With many at once, the server so works on some while
+/// the next are written: all at once would go to and fro in step, each side idle while the other works.
+const TOGETHER: usize = 32;
 
 /// One server of Redis.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -121,7 +124,9 @@ impl Address {
     ) -> Result<MultiplexedConnection, String> {
         let opening = async {
             let stream = self.stream(host).await?;
-            let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+            let config = AsyncConnectionConfig::new()
+                .set_response_timeout(Some(PATIENCE))
+                .set_pipeline_buffer_size(TOGETHER);
             let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
             let (connection, driver) = opened.map_err(|error| one_line(&error))?;
             tokio::spawn(driver);

@@ -44,7 +44,8 @@ fn value(new: &NewOneTime) -> Vec<u8> {
 
 fn read(mut value: Vec<u8>, at: Timestamp) -> Option<Vec<u8>> {
     let expires_at = i64::from_be_bytes(*value.first_chunk()?);
-    (expires_at > at.millis()).then(|| value.split_off(size_of::<i64>()))
+    value.drain(..size_of::<i64>());
+    (expires_at > at.millis()).then_some(value)
 }
 
 #[async_trait::async_trait]

@@ -4,7 +4,7 @@ use crate::{
     PATIENCE,
     address::{Address, Host, one_line},
 };
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, aio::MultiplexedConnection, from_redis_value};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -86,7 +86,9 @@ impl Server {
     /// Sends a command: one round trip. What was answered too long after the life was asked for is an error; who asks for
     /// the life later, and finds the same, vouches for what was answered before.
     pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        let answer = command.query_async(&mut self.connection.clone()).await?;
+        // As `query_async` does it, without the box that this puts around every command.
+        let answer = self.connection.clone().send_packed_command(command).await?;
+        let answer = from_redis_value(answer.extract_error()?)?;
         if self.unconfirmed() < COUNTS {
             Ok(answer)
         } else {
