@@ -51,7 +51,10 @@ impl Parameters {
                 ("sslmode", "verify-full") if found.tls.is_none() => found.tls = Some(true),
                 ("sslmode", "disable") if found.tls.is_none() => found.tls = Some(false),
                 ("sslmode", _) => return Err("sslmode is verify-full or disable, and stands once".to_owned()),
-                ("sslrootcert", path) if !path.is_empty() => found.authority = Some(path.into()),
+                ("sslrootcert", path) if !path.is_empty() && found.authority.is_none() => {
+                    found.authority = Some(path.into());
+                }
+                ("sslrootcert", _) => return Err("sslrootcert names a file, and stands once".to_owned()),
                 // Its name may be part of a password with a question mark in it.
                 _ => return Err("unknown parameter; known are sslmode and sslrootcert".to_owned()),
             }
@@ -89,7 +92,8 @@ impl Address {
             (false, Some(password)) => _ = config.password(password),
             _ => {}
         }
-        let tls = parameters.tls.unwrap_or(!config.get_hosts().iter().all(is_here));
+        let is_far = !config.get_hosts().iter().all(is_here);
+        let tls = parameters.tls.unwrap_or(is_far || parameters.authority.is_some());
         let tls = if tls {
             Some(Arc::new(auth_address::client(parameters.authority.as_deref()).map_err(wrong)?))
         } else {
@@ -99,7 +103,8 @@ impl Address {
             .application_name("auth")
             .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable })
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .connect_timeout(PATIENCE)
+            // Of one address; the second of a name or a list has its turn before patience is over.
+            .connect_timeout(PATIENCE / 3)
             .tcp_user_timeout(PATIENCE)
             .keepalives_idle(PATIENCE);
         let patience = PATIENCE.as_millis().to_string();
@@ -228,6 +233,9 @@ mod tests {
             ("postgres://auth:hunter2@db/auth?sslmode=disable&sslmode=verify-full", "stands once"),
             ("postgres://auth:hunter2@db/auth?sslmode=disable&sslrootcert=/ca.pem", "nobody is asked"),
             ("postgres://auth:hunter2@db/auth?sslrootcert=/no/such/file.pem", "/no/such/file.pem"),
+            ("postgres://auth:hunter2@localhost/auth?sslrootcert=/no/such/file.pem", "/no/such/file.pem"),
+            ("postgres://auth:hunter2@db/auth?sslrootcert=/a.pem&sslrootcert=/b.pem", "stands once"),
+            ("postgres://auth:hunter2@db/auth?sslrootcert=", "names a file"),
             ("postgres://auth:hunter2@db/auth?options=-c", "unknown parameter"),
             ("postgres://auth:x?hunter2@db/auth", "unknown parameter"),
             ("postgres://auth:hunter2@db:port/auth", "expected postgres://"),

@@ -264,7 +264,8 @@ impl Readers {
         Ok(Self(pool.build().map_err(unavailable)?))
     }
 
-    /// Runs one query.
+    /// Runs one query, to its end also where nobody waits for it any more: its connection is lent to nobody before the
+    /// database has answered.
     pub(crate) async fn run<T, F>(&self, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -272,12 +273,15 @@ impl Readers {
     {
         let lent = tokio::time::timeout(PATIENCE, self.0.get()).await.map_err(|_| silent())?;
         let mut lent = lent.map_err(|error| unavailable(cause(&error)))?;
-        let conn: &mut Conn = &mut lent;
-        let done = caught(query(conn)).await;
-        if matches!(done, Err(StoreError::Unavailable(_))) {
-            // It may be waiting still for what was asked: nobody else is to wait behind that.
-            drop(Object::take(lent));
-        }
-        done
+        let running = tokio::spawn(async move {
+            let conn: &mut Conn = &mut lent;
+            let done = caught(query(conn)).await;
+            if matches!(done, Err(StoreError::Unavailable(_))) {
+                // It may be waiting still for what was asked: nobody else is to wait behind that.
+                drop(Object::take(lent));
+            }
+            done
+        });
+        running.await.map_err(unavailable)?
     }
 }

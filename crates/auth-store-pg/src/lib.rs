@@ -33,6 +33,8 @@ const REPORT_READERS: usize = 2;
 const LOOKUP_READERS: usize = 4;
 /// Connections for the stream of revocations: neither tenants that read slowly nor strangers who guess hold it up.
 const STREAM_READERS: usize = 2;
+/// Connections on which revocations look who knows of them: however many wait, leases are renewed.
+const SETTLING_READERS: usize = 2;
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -50,6 +52,7 @@ pub struct Options {
 pub(crate) struct Store {
     writer: Writer,
     readers: Arc<Readers>,
+    settling: Arc<Readers>,
     heard: Heard,
     lost: Arc<Mutex<Lost>>,
     chain: Arc<ChainKey>,
@@ -102,6 +105,7 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
     let store = Arc::new(Store {
         writer: Writer::start(address.clone(), conn, anchor),
         readers: readers(READERS)?,
+        settling: readers(SETTLING_READERS)?,
         heard: listen::start(address.clone()),
         lost: Arc::new(Mutex::new(Lost::NEVER)),
         chain: Arc::new(options.chain.clone()),

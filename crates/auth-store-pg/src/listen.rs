@@ -6,7 +6,7 @@ use auth_core::error::StoreError;
 use auth_store_sql::Failure;
 use diesel_async::SimpleAsyncConnection as _;
 use futures_util::StreamExt as _;
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How long the listener waits before it connects again.
@@ -15,20 +15,36 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// What the listener heard of last.
 #[derive(Clone)]
 pub(crate) struct Heard {
-    /// The head of the stream.
+    /// The head of the stream. Any role of the database may say any number.
     pub(crate) head: watch::Receiver<i64>,
+    telling: Arc<watch::Sender<i64>>,
     /// Changes with each acknowledgement, and with each new connection.
     pub(crate) acknowledgements: watch::Receiver<()>,
 }
 
+impl Heard {
+    /// What was heard before the head was read, and is beyond it, was not true, or is not any more: it wakes nobody again.
+    pub(crate) fn correct(&self, heard: i64, read: i64) {
+        self.telling.send_if_modified(|head| {
+            let is_wrong = heard > read && *head == heard;
+            if is_wrong {
+                *head = read;
+            }
+            is_wrong
+        });
+    }
+}
+
 struct Telling {
-    head: watch::Sender<i64>,
+    head: Arc<watch::Sender<i64>>,
     acknowledgements: watch::Sender<()>,
 }
 
 /// Starts the listener's task. It ends with the last of those that listen to it.
 pub(crate) fn start(address: Address) -> Heard {
     let (head, heads) = watch::channel(0);
+    let head = Arc::new(head);
+    let telling = Arc::clone(&head);
     let (acknowledgements, acknowledged) = watch::channel(());
     tokio::spawn(async move {
         let telling = Telling { head, acknowledgements };
@@ -42,7 +58,7 @@ pub(crate) fn start(address: Address) -> Heard {
         };
         tokio::select! { () = listening => {}, () = telling.head.closed() => {} }
     });
-    Heard { head: heads, acknowledgements: acknowledged }
+    Heard { head: heads, telling, acknowledgements: acknowledged }
 }
 
 async fn listen(address: &Address, telling: &Telling) -> Result<(), StoreError> {

@@ -94,28 +94,33 @@ fn refuse(address: &Address, what: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(format!("{address}: {what}"))
 }
 
+#[derive(QueryableByName)]
+struct Look {
+    #[diesel(sql_type = Text)]
+    encoding: String,
+    #[diesel(sql_type = BigInt)]
+    tables: i64,
+    #[diesel(sql_type = Bool)]
+    migrated: bool,
+    #[diesel(sql_type = Bool)]
+    ours: bool,
+}
+
+async fn look_once(conn: &mut Conn) -> Result<Look, StoreError> {
+    let look = "SELECT current_setting('server_encoding') AS encoding, \
+                (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()) AS tables, \
+                to_regclass('__diesel_schema_migrations') IS NOT NULL AS migrated, \
+                to_regclass('audit_head') IS NOT NULL AND to_regclass('notice_head') IS NOT NULL AS ours";
+    within(diesel::sql_query(look).get_result(conn)).await
+}
+
 async fn look(conn: &mut Conn, address: &Address) -> Result<Found, StoreError> {
-    #[derive(QueryableByName)]
-    struct Place {
-        #[diesel(sql_type = Text)]
-        encoding: String,
-        #[diesel(sql_type = BigInt)]
-        tables: i64,
-        #[diesel(sql_type = Bool)]
-        migrated: bool,
-        #[diesel(sql_type = Bool)]
-        ours: bool,
-    }
     #[derive(QueryableByName)]
     struct Applied {
         #[diesel(sql_type = Text)]
         version: String,
     }
-    let place = "SELECT current_setting('server_encoding') AS encoding, \
-                 (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()) AS tables, \
-                 to_regclass('__diesel_schema_migrations') IS NOT NULL AS migrated, \
-                 to_regclass('audit_head') IS NOT NULL AND to_regclass('notice_head') IS NOT NULL AS ours";
-    let place: Place = within(diesel::sql_query(place).get_result(conn)).await?;
+    let mut place = look_once(conn).await?;
     if place.encoding != "UTF8" {
         return Err(refuse(address, format!("its encoding is {}, and UTF8 is expected", place.encoding)));
     }
@@ -128,6 +133,10 @@ async fn look(conn: &mut Conn, address: &Address) -> Result<Found, StoreError> {
     }
     let known = diesel::sql_query("SELECT version FROM __diesel_schema_migrations");
     let known: Vec<Applied> = within(known.load(conn)).await?;
+    if !place.ours && !known.is_empty() {
+        // Another may have made the tables just now: they are there with their version, and not before.
+        place = look_once(conn).await?;
+    }
     match (place.tables, known.len(), place.ours) {
         // Whoever began to make the tables was stopped.
         (1, 0, false) => return Ok(Found::Nothing),

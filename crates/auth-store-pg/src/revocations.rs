@@ -23,12 +23,14 @@ impl Revocations for Store {
     }
 
     async fn renew(&self, replica: ReplicaId, lease: Duration) -> Answer<Renewal> {
+        let heard = *self.heard.head.borrow();
         let (renewal, list) = self
             .read(async move |conn| {
                 let (standing, list) = notices::standing(conn, replica).await?;
                 Ok((Renewal { standing, head: notices::head(conn).await? }, list))
             })
             .await?;
+        self.heard.correct(heard, renewal.head.0);
         let mend = {
             let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
             lost.note(renewal.standing, list, lease)
@@ -40,7 +42,7 @@ impl Revocations for Store {
     }
 
     async fn head(&self) -> Answer<Seq> {
-        self.read(async |conn| notices::head(conn).await).await
+        self.settling.run(async |conn| notices::head(conn).await).await
     }
 
     async fn since(&self, after: Seq) -> Answer<Vec<Notice>> {
@@ -57,7 +59,7 @@ impl Revocations for Store {
             let mut acknowledgements = self.heard.acknowledgements.clone();
             loop {
                 acknowledgements.mark_unchanged();
-                if self.read(async move |conn| notices::all_know(conn, seq).await).await? {
+                if self.settling.run(async move |conn| notices::all_know(conn, seq).await).await? {
                     return Ok(());
                 }
                 let _ = timeout(LOOK_WITHIN, acknowledgements.changed()).await;
@@ -66,7 +68,7 @@ impl Revocations for Store {
         // A hundredth for clocks that run apart.
         match timeout(lease + lease / 100, all_know).await {
             Ok(done) => done,
-            Err(_) => self.read(async move |conn| notices::strike(conn, seq).await).await,
+            Err(_) => self.settling.run(async move |conn| notices::strike(conn, seq).await).await,
         }
     }
 

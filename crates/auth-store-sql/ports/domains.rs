@@ -19,7 +19,8 @@ use auth_store_sql::{
     scoped,
 };
 use diesel::{
-    ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, TextExpressionMethods as _,
+    ExpressionMethods as _, IntoSql as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    TextExpressionMethods as _, sql_types::Text,
 };
 use diesel_async::RunQueryDsl;
 
@@ -98,12 +99,12 @@ impl Domains for Store {
     }
 
     async fn lists_page(&self, page: &WebOrigin) -> Answer<bool> {
-        let page = page.clone();
+        // A whole word of the list. A page is a domain's name with a scheme and a port, so no wildcard is in it.
+        let word = format!("% {page} %");
         self.read(async move |conn| {
-            let near = in_use!().filter(dsl::origins.like(format!("%{page}%")));
-            let rows: Vec<DomainRow> = near.load(conn).await?;
-            let found = rows.into_iter().map(DomainRow::read).collect::<Done<Vec<_>>>()?;
-            Ok(found.iter().any(|domain| domain.origins.contains(&page)))
+            let list = " ".into_sql::<Text>().concat(dsl::origins).concat(" ");
+            let found = in_use!().filter(list.like(word)).select(dsl::id);
+            Ok(found.first::<Vec<u8>>(conn).await.optional()?.is_some())
         })
         .await
     }

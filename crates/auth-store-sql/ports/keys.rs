@@ -338,17 +338,19 @@ impl Keys for Store {
     }
 }
 
-/// Secrets that are read at once where all of them are: no statement takes long.
+/// Secrets that are read at once: no statement takes long.
 const AT_ONCE: usize = 100_000;
 
-/// The secrets of a service that were announced after a number.
-async fn digests_since(conn: &mut Conn, service: Service, after: Seq) -> Done<Vec<TokenDigest>> {
+/// The secrets of a service that were announced after a number; `None` where they are too many to be read at once.
+async fn digests_since(conn: &mut Conn, service: Service, after: Seq) -> Done<Option<Vec<TokenDigest>>> {
     let query = key_secrets::table
         .inner_join(keys::table)
         .filter(key_secrets::announced.gt(after.0))
         .filter(keys::service.eq(service.name()))
+        .limit(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
         .select(key_secrets::digest);
-    digests(query.load(conn).await?)
+    let rows: Vec<Vec<u8>> = query.load(conn).await?;
+    if rows.len() == AT_ONCE { Ok(None) } else { digests(rows).map(Some) }
 }
 
 /// The next part of all secrets of a service, in the order of their digests.
@@ -399,9 +401,12 @@ impl KeyIndex for Store {
     }
 
     async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>> {
-        if after > Seq(0) {
-            return self.read(async move |conn| digests_since(conn, service, after).await).await;
+        if after > Seq(0)
+            && let Some(few) = self.read(async move |conn| digests_since(conn, service, after).await).await?
+        {
+            return Ok(few);
         }
+        // All of them, in parts: of whoever asks, some are known there already.
         let mut all: Vec<TokenDigest> = Vec::new();
         loop {
             let last = all.last().copied();

@@ -10,10 +10,12 @@ use auth_core::{
 };
 use auth_store_sql::{
     Done, row,
-    schema::{notice_head, notices, replicas},
+    schema::{notice_head, notices, replicas, tokens},
 };
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, dsl::case_when, sql_types::BigInt,
+    BoolExpressionMethods as _, ExpressionMethods as _, IntoSql as _, QueryDsl as _,
+    dsl::{case_when, sql},
+    sql_types::{BigInt, Text},
 };
 use diesel_async::RunQueryDsl;
 use std::time::{Duration, Instant};
@@ -44,10 +46,38 @@ pub(crate) async fn announce(conn: &mut Conn, about: About, ended: bool) -> Done
         notices::ended.eq(i64::from(ended)),
     );
     diesel::insert_into(notices::table).values(row).execute(conn).await?;
-    if seq.0 % 1024 == 0 {
-        diesel::delete(notices::table.filter(notices::seq.le(seq.0 - KEPT))).execute(conn).await?;
-    }
+    forget_old(conn, seq.0 - 1, seq.0).await?;
     Ok(seq)
+}
+
+/// Announces the end of all sessions that a token opened and that were not ended before, within the transaction that is
+/// under way: as many statements, however many they are. `None` where there are none.
+pub(crate) async fn announce_opened_by(conn: &mut Conn, opener: TokenId) -> Done<Option<Seq>> {
+    let open = tokens::table
+        .filter(tokens::opened_by.eq(opener.as_bytes().to_vec()))
+        .filter(tokens::revoked_at.is_null());
+    let count: i64 = open.clone().count().get_result(conn).await?;
+    if count == 0 {
+        return Ok(None);
+    }
+    let head = diesel::update(notice_head::table).set(notice_head::seq.eq(notice_head::seq + count));
+    let last: i64 = head.returning(notice_head::seq).get_result(conn).await?;
+    let before = last - count;
+    let (word, _) = write_about(About::Token(opener));
+    let number = sql::<BigInt>("ROW_NUMBER() OVER (ORDER BY id) + ").bind::<BigInt, _>(before);
+    let rows = open.select((number, word.into_sql::<Text>(), tokens::id, 1_i64.into_sql::<BigInt>()));
+    let columns = (notices::seq, notices::about, notices::subject, notices::ended);
+    diesel::insert_into(notices::table).values(rows).into_columns(columns).execute(conn).await?;
+    forget_old(conn, before, last).await?;
+    Ok(Some(Seq(last)))
+}
+
+/// Forgets what is too old to be asked for, once in a thousand numbers.
+async fn forget_old(conn: &mut Conn, before: i64, last: i64) -> Done<()> {
+    if before / 1024 < last / 1024 {
+        diesel::delete(notices::table.filter(notices::seq.le(last - KEPT))).execute(conn).await?;
+    }
+    Ok(())
 }
 
 fn write_about(about: About) -> (&'static str, Vec<u8>) {

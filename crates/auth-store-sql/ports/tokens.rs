@@ -252,11 +252,10 @@ impl Tokens for Store {
                 return Ok(None);
             }
             audit::write(conn, &chain, &grant, at, Event::TokenRevoked { token }).await?;
-            let mut last = notices::announce(conn, About::Token(token), true).await?;
-            for session in end_opened_by(conn, token, at).await? {
-                last = notices::announce(conn, About::Token(session), true).await?;
-            }
-            Ok(Some(last))
+            let own = notices::announce(conn, About::Token(token), true).await?;
+            let last = notices::announce_opened_by(conn, token).await?;
+            end_opened_by(conn, token, at).await?;
+            Ok(Some(last.unwrap_or(own)))
         })
         .await
     }
@@ -284,15 +283,13 @@ async fn full_until(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<Opti
     Ok(row::maybe_time(first).filter(|_| count >= i64::from(MOST_OPENED)))
 }
 
-/// Ends the sessions that a token opened, and answers which they were: also those that are over by this clock, since
-/// it may be ahead, and step back.
-async fn end_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<Vec<TokenId>> {
+/// Ends the sessions that a token opened: also those that are over by this clock, since it may be ahead, and step back.
+async fn end_opened_by(conn: &mut Conn, token: TokenId, at: Timestamp) -> Done<()> {
     let open = tokens::table
         .filter(tokens::opened_by.eq(token.as_bytes().to_vec()))
         .filter(tokens::revoked_at.is_null());
-    let sessions: Vec<Vec<u8>> = open.clone().select(tokens::id).load(conn).await?;
     diesel::update(open).set(tokens::revoked_at.eq(at.millis())).execute(conn).await?;
-    sessions.iter().map(|session| row::token_id(session)).collect()
+    Ok(())
 }
 
 /// Forgets a batch of tokens, sessions before what opened them.

@@ -46,7 +46,15 @@ fn merge<T: DeserializeOwned>(
         }
         place.insert(last.to_owned(), read(value));
     }
-    Value::Table(table).try_into().map_err(|error: toml::de::Error| one_line(&error.message()))
+    Value::Table(table).try_into().map_err(|error: toml::de::Error| one_line(&without_text(error.message())))
+}
+
+/// What serde says of a value of the wrong type, without the value: it may be a secret that stands where it should not.
+fn without_text(message: &str) -> String {
+    match (message.split_once("string \""), message.rsplit_once("\", expected ")) {
+        (Some((before, _)), Some((_, after))) => format!("{before}text, expected {after}"),
+        _ => message.to_owned(),
+    }
 }
 
 /// A value as TOML, else as text.
@@ -79,6 +87,19 @@ mod tests {
             text,
             variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
         )
+    }
+
+    #[test]
+    fn a_text_that_stands_where_it_should_not_is_not_repeated() {
+        for secret in ["postgres://auth:hunter2@db/auth", "hunter2\", expected \"hunter2", "string \"hunter2"]
+        {
+            let error = merged("", &[("server", secret)]).unwrap_err();
+            assert!(error.contains("invalid type: text, expected struct Server"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+            let error = merged("server.listen = 'a'", &[("server__workers", secret)]).unwrap_err();
+            assert!(error.contains("invalid type: text, expected usize"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

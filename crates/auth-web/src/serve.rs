@@ -27,7 +27,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, interval, interval_at},
+    time::{Instant, interval, interval_at, sleep},
 };
 
 /// How often uses of keys and refusals are written: the most of them that a crash can lose.
@@ -175,16 +175,27 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// How long a renewal that failed is not tried again.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Keeps the validator current. Nothing else is done here: what takes long would let the lease run out.
 async fn keep_current<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
     let ended = stopped(until);
     tokio::pin!(ended);
     let mut healthy = true;
     loop {
-        note_change(&mut healthy, &app.platform().validator.renew().await);
+        let renewed = app.platform().validator.renew().await;
+        note_change(&mut healthy, &renewed);
+        let next = async {
+            if renewed.is_err() {
+                // Whatever is new stays new: it would be asked again at once, without end.
+                sleep(AGAIN).await;
+            }
+            app.platform().validator.news().await;
+        };
         tokio::select! {
             () = &mut ended => return,
-            () = app.platform().validator.news() => {}
+            () = next => {}
         }
     }
 }

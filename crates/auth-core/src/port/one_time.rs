@@ -59,7 +59,8 @@ pub struct NewOneTime {
 ///
 /// However many take one at the same time, of whatever processes, at most one gets it, and one that was taken does not
 /// come back: not with what Redis loses or is restored to, nor with a crash of a database. (A database that somebody puts
-/// back to an earlier state is refused as a whole: ADR 8.) A store may forget what it keeps: then nobody gets it.
+/// back to an earlier state is refused as a whole where an event is missing, ADR 8. Taking is none: whoever puts one back
+/// empties this by hand.) A store may forget what it keeps: then nobody gets it.
 #[async_trait::async_trait]
 pub trait OneTime: Send + Sync {
     /// Keeps it. One round trip.

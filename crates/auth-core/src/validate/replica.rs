@@ -9,7 +9,7 @@ use crate::{
 use std::{
     future::poll_fn,
     pin::pin,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -24,6 +24,8 @@ pub(super) struct Membership {
     /// and has joined again, does not speak for it.
     joined: AtomicU64,
     begun: AtomicBool,
+    /// Up to where the store knows that this process has applied: it is not told again.
+    known: AtomicI64,
     /// One task at a time follows the stream: what is read of it is applied in order, and no slower reader of
     /// all secrets undoes what a faster one added.
     turn: Mutex<()>,
@@ -31,7 +33,13 @@ pub(super) struct Membership {
 
 impl Membership {
     pub(super) const fn new(id: [u8; 16]) -> Self {
-        Self { id, joined: AtomicU64::new(0), begun: AtomicBool::new(false), turn: Mutex::const_new(()) }
+        Self {
+            id,
+            joined: AtomicU64::new(0),
+            begun: AtomicBool::new(false),
+            known: AtomicI64::new(0),
+            turn: Mutex::const_new(()),
+        }
     }
 
     /// Its present name.
@@ -85,10 +93,7 @@ impl Validator {
             self.figures.lag.set(0);
             let applied = self.table.applied();
             let known = match renewal.standing {
-                Standing::Member(known) => {
-                    known >= applied
-                        || self.stores.revocations.acknowledge(self.replica.name(), applied).await?
-                }
+                Standing::Member(known) => known >= applied || self.acknowledge(applied).await?,
                 Standing::Stranger => false,
                 Standing::Lost => {
                     self.lease.end();
@@ -168,7 +173,11 @@ impl Validator {
         }
         let applied = async {
             self.reach(seq).await?;
-            self.stores.revocations.acknowledge(self.replica.name(), self.table.applied()).await?;
+            let applied = self.table.applied();
+            // Whoever ends what was ended long ago costs no write, and holds up no renewal.
+            if self.replica.known.load(Ordering::Acquire) < applied.0 {
+                self.acknowledge(applied).await?;
+            }
             Ok::<_, FlowError>(())
         };
         if applied.await.is_err() {
@@ -176,10 +185,19 @@ impl Validator {
         }
     }
 
+    /// Says up to where this process has applied; `false` where it is no member.
+    async fn acknowledge(&self, applied: Seq) -> Result<bool, FlowError> {
+        let is_member = self.stores.revocations.acknowledge(self.replica.name(), applied).await?;
+        let known = if is_member { applied.0 } else { 0 };
+        self.replica.known.store(known, Ordering::Release);
+        Ok(is_member)
+    }
+
     /// Starts empty at the head of the stream. All secrets are read after the head was, so none is missed.
     async fn begin(&self) -> Result<(), FlowError> {
         let head = self.stores.revocations.renew(self.replica.name(), LEASE).await?.head;
         self.table.begin(head);
+        self.replica.known.store(0, Ordering::Release);
         self.limits.clear(head);
         self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
         Ok(())

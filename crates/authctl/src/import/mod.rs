@@ -23,8 +23,9 @@ use row::{OldKey, Owner, Reason, check, is_prefix};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
-/// Keys that are written in one transaction.
-const BATCH: usize = 500;
+/// Keys that are written in one transaction: some round trips each, of a database that may not be near, within the time
+/// that a command has; all others wait to write meanwhile.
+const BATCH: usize = 50;
 
 pub(crate) async fn run(place: &Place, Import::Keys(wanted): Import, json: bool) -> Result<(), String> {
     let desk = place.operate().await?;

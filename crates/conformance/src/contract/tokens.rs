@@ -16,7 +16,7 @@ use auth_core::{
     principal::TokenKind,
     secret::TokenDigest,
 };
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 cases! {
     "tokens":
@@ -28,6 +28,7 @@ cases! {
     revoking_is_terminal,
     revoking_a_token_ends_and_announces_the_sessions_that_it_opened,
     sessions_that_a_fast_clock_takes_for_over_end_with_their_token,
+    a_token_ends_with_however_many_sessions_it_ever_opened,
     a_token_opens_so_many_sessions_and_no_more,
     nothing_is_opened_with_a_token_that_is_not_live,
     nothing_is_minted_or_opened_for_a_suspended_domain_or_account,
@@ -247,6 +248,47 @@ async fn sessions_that_a_fast_clock_takes_for_over_end_with_their_token(fixture:
     fixture.stores.tokens.revoke(&granted::<RevokeToken>(&token), ahead).await.unwrap().unwrap();
     assert_eq!(fixture.announced().await.len(), 2);
     assert!(ended(fixture, &chat).await, "and stays so when the clock steps back");
+}
+
+async fn a_token_ends_with_however_many_sessions_it_ever_opened(fixture: &Fixture) {
+    const OPENED: usize = 20_000;
+    let domain = fixture.domain(&fixture.account().await).await;
+    let opener = fixture.token(&domain, None).await;
+    let chat = fixture.new_chat(&opener);
+    assert_eq!(open(fixture, &domain, chat.clone()).await, Creation::Done(()));
+    let place = fixture.place.as_ref().unwrap();
+    let columns = "kind, domain_id, opened_by, username, created_at, expires_at";
+    for first in (0..OPENED).step_by(1000) {
+        let row = |number: usize| format!("({})", place.bytes(&format!("{number:064x}")));
+        let rows = (first..first + 1000).map(row).collect::<Vec<_>>().join(",");
+        place
+            .execute(&format!(
+                "INSERT INTO tokens (id, digest, {columns}) \
+                 SELECT substr(made.column1, 17), made.column1, {columns} FROM (VALUES {rows}) AS made, \
+                 (SELECT {columns} FROM tokens WHERE opened_by IS NOT NULL ORDER BY id DESC LIMIT 1) AS like_this"
+            ))
+            .await;
+    }
+    let token = read(fixture, &opener).await.unwrap();
+    fixture.look_away().await;
+    let at = fixture.at();
+    let last = fixture.stores.tokens.revoke(&granted::<RevokeToken>(&token), at).await.unwrap().unwrap();
+    let mut announced = Vec::new();
+    loop {
+        let some = fixture.announced().await;
+        if some.is_empty() {
+            break;
+        }
+        announced.extend(some);
+    }
+    assert!(announced.is_sorted_by(|one, next| one.seq.0 + 1 == next.seq.0), "no number is missing");
+    assert_eq!(announced.last().map(|notice| notice.seq), Some(last));
+    assert!(announced.iter().all(|notice| notice.ended));
+    let about: HashSet<_> = announced.iter().map(|notice| notice.about).collect();
+    assert_eq!((announced.len(), about.len()), (OPENED + 2, OPENED + 2), "each once");
+    assert!(about.contains(&About::Token(chat.id)) && about.contains(&About::Token(opener.id)));
+    assert!(ended(fixture, &chat).await);
+    assert_eq!(place.query("SELECT 'live' FROM tokens WHERE revoked_at IS NULL").await, [""; 0]);
 }
 
 async fn a_token_opens_so_many_sessions_and_no_more(fixture: &Fixture) {

@@ -163,6 +163,31 @@ async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_store_knows_is_not_told_again() {
+    let fixture = fixture().await;
+    let tenant = hub(&fixture.account().await);
+    let (first, _) = key(&fixture, tenant).await;
+    let (second, _) = key(&fixture, tenant).await;
+    let stream = Arc::new(Stream {
+        inner: Arc::clone(&fixture.peer.revocations),
+        mute: AtomicBool::new(false),
+        names: Mutex::default(),
+        restless: None,
+    });
+    let here = process(Stores { revocations: Arc::clone(&stream) as _, ..fixture.peer.clone() }, 1);
+    here.validator.renew().await.unwrap();
+    let revoke = async |key| fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
+    let seq = revoke(first).await.unwrap().unwrap();
+    here.validator.settle(seq).await.unwrap();
+    stream.mute.store(true, Ordering::SeqCst);
+    here.validator.settle(seq).await.unwrap();
+    assert!(here.validator.is_current(), "it had nothing to say");
+    let seq = revoke(second).await.unwrap().unwrap();
+    here.validator.settle(seq).await.unwrap();
+    assert!(!here.validator.is_current(), "it had, and could not");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewal_that_hangs_holds_up_a_revocation_for_a_lease_and_no_longer() {
     let fixture = fixture().await;
     let tenant = hub(&fixture.account().await);

@@ -9,13 +9,14 @@
 use super::certificates::Certificates;
 use auth_core::{
     error::StoreError,
+    model::Page,
     port::{ReplicaId, RevokeKey, Seq, Standing},
 };
 use auth_store::Location;
 use conformance::{
     ambient::SeededEntropy,
     client::Request,
-    contract::fixture::{granted, hub},
+    contract::fixture::{everything, granted, hub},
     place::Place,
     servers::{Postgres, Wire, unless_missing},
     world::World,
@@ -25,6 +26,9 @@ use tokio::time::Instant;
 
 /// Waiting for the database has an end: five seconds a step, and none has more than two.
 const PATIENCE: Duration = Duration::from_secs(12);
+
+/// Sooner than a process looks that nobody woke.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A server, or none where there need not be one.
 async fn server() -> Option<Postgres> {
@@ -285,6 +289,56 @@ async fn an_acknowledgement_outlasts_a_server_that_is_killed() {
         // Whoever is struck for an acknowledgement that was forgotten may hold a lease.
         assert_eq!(renewal.standing, Standing::Member(Seq(7)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_behind_a_read_that_was_given_up() {
+    let Some(server) = server().await else { return };
+    let fixture = Place::on(&server.backend()).await.fixture().await;
+    let (account, place) = (fixture.account().await, fixture.place.as_ref().unwrap());
+    let (holder, driver) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    holder.batch_execute("BEGIN; LOCK TABLE domains IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let waiting = "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    for given_up in 1..=3 {
+        let all = Page { limit: 10, before: None };
+        tokio::select! {
+            answer = fixture.stores.domains.list(everything(), all) => panic!("{answer:?}"),
+            () = async { while place.query(waiting).await.len() < given_up {} } => {}
+        }
+        let read = fixture.stores.accounts.read(everything(), account.id).await;
+        assert_eq!(read.unwrap().map(|read| read.id), Some(account.id), "after {given_up}");
+    }
+    assert_eq!(place.query(waiting).await.len(), 3, "the lock was held all the time");
+    holder.batch_execute("COMMIT").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_somebody_made_up_wakes_once() {
+    let Some(server) = server().await else { return };
+    let place = Place::on(&server.backend()).await;
+    let revocations = &place.open().await.revocations;
+    let replica = ReplicaId([1; 16]);
+    revocations.join(replica, Seq(0)).await.unwrap();
+    let begun = Instant::now();
+    loop {
+        // Until it is listened to.
+        place.execute("NOTIFY auth_notices, '9223372036854775807'").await;
+        let asked = Instant::now();
+        revocations.news(Seq(0)).await;
+        if asked.elapsed() < AT_ONCE {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    let mut woken = 0;
+    for _ in 0..10 {
+        revocations.renew(replica, Duration::from_secs(2)).await.unwrap();
+        let asked = Instant::now();
+        revocations.news(Seq(0)).await;
+        woken += u32::from(asked.elapsed() < AT_ONCE);
+    }
+    assert!(woken <= 1, "one that was on its way may wake once more: {woken} times");
 }
 
 /// What a key is answered at a route that only reads: good, refused, or not to be told now.
