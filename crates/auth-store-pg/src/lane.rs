@@ -22,8 +22,14 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, try_join},
 };
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
     time::Instant,
 };
@@ -273,7 +279,7 @@ impl Readers {
     {
         let lent = tokio::time::timeout(PATIENCE, self.0.get()).await.map_err(|_| silent())?;
         let mut lent = lent.map_err(|error| unavailable(cause(&error)))?;
-        let running = tokio::spawn(async move {
+        let running = async move {
             let conn: &mut Conn = &mut lent;
             let done = caught(query(conn)).await;
             if matches!(done, Err(StoreError::Unavailable(_))) {
@@ -281,7 +287,32 @@ impl Readers {
                 drop(Object::take(lent));
             }
             done
-        });
-        running.await.map_err(unavailable)?
+        };
+        ToTheEnd(Some(Box::pin(running))).await
+    }
+}
+
+/// What goes on apart where nobody waits for it any more.
+struct ToTheEnd<T: Send + 'static>(Option<BoxFuture<'static, T>>);
+
+impl<T: Send + 'static> Future for ToTheEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(running) = &mut self.0 else { return Poll::Pending };
+        let done = running.as_mut().poll(context);
+        if done.is_ready() {
+            self.0 = None;
+        }
+        done
+    }
+}
+
+impl<T: Send + 'static> Drop for ToTheEnd<T> {
+    fn drop(&mut self) {
+        // Where there is no runtime, the process ends, and its connections with it.
+        if let (Some(running), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(running);
+        }
     }
 }
