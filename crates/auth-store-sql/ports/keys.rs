@@ -406,7 +406,6 @@ impl KeyIndex for Store {
         {
             return Ok(few);
         }
-        // All of them, in parts: of whoever asks, some are known there already.
         let mut all: Vec<TokenDigest> = Vec::new();
         loop {
             let last = all.last().copied();

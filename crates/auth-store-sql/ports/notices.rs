@@ -51,7 +51,7 @@ pub(crate) async fn announce(conn: &mut Conn, about: About, ended: bool) -> Done
 }
 
 /// Announces the end of all sessions that a token opened and that were not ended before, within the transaction that is
-/// under way: as many statements, however many they are. `None` where there are none.
+/// under way, before it ends them. It takes the same few statements however many they are. `None` where there are none.
 pub(crate) async fn announce_opened_by(conn: &mut Conn, opener: TokenId) -> Done<Option<Seq>> {
     let open = tokens::table
         .filter(tokens::opened_by.eq(opener.as_bytes().to_vec()))

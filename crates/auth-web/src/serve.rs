@@ -30,6 +30,8 @@ use tokio::{
     time::{Instant, interval, interval_at, sleep},
 };
 
+/// How long after a renewal that failed the next is tried, at the soonest.
+const AGAIN: Duration = Duration::from_millis(50);
 /// How often uses of keys and refusals are written: the most of them that a crash can lose.
 const WRITE_EVERY: Duration = Duration::from_secs(30);
 /// How often tokens, and what is good once, are forgotten when they are over.
@@ -174,9 +176,6 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that nobody is left who could say it.
     let _ = stop.wait_for(|stop| *stop).await;
 }
-
-/// How long a renewal that failed is not tried again.
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// Keeps the validator current. Nothing else is done here: what takes long would let the lease run out.
 async fn keep_current<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {

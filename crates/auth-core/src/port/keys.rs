@@ -101,7 +101,7 @@ pub trait Keys: Send + Sync {
 pub trait KeyIndex: Send + Sync {
     /// The key that a secret opens at a service. One indexed query.
     async fn find(&self, service: Service, digest: &TokenDigest) -> Answer<Option<FoundKey>>;
-    /// The secrets of a service that were announced after a number; from 0, all.
+    /// The secrets of a service that were announced after a number, or all of them where those are very many; from 0, all.
     async fn digests_since(&self, service: Service, after: Seq) -> Answer<Vec<TokenDigest>>;
     /// Adds to how often keys were used, and notes when last, which never goes back. A key may be named more than
     /// once; one that is not there is passed over. All or nothing; where the answer is lost it may be all, so that who

@@ -75,6 +75,14 @@ struct Stream {
     restless: Option<Arc<Fixture>>,
 }
 
+impl Stream {
+    /// That of a fixture, as long as it is not muted.
+    fn of(fixture: &Fixture) -> Arc<Self> {
+        let inner = Arc::clone(&fixture.peer.revocations);
+        Arc::new(Self { inner, mute: AtomicBool::new(false), names: Mutex::default(), restless: None })
+    }
+}
+
 #[async_trait]
 impl Revocations for Stream {
     async fn join(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
@@ -120,12 +128,7 @@ async fn who_cannot_acknowledge_is_not_accepted_to_be_current() {
     let tenant = hub(&fixture.account().await);
     let (first, _) = key(&fixture, tenant).await;
     let (second, secret) = key(&fixture, tenant).await;
-    let stream = Arc::new(Stream {
-        inner: Arc::clone(&fixture.peer.revocations),
-        mute: AtomicBool::new(false),
-        names: Mutex::default(),
-        restless: None,
-    });
+    let stream = Stream::of(&fixture);
     let deaf = process(Stores { revocations: Arc::clone(&stream) as _, ..fixture.peer.clone() }, 1);
     deaf.validator.renew().await.unwrap();
     assert!(accepts(&deaf, &secret).await);
@@ -168,12 +171,7 @@ async fn what_the_store_knows_is_not_told_again() {
     let tenant = hub(&fixture.account().await);
     let (first, _) = key(&fixture, tenant).await;
     let (second, _) = key(&fixture, tenant).await;
-    let stream = Arc::new(Stream {
-        inner: Arc::clone(&fixture.peer.revocations),
-        mute: AtomicBool::new(false),
-        names: Mutex::default(),
-        restless: None,
-    });
+    let stream = Stream::of(&fixture);
     let here = process(Stores { revocations: Arc::clone(&stream) as _, ..fixture.peer.clone() }, 1);
     here.validator.renew().await.unwrap();
     let revoke = async |key| fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
