@@ -19,7 +19,7 @@ const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 /// Commands that go into one connection together; more wait outside. With many at once, the server so works on some while
 /// the next are written: all at once would go to and fro in step, each side idle while the other works.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 16;
 
 /// One server of Redis.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

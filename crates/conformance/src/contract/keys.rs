@@ -9,8 +9,7 @@ use super::{
 };
 use auth_core::{
     credential::NewSecret,
-    id::KeyId,
-    model::{Key, KeyPatch, KeyUse, NewKey, Set, Status, Version},
+    model::{Key, KeyPatch, NewKey, Set, Status, Version},
     policy::{Installation, Networks, Permission, Permissions, Rights, Scope},
     port::{
         About, Change, ChangeKey, CreateKey, Creation, FoundKey, ImportKeys, Limits, Notice, RevokeKey,
@@ -29,7 +28,6 @@ cases! {
     a_secret_opens_its_key_at_its_service_alone,
     a_scope_holds_what_is_its_own,
     lists_are_newest_first_and_pages_neither_repeat_nor_leave_out,
-    a_new_key_is_announced_with_its_secret,
     a_known_secret_is_taken,
     a_repeated_request_is_answered_as_the_first_for_a_day,
     an_import_takes_over_what_is_not_known,
@@ -40,8 +38,6 @@ cases! {
     a_key_ends_for_validators_at_the_sooner_of_its_ends,
     revoking_is_terminal,
     a_key_ends_with_its_owners_and_comes_back_with_them,
-    uses_add_up_and_the_last_never_goes_back,
-    uses_told_at_the_same_time_all_count,
     one_request_sent_many_times_makes_one_key,
     of_many_keys_with_one_secret_one_is_made,
     of_many_revocations_one_revokes,
@@ -186,23 +182,6 @@ async fn lists_are_newest_first_and_pages_neither_repeat_nor_leave_out(fixture: 
         paged.extend(part.iter().map(|key| key.id));
     }
     assert_eq!(paged, made, "revoked ones too");
-}
-
-async fn a_new_key_is_announced_with_its_secret(fixture: &Fixture) {
-    let tenant = hub(&fixture.account().await);
-    let (_, earlier) = fixture.key(tenant).await;
-    fixture.look_away().await;
-    let before = fixture.stores.revocations.head().await.unwrap();
-    let new = fixture.new_key(Service::Hub);
-    let secret = new.secret.clone();
-    let made = fixture.stores.keys.create(&granted::<CreateKey>(&tenant), new, None).await.unwrap();
-    let Creation::Done(seq) = made else { panic!("not made: {made:?}") };
-    assert_eq!(fixture.announced().await, [Notice { seq, about: About::NewSecrets, ended: false }]);
-    let digests = async |after| fixture.peer.key_index.digests_since(Service::Hub, after).await.unwrap();
-    assert_eq!(digests(before).await, [secret.digest]);
-    assert_eq!(digests(seq).await, []);
-    let all = digests(Seq(0)).await;
-    assert!(all.len() == 2 && all.contains(&earlier.digest) && all.contains(&secret.digest));
 }
 
 async fn a_known_secret_is_taken(fixture: &Fixture) {
@@ -415,46 +394,6 @@ async fn a_key_ends_with_its_owners_and_comes_back_with_them(fixture: &Fixture) 
     assert_eq!(ended().await, [false, true, false]);
     domain_to(Status::Active).await;
     assert_eq!(ended().await, [false, false, false]);
-}
-
-async fn uses_add_up_and_the_last_never_goes_back(fixture: &Fixture) {
-    let tenant = hub(&fixture.account().await);
-    let (one, two) = (fixture.key(tenant).await.0, fixture.key(tenant).await.0);
-    let (early, late) = (fixture.at(), fixture.at());
-    fixture.look_away().await;
-    let touch = async |uses: &[_]| fixture.stores.key_index.touch(uses).await.unwrap();
-    let used = |key: &Key, times, last| KeyUse { key: key.id, times, last };
-    touch(&[used(&one, 1, late), used(&two, 2, early)]).await;
-    touch(&[used(&one, 3, early), used(&two, 4, late)]).await;
-    for (key, use_count) in [(&one, 4), (&two, 6)] {
-        assert_eq!(read(fixture, key).await, Key { use_count, last_used_at: Some(late), ..key.clone() });
-    }
-    let latest = fixture.at();
-    let nobodys = KeyUse { key: KeyId::from_bytes([7; 16]), times: 1, last: latest };
-    let many = [vec![used(&one, u32::MAX, early); 1200], vec![nobodys, used(&two, 1, latest)]].concat();
-    touch(&many).await;
-    touch(&[]).await;
-    let of_one = 4 + 1200 * u64::from(u32::MAX);
-    for (key, use_count, last) in [(&one, of_one, late), (&two, 7, latest)] {
-        assert_eq!(read(fixture, key).await, Key { use_count, last_used_at: Some(last), ..key.clone() });
-    }
-    fixture.assert_silent("a use").await;
-}
-
-async fn uses_told_at_the_same_time_all_count(fixture: &Fixture) {
-    let tenant = hub(&fixture.account().await);
-    let keys = [fixture.key(tenant).await.0, fixture.key(tenant).await.0, fixture.key(tenant).await.0];
-    let at = fixture.at();
-    fixture
-        .race(RACE, |number, stores| {
-            let mut uses = keys.each_ref().map(|key| KeyUse { key: key.id, times: 1, last: at });
-            uses.rotate_left(number % 3);
-            async move { stores.key_index.touch(&uses).await.unwrap() }
-        })
-        .await;
-    for key in &keys {
-        assert_eq!(read(fixture, key).await.use_count, RACE as u64);
-    }
 }
 
 async fn one_request_sent_many_times_makes_one_key(fixture: &Fixture) {

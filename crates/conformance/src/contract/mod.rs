@@ -8,6 +8,7 @@ mod audit;
 mod calls;
 mod domains;
 pub mod fixture;
+mod key_index;
 mod keys;
 mod makers;
 mod one_time;
@@ -50,6 +51,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         users::CASES,
         calls::CASES,
         keys::CASES,
+        key_index::CASES,
         makers::CASES,
         tokens::CASES,
         one_time::CASES,

@@ -21,8 +21,11 @@ use conformance::{
     servers::{Postgres, Wire, unless_missing},
     world::World,
 };
-use std::time::Duration;
-use tokio::time::Instant;
+use std::{net::Ipv4Addr, time::Duration};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::{Instant, timeout},
+};
 
 /// Waiting for the database has an end: five seconds a step, and none has more than two.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -104,6 +107,23 @@ async fn whoever_cannot_be_reached_is_named_without_a_password() {
         assert!(begun.elapsed() < PATIENCE, "{told}: {:?}", begun.elapsed());
     }
     assert_eq!(std::fs::read_dir(place.dir.path()).unwrap().count(), 1, "no file was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_address_of_a_database_has_its_turn_before_patience_is_over() {
+    let Some(server) = server().await else { return };
+    let place = Place::on(&server.backend()).await;
+    // Nobody takes connections from its queue: once that is full, whoever connects waits without end.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let silent = socket.listen(1).unwrap();
+    let address = silent.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(waits) = timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
+        queue.push(waits.unwrap());
+    }
+    let both = place.url().replace("@", &format!("@{address},"));
+    assert!(auth_store::is_new(&with_url(&place, &both)).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
