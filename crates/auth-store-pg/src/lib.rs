@@ -11,6 +11,7 @@ mod migrate;
 #[path = "../../auth-store-sql/ports/mod.rs"]
 mod ports;
 mod revocations;
+mod roles;
 
 pub use address::Address;
 use auth_core::{audit::ChainKey, error::StoreError, port::Stores};
@@ -20,6 +21,7 @@ use lane::{Command, Readers, Writer};
 use listen::Heard;
 pub use ports::audit::Trail;
 use ports::{audit, notices::Lost};
+pub use roles::Roles;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -73,6 +75,19 @@ pub async fn is_new(address: &Address) -> Result<bool, StoreError> {
 /// One line; nothing was written to what holds something else or is of a newer version.
 pub async fn migrate(address: &Address) -> Result<bool, StoreError> {
     migrate::migrate(address).await
+}
+
+/// As [`migrate`], and gives each service's role what its service needs of the tables, and takes from it what it had
+/// beside, in one transaction.
+///
+/// # Errors
+/// One line. Nothing was written where a role is not there, or could do what its rights do not say, as a superuser or
+/// the owner can.
+pub async fn migrate_for(roles: &Roles, address: &Address) -> Result<bool, StoreError> {
+    roles.check(address).await?;
+    let changed = migrate::migrate(address).await?;
+    roles.grant(address).await?;
+    Ok(changed)
 }
 
 /// The audit trail of a store that is there, to be checked: nothing is written, and nothing is made.

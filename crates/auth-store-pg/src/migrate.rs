@@ -20,7 +20,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
 /// The lock that whoever migrates holds: "auth".
-const LOCK: &str = "SELECT pg_advisory_lock(1635087464)";
+pub(crate) const LOCK: &str = "SELECT pg_advisory_lock(1635087464)";
 
 /// What the database holds.
 #[derive(PartialEq, Eq)]
@@ -90,7 +90,7 @@ async fn is_untouched(conn: &mut Conn) -> Done<bool> {
     Ok(keys == 0 && audit::head(conn).await? == Head::START)
 }
 
-fn refuse(address: &Address, what: impl std::fmt::Display) -> StoreError {
+pub(crate) fn refuse(address: &Address, what: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(format!("{address}: {what}"))
 }
 

@@ -11,6 +11,7 @@ use auth_core::{
     model::{Call, CallStatus, Channel, NewCall, Page, Usage},
     policy::{Granted, Scope},
     port::{Answer, Calls, CancelCall, Change, Creation, Once, StartCall},
+    service::Service,
     time::Timestamp,
 };
 use auth_store_sql::{
@@ -112,7 +113,7 @@ impl Calls for Store {
                 dsl::created_at.eq(new.at.millis()),
             );
             diesel::insert_into(calls::table).values(row).execute(conn).await?;
-            once::remember(conn, once, new.at).await?;
+            once::remember(conn, Service::Hub, once, new.at).await?;
             audit::write(conn, &chain, &grant, new.at, Event::CallStarted { call: new.id }).await?;
             Ok(Creation::Done(()))
         })

@@ -218,7 +218,7 @@ impl Keys for Store {
             if !insert(conn, grant.target(), &new, announced).await? {
                 return Ok(Creation::Taken);
             }
-            once::remember(conn, once, new.at).await?;
+            once::remember(conn, new.service, once, new.at).await?;
             let event = Event::key_made(new.id, new.service, new.rights.rights(), false);
             audit::write(conn, &chain, &grant, new.at, event).await?;
             Ok(Creation::Done(notices::announce(conn, About::NewSecrets, false).await?))

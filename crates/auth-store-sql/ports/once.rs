@@ -1,7 +1,7 @@
 //! Requests that may be sent twice.
 
 use crate::Conn;
-use auth_core::{port::Once, time::Timestamp};
+use auth_core::{port::Once, service::Service, time::Timestamp};
 use auth_store_sql::{BATCH, Done, schema::requests_once::dsl};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use diesel_async::RunQueryDsl;
@@ -34,8 +34,13 @@ pub(crate) async fn seen(conn: &mut Conn, once: Option<&Once>, at: Timestamp) ->
     })
 }
 
-/// Remembers a request, in the transaction of what it made; forgets a few that are over.
-pub(crate) async fn remember(conn: &mut Conn, once: Option<Once>, at: Timestamp) -> Done<()> {
+/// Remembers a request to a service, in the transaction of what it made; forgets a few that are over.
+pub(crate) async fn remember(
+    conn: &mut Conn,
+    service: Service,
+    once: Option<Once>,
+    at: Timestamp,
+) -> Done<()> {
     let Some(once) = once else { return Ok(()) };
     let over = dsl::requests_once
         .filter(dsl::created_at.le(at.millis() - KEPT_MS))
@@ -51,6 +56,7 @@ pub(crate) async fn remember(conn: &mut Conn, once: Option<Once>, at: Timestamp)
         dsl::body.eq(once.body.as_bytes().to_vec()),
         dsl::answer.eq(once.answer),
         dsl::created_at.eq(at.millis()),
+        dsl::service.eq(service.name()),
     );
     diesel::insert_into(dsl::requests_once).values(row).execute(conn).await?;
     Ok(())

@@ -18,6 +18,7 @@ use auth_core::{
     },
     principal::{Principal, TokenKind},
     secret::TokenDigest,
+    service::Service,
     time::Timestamp,
 };
 use auth_store_sql::{
@@ -216,7 +217,7 @@ impl Tokens for Store {
             }
             let done = insert(conn, domain, &new).await?;
             if done == Creation::Done(()) {
-                once::remember(conn, once, new.at).await?;
+                once::remember(conn, Service::Chatbot, once, new.at).await?;
                 audit::write(conn, &chain, &grant, new.at, Event::token_made(new.id, new.kind)).await?;
             }
             Ok(done)

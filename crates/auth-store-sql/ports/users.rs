@@ -11,6 +11,7 @@ use auth_core::{
     model::{NewUser, Page, User, UserPatch, Version},
     policy::{Granted, Scope},
     port::{Answer, Change, ChangeUser, CreateUser, Creation, Once, RemoveUser, Users},
+    service::Service,
     time::Timestamp,
 };
 use auth_store_sql::{
@@ -100,7 +101,7 @@ impl Users for Store {
                 dsl::version.eq(Version::FIRST.number()),
             );
             diesel::insert_into(users::table).values(row).execute(conn).await?;
-            once::remember(conn, once, new.at).await?;
+            once::remember(conn, Service::Hub, once, new.at).await?;
             audit::write(conn, &chain, &grant, new.at, Event::UserCreated { user: new.id }).await?;
             Ok(Creation::Done(()))
         })

@@ -39,7 +39,7 @@ diesel::table! {
     }
 }
 diesel::table! {
-    requests_once (key) { key -> Binary, body -> Binary, answer -> Text, created_at -> BigInt, }
+    requests_once (key) { key -> Binary, body -> Binary, answer -> Text, created_at -> BigInt, service -> Text, }
 }
 diesel::table! {
     one_time (digest) { digest -> Binary, purpose -> Text, content -> Binary, expires_at -> BigInt, }

@@ -4,6 +4,7 @@ mod chain_key;
 mod location;
 mod trail;
 
+pub use auth_store_pg::Roles;
 pub use auth_store_sql::{create_private, keep_private, sync_folder_of};
 pub use location::Location;
 pub use trail::{Unverified, Verified, verify_trail};
@@ -60,5 +61,18 @@ pub async fn migrate(location: &Location) -> Result<bool, StoreError> {
     match location.database()? {
         Database::Sqlite(path) => auth_store_sqlite::migrate(&path),
         Database::Postgres(address) => auth_store_pg::migrate(&address).await,
+    }
+}
+
+/// As [`migrate`], and gives each service's role on Postgres what its service needs of the tables, and no more.
+///
+/// # Errors
+/// One line that says what is wrong; nothing was written where it is the roles. SQLite has none.
+pub async fn migrate_for(roles: &Roles, location: &Location) -> Result<bool, StoreError> {
+    match location.database()? {
+        Database::Sqlite(_) => {
+            Err(StoreError::Unavailable(format!("{}: a file has no roles, Postgres has", location.url)))
+        }
+        Database::Postgres(address) => auth_store_pg::migrate_for(roles, &address).await,
     }
 }

@@ -222,16 +222,19 @@ async fn forget_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receive
     loop {
         tokio::select! {
             () = &mut ended => return,
-            _ = due.tick() => forget_what_is_over(app.platform()).await,
+            _ = due.tick() => forget_what_is_over::<S>(app.platform()).await,
         }
     }
 }
 
-async fn forget_what_is_over(platform: &Platform) {
+async fn forget_what_is_over<S: Service>(platform: &Platform) {
     let now = platform.now().millis();
     let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp::from_millis(now.saturating_sub(kept));
-    if let Err(error) = platform.stores.tokens.purge(before).await {
+    // Tokens are the chatbot service's: the Hub may be kept from them.
+    if S::KIND == auth_core::service::Service::Chatbot
+        && let Err(error) = platform.stores.tokens.purge(before).await
+    {
         tracing::warn!(%error, "tokens that are over could not be forgotten");
     }
     if let Err(error) = platform.stores.one_time.purge(before).await {

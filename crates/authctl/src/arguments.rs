@@ -80,7 +80,18 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(Policy),
     /// Brings the store's tables to this version, as each start does
-    Migrate,
+    Migrate(Migrate),
+}
+
+/// The roles that the services have on Postgres.
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// The role that the Hub connects as: it may touch what is the Hub's, alone
+    #[arg(long, value_name = "ROLE", requires = "chatbot_role")]
+    pub(crate) hub_role: Option<String>,
+    /// The role that the chatbot service connects as
+    #[arg(long, value_name = "ROLE", requires = "hub_role")]
+    pub(crate) chatbot_role: Option<String>,
 }
 
 /// Where the services listen.

@@ -72,6 +72,6 @@ async fn run(Arguments { place, json, command }: Arguments) -> Result<(), String
         Command::Import(command) => import::run(&place, command, json).await,
         Command::Audit(command) => audit::run(&place, command, json).await,
         Command::Policy(command) => explain::run(&place, command, json).await,
-        Command::Migrate => migrate::run(&place, json).await,
+        Command::Migrate(roles) => migrate::run(&place, roles, json).await,
     }
 }

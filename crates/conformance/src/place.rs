@@ -7,7 +7,7 @@
 
 use crate::contract::Fixture;
 use auth_core::{audit::ChainKey, port::Stores};
-use auth_store::Location;
+use auth_store::{Location, Roles};
 use auth_web::system::OsEntropy;
 use diesel::{
     Connection as _, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
@@ -68,6 +68,11 @@ enum Database {
 
 /// The key that stores of tests chain their trails with.
 const CHAIN: [u8; 32] = [5; 32];
+/// The roles of the services on a Postgres server, and their password.
+pub const HUB_ROLE: &str = "conformance_hub";
+/// That of the chatbot service.
+pub const CHATBOT_ROLE: &str = "conformance_chatbot";
+const PASSWORD: &str = "only-for-tests";
 
 impl Place {
     /// A fresh one, on the backend that the environment names.
@@ -76,8 +81,24 @@ impl Place {
     }
 
     /// A fresh one.
-    #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
     pub async fn on(backend: &Backend) -> Self {
+        Self::like(backend, None).await
+    }
+
+    /// A fresh one where the services have roles, if there are roles: the tables are there, and divided.
+    pub async fn divided(backend: &Backend) -> Self {
+        let durable = match backend {
+            Backend::WithRedis(durable, _) => durable,
+            durable => durable,
+        };
+        match durable {
+            Backend::Postgres(server) => Self::like(backend, Some(&template(server).await)).await,
+            _ => Self::on(backend).await,
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
+    async fn like(backend: &Backend, template: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let in_dir = |name| dir.path().join(name);
         std::fs::write(in_dir("audit.key"), data_encoding::HEXLOWER.encode(&CHAIN)).unwrap();
@@ -88,17 +109,7 @@ impl Place {
         let database = match durable {
             Backend::WithRedis(..) => panic!("one Redis beside a store"),
             Backend::Sqlite => Database::File(in_dir("auth.db")),
-            Backend::Postgres(server) => {
-                let mut name = [0; 8];
-                auth_core::entropy::Entropy::fill(&OsEntropy, &mut name);
-                let name = format!("conformance_{}", data_encoding::HEXLOWER.encode(&name));
-                postgres(server, &format!("CREATE DATABASE {name}")).await;
-                let (place, _) = server
-                    .rsplit_once('/')
-                    .filter(|_| server.matches('/').count() > 2)
-                    .unwrap_or((server, ""));
-                Database::Server(format!("{place}/{name}"))
-            }
+            Backend::Postgres(server) => Database::Server(database(server, template).await),
         };
         let url = match &database {
             Database::File(path) => format!("sqlite://{}", path.display()),
@@ -121,6 +132,26 @@ impl Place {
     /// Opens the store, once more each time, as another process would.
     pub async fn open(&self) -> Stores {
         auth_store::open(&self.location, &OsEntropy).await.unwrap()
+    }
+
+    /// Opens a [divided](Self::divided) place as the Hub and the chatbot service do; `None` where there are no roles.
+    pub async fn open_by_roles(&self) -> Option<[Stores; 2]> {
+        match &self.database {
+            Database::File(_) => None,
+            Database::Server(_) => Some([self.open_as(HUB_ROLE).await, self.open_as(CHATBOT_ROLE).await]),
+        }
+    }
+
+    async fn open_as(&self, role: &str) -> Stores {
+        let location = Location { url: self.url_as(role).as_str().into(), ..self.location.clone() };
+        auth_store::open(&location, &OsEntropy).await.unwrap()
+    }
+
+    /// The URL of the store for a role of ours on its server.
+    pub fn url_as(&self, role: &str) -> String {
+        let url = self.url();
+        let (_, place) = url.split_once('@').unwrap();
+        format!("postgres://{role}:{PASSWORD}@{place}")
     }
 
     /// Opens it twice, for the cases of the contract.
@@ -277,6 +308,48 @@ fn connect(path: &std::path::Path) -> SqliteConnection {
 fn lines(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
     let lines: Vec<Line> = sql_query(sql).load(conn).unwrap();
     lines.into_iter().map(|line| line.line).collect()
+}
+
+/// Makes a database on a server, empty or like another one: its URL.
+async fn database(server: &str, template: Option<&str>) -> String {
+    let mut name = [0; 8];
+    auth_core::entropy::Entropy::fill(&OsEntropy, &mut name);
+    let name = format!("conformance_{}", data_encoding::HEXLOWER.encode(&name));
+    postgres(server, &format!("CREATE DATABASE {name} TEMPLATE {}", template.unwrap_or("template1"))).await;
+    let (place, _) =
+        server.rsplit_once('/').filter(|_| server.matches('/').count() > 2).unwrap_or((server, ""));
+    format!("{place}/{name}")
+}
+
+/// The name of a database of a server in which the tables are made and the services' roles have their rights, to be
+/// copied. It is made once.
+async fn template(server: &str) -> String {
+    static MADE: tokio::sync::Mutex<BTreeMap<String, String>> =
+        tokio::sync::Mutex::const_new(BTreeMap::new());
+    let mut made = MADE.lock().await;
+    if let Some(name) = made.get(server) {
+        return name.clone();
+    }
+    let roles = Roles { hub: HUB_ROLE.to_owned(), chatbot: CHATBOT_ROLE.to_owned() };
+    for role in [&roles.hub, &roles.chatbot] {
+        // Another process of ours may make it now.
+        let make = format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'; \
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"
+        );
+        postgres(server, &make).await;
+    }
+    let url = database(server, None).await;
+    auth_store::migrate_for(&roles, &Location::at(&url)).await.unwrap();
+    let (_, name) = url.rsplit_once('/').unwrap();
+    // It cannot be copied while somebody is in it; and nobody comes any more.
+    let alone = format!(
+        "ALTER DATABASE {name} ALLOW_CONNECTIONS FALSE; \
+         SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
+    );
+    postgres(server, &alone).await;
+    made.insert(server.to_owned(), name.to_owned());
+    name.to_owned()
 }
 
 /// Runs statements in a database of a server, and answers the first columns of what they answer.

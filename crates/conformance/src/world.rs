@@ -29,7 +29,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 /// Both services, running.
 pub struct World {
-    /// Their store.
+    /// Their store, as the operator opens it.
     pub stores: Stores,
     /// Their clock.
     pub clock: StepClock,
@@ -41,6 +41,7 @@ pub struct World {
     pub hub_platform: Platform,
     /// The chatbot service's core.
     pub chatbot_platform: Platform,
+    operators: [Platform; 2],
     /// The first tenant.
     pub a: Holdings,
     /// The second.
@@ -121,8 +122,8 @@ impl World {
         Self::start_with(|stores| stores, Responder::BuiltIn).await
     }
 
-    /// The same, with what `around` makes of the store under the services, and this responder behind the chat.
-    pub async fn start_with(around: impl FnOnce(Stores) -> Stores, responder: Responder) -> Self {
+    /// The same, with what `around` makes of the store under each service, and this responder behind the chat.
+    pub async fn start_with(around: impl Fn(Stores) -> Stores, responder: Responder) -> Self {
         Self::start_as(&Backend::chosen(), around, responder, Vec::new()).await
     }
 
@@ -138,20 +139,23 @@ impl World {
 
     async fn start_as(
         backend: &Backend,
-        around: impl FnOnce(Stores) -> Stores,
+        around: impl Fn(Stores) -> Stores,
         responder: Responder,
         proxies: Vec<IpNet>,
     ) -> Self {
-        let place = Place::on(backend).await;
+        let place = Place::divided(backend).await;
         let seed = seed_of(place.dir.path());
         println!("CONFORMANCE_SEED={seed}");
         let entropy = Arc::new(SeededEntropy::new(seed));
         let stores = place.open().await;
         let clock = StepClock::default();
-        let served = around(stores.clone());
         let platform =
-            |service| Platform::new(service, served.clone(), Arc::new(clock.clone()), entropy.clone());
-        let (hub_platform, chatbot_platform) = (platform(Service::Hub), platform(Service::Chatbot));
+            |service, stores| Platform::new(service, stores, Arc::new(clock.clone()), entropy.clone() as _);
+        let operators = [Service::Hub, Service::Chatbot].map(|service| platform(service, stores.clone()));
+        let [of_hub, of_chatbot] =
+            place.open_by_roles().await.unwrap_or_else(|| [stores.clone(), stores.clone()]);
+        let (hub_platform, chatbot_platform) =
+            (platform(Service::Hub, around(of_hub)), platform(Service::Chatbot, around(of_chatbot)));
         let (stop, stopped) = watch::channel(false);
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let listen = || serve::bind(any).unwrap();
@@ -165,8 +169,20 @@ impl World {
             tokio::spawn(serve::serve(Arc::new(chatbot_app), chatbot_listener, 1, stopped)),
         ];
         let (a, b) = (Holdings::default(), Holdings::default());
-        let mut world =
-            Self { stores, clock, hub, chatbot, hub_platform, chatbot_platform, a, b, place, stop, running };
+        let mut world = Self {
+            stores,
+            clock,
+            hub,
+            chatbot,
+            hub_platform,
+            chatbot_platform,
+            operators,
+            a,
+            b,
+            place,
+            stop,
+            running,
+        };
         world.current().await;
         world.a = world.settle_in("a").await;
         world.b = world.settle_in("b").await;
@@ -204,6 +220,15 @@ impl World {
         match service {
             Service::Hub => &self.hub_platform,
             Service::Chatbot => &self.chatbot_platform,
+        }
+    }
+
+    /// The core that the operator changes what a service knows with, as `authctl` does.
+    pub const fn operator(&self, service: Service) -> &Platform {
+        let [hub, chatbot] = &self.operators;
+        match service {
+            Service::Hub => hub,
+            Service::Chatbot => chatbot,
         }
     }
 
@@ -323,14 +348,14 @@ impl World {
         let proof = operator();
         let granted = grant::<CreateKey, _>(&proof, &tenant).unwrap();
         let order = KeyOrder { service, name: Name::parse("test key").unwrap(), rights };
-        let issued = issue_key(self.platform(service), &proof, &granted, order, |_| None).await.unwrap();
+        let issued = issue_key(self.operator(service), &proof, &granted, order, |_| None).await.unwrap();
         (issued.secret.reveal().expose().to_owned(), issued.id.to_string())
     }
 
     /// Revokes a key as the operator.
     pub async fn revoke(&self, service: Service, id: &str) {
         let id: KeyId = id.parse().unwrap();
-        revoke_key(self.platform(service), &operator(), service, id).await.unwrap();
+        revoke_key(self.operator(service), &operator(), service, id).await.unwrap();
     }
 
     /// Mints a temporary token over HTTP, as the newest of its domain: its secret and its id.

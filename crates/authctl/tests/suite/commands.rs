@@ -1,7 +1,10 @@
 //! Each command: what it changes, what it says, and what it says of what is wrong.
 
 use crate::program::{Folder, text};
-use conformance::client::Request;
+use conformance::{
+    client::Request,
+    servers::{Postgres, unless_missing},
+};
 use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
 use serde_json::Value;
 
@@ -375,11 +378,34 @@ fn what_is_wrong_is_said_in_one_line() {
         &["policy", "explain", "GET", "/calls", "--key-file", "absent"],
         &["accounts", "list", "--store", "postgres://alice:canary@localhost/auth"],
         &["up", "--hub-listen", "here"],
+        &["migrate", "--hub-role", "hub"],
+        &["migrate", "--hub-role", "hub", "--chatbot-role", "chatbot"],
     ] {
         assert!(!folder.fails(wrong).contains("canary"));
     }
     assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2, "nothing was made");
     assert_eq!(folder.json(&["audit", "verify"])["entries"], 4);
+    assert_eq!(folder.json(&["migrate"])["changed"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_of_the_services_are_given_their_rights() {
+    let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
+    let roles = "CREATE ROLE hub; CREATE ROLE chatbot";
+    server.execute("postgres", roles).await.unwrap();
+    let folder = Folder::new();
+    let (store, hub, chatbot) =
+        (server.url("postgres"), ["--hub-role", "hub"], ["--chatbot-role", "chatbot"]);
+    let migrate = ["migrate", "--store", &store];
+    for changed in [true, false] {
+        let told = folder.json(&[&migrate[..], &hub, &chatbot].concat());
+        assert_eq!((&told["changed"], &told["granted"]), (&changed.into(), &true.into()), "{told}");
+    }
+    assert_eq!(folder.json(&migrate)["granted"], false);
+    server.execute("postgres", "SET ROLE hub; SELECT FROM calls").await.expect("the Hub's own");
+    server.execute("postgres", "SET ROLE hub; SELECT FROM tokens").await.expect_err("not the Hub's");
+    let nobody = folder.fails(&[&migrate[..], &hub, &["--chatbot-role", "nobody"]].concat());
+    assert!(nobody.contains("\"nobody\" is not there") && !nobody.contains("only-for-tests"), "{nobody}");
 }
 
 #[test]

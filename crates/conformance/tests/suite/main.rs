@@ -29,6 +29,7 @@ mod redis;
 mod replicas;
 mod requests;
 mod resilience;
+mod roles;
 mod secrets;
 mod sent_twice;
 mod store_files;

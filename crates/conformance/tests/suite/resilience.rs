@@ -1,4 +1,5 @@
 //! What a service does when something beneath it goes wrong: panics, stalls, commands that are not done.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
     error::StoreError,

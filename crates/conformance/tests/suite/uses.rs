@@ -120,7 +120,8 @@ async fn uses_of_very_many_keys_are_written_before_room_runs_out() {
     });
     let (sender, mut told) = watch::channel(HashMap::new());
     let crowd = Arc::new(Crowd { keys: keys.collect(), told: sender });
-    let world = World::start_with(|stores| Stores { key_index: crowd, ..stores }, Responder::BuiltIn).await;
+    let world =
+        World::start_with(|stores| Stores { key_index: crowd.clone(), ..stores }, Responder::BuiltIn).await;
     let validator = &world.hub_platform.validator;
     let use_them = async |texts: &[PlainToken]| {
         for text in texts {

@@ -1,0 +1,177 @@
+//! A role of its own for each service: what is the other's, the database keeps from it.
+
+use crate::{
+    Address, Conn,
+    lane::within,
+    migrate::{LOCK, refuse},
+};
+use auth_core::error::StoreError;
+use diesel::{
+    QueryableByName,
+    sql_types::{Bool, Text},
+};
+use diesel_async::{RunQueryDsl as _, SimpleAsyncConnection as _};
+
+/// The roles that the services connect as: ordinary ones that are there already, and own nothing.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    /// That of the Hub.
+    pub hub: String,
+    /// That of the chatbot service.
+    pub chatbot: String,
+}
+
+/// What may be done with some tables.
+type Rights = &'static [(&'static str, &'static str)];
+
+/// What both may. What they share they can also spoil for each other: the head of the trail, the stream of revocations
+/// and its members, what is good once.
+const BOTH: Rights = &[
+    ("SELECT", "__diesel_schema_migrations"),
+    ("SELECT, INSERT", "audit_events, audit_key"),
+    ("SELECT, UPDATE", "audit_head, notice_head"),
+    ("SELECT, INSERT, DELETE", "notices, one_time, requests_once"),
+    ("SELECT, INSERT, UPDATE, DELETE", "replicas"),
+];
+const HUB: Rights = &[
+    ("SELECT, UPDATE (name, contact, version)", "accounts"),
+    ("SELECT", "domains"),
+    ("SELECT, INSERT, UPDATE, DELETE", "users"),
+    ("SELECT, INSERT, UPDATE", "calls, keys, key_secrets"),
+];
+/// Domains and their keys are made by the operator.
+const CHATBOT: Rights = &[
+    ("SELECT (id, status)", "accounts"),
+    ("SELECT", "domains, key_secrets"),
+    ("SELECT, UPDATE (use_count, last_used_at)", "keys"),
+    ("SELECT, INSERT, UPDATE, DELETE", "tokens"),
+];
+
+/// The tables whose rows are a service's own, and how to tell. Of a secret: whoever sees its key.
+const ROWS: [(&str, &str); 3] = [
+    ("keys", "service = '{service}'"),
+    ("key_secrets", "EXISTS (SELECT FROM keys WHERE keys.id = key_id)"),
+    ("requests_once", "service = '{service}'"),
+];
+
+/// What is in use is waited for a moment: whoever comes then waits behind.
+///
+/// Writers come first to the head of the trail; readers take a secret before its key, and so does this.
+const STAND_BACK: &str = "SET LOCAL lock_timeout = '1s'; SELECT 1 FROM audit_head FOR UPDATE; \
+                          LOCK TABLE key_secrets, keys, requests_once IN ACCESS EXCLUSIVE MODE";
+
+impl Roles {
+    const fn each(&self) -> [(&String, &'static str, Rights); 2] {
+        [(&self.hub, "hub", HUB), (&self.chatbot, "chatbot", CHATBOT)]
+    }
+
+    /// That each can do no more than it will be given.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with which.
+    pub(crate) async fn check(&self, address: &Address) -> Result<(), StoreError> {
+        if self.hub == self.chatbot {
+            return Err(refuse(address, "one role for both services keeps nothing apart"));
+        }
+        let mut conn = address.connect().await?;
+        for (role, ..) in self.each() {
+            if let Some(fault) = within(fault_of(&mut conn, role)).await? {
+                return Err(refuse(address, format!("the role {role:?} {fault}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each what its service needs, and takes from it what it had beside, in one transaction.
+    ///
+    /// # Errors
+    /// One line; nothing was changed.
+    pub(crate) async fn grant(&self, address: &Address) -> Result<(), StoreError> {
+        let mut conn = address.connect().await?;
+        // Of several one does it. The transaction ends with the connection.
+        within(conn.batch_execute(LOCK)).await?;
+        within(conn.batch_execute(&format!("BEGIN; {STAND_BACK}; {FROM_ALL}"))).await?;
+        for (role, service, rights) in self.each() {
+            within(conn.batch_execute(&statements(role, service, rights))).await?;
+            if within(makes_tables(&mut conn, role)).await? {
+                return Err(refuse(
+                    address,
+                    format!("the role {role:?} could make tables in it, or schemas, beside ours"),
+                ));
+            }
+        }
+        within(conn.batch_execute("COMMIT")).await
+    }
+}
+
+/// What everybody may, a role may, too: who could make tables beside ours could have theirs taken for ours.
+const FROM_ALL: &str =
+    "REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC";
+
+fn statements(role: &str, service: &str, rights: Rights) -> String {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    let mut sql = format!(
+        "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}; REVOKE ALL ON SCHEMA public FROM {role}; \
+         GRANT USAGE ON SCHEMA public TO {role};"
+    );
+    for (rights, tables) in BOTH.iter().chain(rights) {
+        sql += &format!("GRANT {rights} ON {tables} TO {role};");
+    }
+    for (table, own) in ROWS {
+        let own = own.replace("{service}", service);
+        sql += &format!(
+            "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; DROP POLICY IF EXISTS {service} ON {table}; \
+             CREATE POLICY {service} ON {table} TO {role} USING ({own});"
+        );
+    }
+    sql
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Bool)]
+    in_public: bool,
+    #[diesel(sql_type = Bool)]
+    is_there: bool,
+    #[diesel(sql_type = Bool)]
+    may_more: bool,
+    #[diesel(sql_type = Bool)]
+    is_member: bool,
+    #[diesel(sql_type = Bool)]
+    owns: bool,
+}
+
+/// What is wrong with a role, if anything.
+async fn fault_of(conn: &mut Conn, role: &str) -> Result<Option<&'static str>, diesel::result::Error> {
+    let query = "SELECT current_schema() IS NOT DISTINCT FROM 'public' AS in_public, count(oid) > 0 AS is_there, \
+                 coalesce(bool_or(rolsuper OR rolbypassrls OR rolcreaterole OR rolreplication), FALSE) AS may_more, \
+                 coalesce(bool_or(EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid)), FALSE) AS is_member, \
+                 coalesce(bool_or(EXISTS (SELECT FROM pg_shdepend WHERE deptype = 'o' AND refobjid = pg_roles.oid \
+                 AND refclassid = 'pg_authid'::regclass)), FALSE) AS owns FROM pg_roles WHERE rolname = $1";
+    let found: Found = diesel::sql_query(query).bind::<Text, _>(role).get_result(conn).await?;
+    Ok(match found {
+        Found { is_there: false, .. } => Some("is not there"),
+        Found { may_more: true, .. } => {
+            Some("is a superuser, or passes policies by, makes roles or replicates")
+        }
+        Found { is_member: true, .. } => Some("is a member of another, and may what that may"),
+        Found { owns: true, .. } => Some("owns something, and may do with that what it likes"),
+        Found { in_public: false, .. } => {
+            Some("cannot be given anything: the tables are not in the schema public")
+        }
+        Found { .. } => None,
+    })
+}
+
+#[derive(QueryableByName)]
+struct Makes {
+    #[diesel(sql_type = Bool)]
+    tables: bool,
+}
+
+async fn makes_tables(conn: &mut Conn, role: &str) -> Result<bool, diesel::result::Error> {
+    let query = "SELECT has_schema_privilege($1, 'public', 'CREATE') \
+                 OR has_database_privilege($1, current_database(), 'CREATE') AS tables";
+    let makes: Makes = diesel::sql_query(query).bind::<Text, _>(role).get_result(conn).await?;
+    Ok(makes.tables)
+}
