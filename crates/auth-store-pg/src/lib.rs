@@ -77,7 +77,7 @@ pub async fn migrate(address: &Address) -> Result<bool, StoreError> {
     migrate::migrate(address).await
 }
 
-/// As [`migrate`], and gives each service's role what its service needs of the tables, and takes from it what it had
+/// As [`migrate()`], and gives each service's role what its service needs of the tables, and takes from it what it had
 /// beside, in one transaction.
 ///
 /// # Errors
