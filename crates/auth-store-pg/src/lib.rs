@@ -77,12 +77,12 @@ pub async fn migrate(address: &Address) -> Result<bool, StoreError> {
     migrate::migrate(address).await
 }
 
-/// As [`migrate()`], and gives each service's role what its service needs of the tables, and takes from it what it had
-/// beside, in one transaction.
+/// As [`migrate()`], and gives each service's role what its service needs of the tables, and takes from it what else the
+/// owner gave it, in one transaction.
 ///
 /// # Errors
 /// One line. Nothing was written where a role is not there, or could do what its rights do not say, as a superuser or
-/// the owner can.
+/// an owner can.
 pub async fn migrate_for(roles: &Roles, address: &Address) -> Result<bool, StoreError> {
     roles.check(address).await?;
     let changed = migrate::migrate(address).await?;

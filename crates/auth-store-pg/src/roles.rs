@@ -21,47 +21,61 @@ pub struct Roles {
     pub chatbot: String,
 }
 
-/// What may be done with some tables.
-type Rights = &'static [(&'static str, &'static str)];
+/// What may be done with a table.
+type Given = &'static [(&'static str, &'static str)];
 
 /// What both may. What they share they can also spoil for each other: the head of the trail, the stream of revocations
 /// and its members, what is good once.
-const BOTH: Rights = &[
+const BOTH: Given = &[
     ("SELECT", "__diesel_schema_migrations"),
-    ("SELECT, INSERT", "audit_events, audit_key"),
-    ("SELECT, UPDATE", "audit_head, notice_head"),
-    ("SELECT, INSERT, DELETE", "notices, one_time, requests_once"),
-    ("SELECT, INSERT, UPDATE, DELETE", "replicas"),
+    ("SELECT, INSERT", "audit_events"),
+    ("SELECT, UPDATE (seq, link)", "audit_head"),
+    ("SELECT, INSERT", "audit_key"),
+    ("SELECT, UPDATE (seq, list)", "notice_head"),
+    ("SELECT, INSERT, DELETE", "notices"),
+    ("SELECT, DELETE", "one_time"),
+    ("SELECT, INSERT, DELETE, UPDATE (applied)", "replicas"),
+    ("SELECT, INSERT, DELETE", "requests_once"),
 ];
-const HUB: Rights = &[
+const HUB: Given = &[
     ("SELECT, UPDATE (name, contact, version)", "accounts"),
+    ("SELECT, INSERT, UPDATE (status, cancelled_at)", "calls"),
     ("SELECT", "domains"),
-    ("SELECT, INSERT, UPDATE, DELETE", "users"),
-    ("SELECT, INSERT, UPDATE", "calls, keys, key_secrets"),
+    ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
+    (
+        "SELECT, INSERT, UPDATE (name, prefix, permissions, expires_at, networks, rate_limit, last_used_at, use_count, \
+         revoked_at, version)",
+        "keys",
+    ),
+    ("SELECT, INSERT, DELETE, UPDATE (name, email, version)", "users"),
 ];
 /// Domains and their keys are made by the operator.
-const CHATBOT: Rights = &[
+const CHATBOT: Given = &[
     ("SELECT (id, status)", "accounts"),
-    ("SELECT", "domains, key_secrets"),
-    ("SELECT, UPDATE (use_count, last_used_at)", "keys"),
-    ("SELECT, INSERT, UPDATE, DELETE", "tokens"),
+    ("SELECT", "domains"),
+    ("SELECT", "key_secrets"),
+    ("SELECT, UPDATE (last_used_at, use_count)", "keys"),
+    ("SELECT, INSERT, DELETE, UPDATE (revoked_at)", "tokens"),
 ];
 
-/// The tables whose rows are a service's own, and how to tell. Of a secret: whoever sees its key.
-const ROWS: [(&str, &str); 3] = [
-    ("keys", "service = '{service}'"),
-    ("key_secrets", "EXISTS (SELECT FROM keys WHERE keys.id = key_id)"),
-    ("requests_once", "service = '{service}'"),
+/// The tables whose rows are a service's own: which it sees, and which it writes. Of a secret: whoever sees its key. Of a
+/// request without a service, which is of an older version: both.
+const ROWS: [(&str, &str, &str); 3] = [
+    ("keys", "service = '{service}'", "service = '{service}'"),
+    ("key_secrets", OF_ITS_KEY, OF_ITS_KEY),
+    ("requests_once", "service IN ('{service}', '')", "service = '{service}'"),
 ];
+const OF_ITS_KEY: &str = "EXISTS (SELECT FROM keys WHERE keys.id = key_id)";
 
-/// What is in use is waited for a moment: whoever comes then waits behind.
+/// What is in use is waited for a moment, and longer than an `autovacuum` that is in the way takes to be sent away: whoever
+/// comes then waits behind.
 ///
 /// Writers come first to the head of the trail; readers take a secret before its key, and so does this.
-const STAND_BACK: &str = "SET LOCAL lock_timeout = '1s'; SELECT 1 FROM audit_head FOR UPDATE; \
+const STAND_BACK: &str = "SET LOCAL lock_timeout = '2s'; SELECT 1 FROM audit_head FOR UPDATE; \
                           LOCK TABLE key_secrets, keys, requests_once IN ACCESS EXCLUSIVE MODE";
 
 impl Roles {
-    const fn each(&self) -> [(&String, &'static str, Rights); 2] {
+    const fn each(&self) -> [(&String, &'static str, Given); 2] {
         [(&self.hub, "hub", HUB), (&self.chatbot, "chatbot", CHATBOT)]
     }
 
@@ -82,22 +96,19 @@ impl Roles {
         Ok(())
     }
 
-    /// Gives each what its service needs, and takes from it what it had beside, in one transaction.
+    /// Gives each what its service needs, and takes from it what else the owner gave it, in one transaction.
     ///
     /// # Errors
-    /// One line; nothing was changed.
+    /// One line; nothing was changed, unless the answer to the commit was lost.
     pub(crate) async fn grant(&self, address: &Address) -> Result<(), StoreError> {
         let mut conn = address.connect().await?;
         // Of several one does it. The transaction ends with the connection.
         within(conn.batch_execute(LOCK)).await?;
-        within(conn.batch_execute(&format!("BEGIN; {STAND_BACK}; {FROM_ALL}"))).await?;
-        for (role, service, rights) in self.each() {
-            within(conn.batch_execute(&statements(role, service, rights))).await?;
+        within(conn.batch_execute(&format!("BEGIN; {STAND_BACK}; {}", from_all()))).await?;
+        for (role, service, given) in self.each() {
+            within(conn.batch_execute(&statements(role, service, given))).await?;
             if within(makes_tables(&mut conn, role)).await? {
-                return Err(refuse(
-                    address,
-                    format!("the role {role:?} could make tables in it, or schemas, beside ours"),
-                ));
+                return Err(refuse(address, format!("the role {role:?} could make tables beside ours")));
             }
         }
         within(conn.batch_execute("COMMIT")).await
@@ -105,23 +116,28 @@ impl Roles {
 }
 
 /// What everybody may, a role may, too: who could make tables beside ours could have theirs taken for ours.
-const FROM_ALL: &str =
-    "REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC";
+fn from_all() -> String {
+    let mut sql = "REVOKE CREATE ON SCHEMA public FROM PUBLIC;".to_owned();
+    for (_, table) in BOTH.iter().chain(HUB).chain(CHATBOT) {
+        sql += &format!("REVOKE ALL ON {table} FROM PUBLIC;");
+    }
+    sql
+}
 
-fn statements(role: &str, service: &str, rights: Rights) -> String {
+fn statements(role: &str, service: &str, given: Given) -> String {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     let mut sql = format!(
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}; REVOKE ALL ON SCHEMA public FROM {role}; \
          GRANT USAGE ON SCHEMA public TO {role};"
     );
-    for (rights, tables) in BOTH.iter().chain(rights) {
-        sql += &format!("GRANT {rights} ON {tables} TO {role};");
+    for (rights, table) in BOTH.iter().chain(given) {
+        sql += &format!("GRANT {rights} ON {table} TO {role};");
     }
-    for (table, own) in ROWS {
-        let own = own.replace("{service}", service);
+    for (table, sees, writes) in ROWS {
+        let (sees, writes) = (sees.replace("{service}", service), writes.replace("{service}", service));
         sql += &format!(
             "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; DROP POLICY IF EXISTS {service} ON {table}; \
-             CREATE POLICY {service} ON {table} TO {role} USING ({own});"
+             CREATE POLICY {service} ON {table} TO {role} USING ({sees}) WITH CHECK ({writes});"
         );
     }
     sql
@@ -139,6 +155,8 @@ struct Found {
     is_member: bool,
     #[diesel(sql_type = Bool)]
     owns: bool,
+    #[diesel(sql_type = Bool)]
+    makes_schemas: bool,
 }
 
 /// What is wrong with a role, if anything.
@@ -147,7 +165,9 @@ async fn fault_of(conn: &mut Conn, role: &str) -> Result<Option<&'static str>, d
                  coalesce(bool_or(rolsuper OR rolbypassrls OR rolcreaterole OR rolreplication), FALSE) AS may_more, \
                  coalesce(bool_or(EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid)), FALSE) AS is_member, \
                  coalesce(bool_or(EXISTS (SELECT FROM pg_shdepend WHERE deptype = 'o' AND refobjid = pg_roles.oid \
-                 AND refclassid = 'pg_authid'::regclass)), FALSE) AS owns FROM pg_roles WHERE rolname = $1";
+                 AND refclassid = 'pg_authid'::regclass)), FALSE) AS owns, \
+                 coalesce(bool_or(has_database_privilege(oid, current_database(), 'CREATE')), FALSE) AS makes_schemas \
+                 FROM pg_roles WHERE rolname = $1";
     let found: Found = diesel::sql_query(query).bind::<Text, _>(role).get_result(conn).await?;
     Ok(match found {
         Found { is_there: false, .. } => Some("is not there"),
@@ -156,6 +176,7 @@ async fn fault_of(conn: &mut Conn, role: &str) -> Result<Option<&'static str>, d
         }
         Found { is_member: true, .. } => Some("is a member of another, and may what that may"),
         Found { owns: true, .. } => Some("owns something, and may do with that what it likes"),
+        Found { makes_schemas: true, .. } => Some("could make schemas in the database, before ours"),
         Found { in_public: false, .. } => {
             Some("cannot be given anything: the tables are not in the schema public")
         }
@@ -170,8 +191,7 @@ struct Makes {
 }
 
 async fn makes_tables(conn: &mut Conn, role: &str) -> Result<bool, diesel::result::Error> {
-    let query = "SELECT has_schema_privilege($1, 'public', 'CREATE') \
-                 OR has_database_privilege($1, current_database(), 'CREATE') AS tables";
+    let query = "SELECT has_schema_privilege($1, 'public', 'CREATE') AS tables";
     let makes: Makes = diesel::sql_query(query).bind::<Text, _>(role).get_result(conn).await?;
     Ok(makes.tables)
 }

@@ -67,7 +67,7 @@ pub async fn migrate(location: &Location) -> Result<bool, StoreError> {
 /// As [`migrate`], and gives each service's role on Postgres what its service needs of the tables, and no more.
 ///
 /// # Errors
-/// One line that says what is wrong; nothing was written where it is the roles. SQLite has none.
+/// One line that says what is wrong; nothing was written where that is who the roles are. SQLite has none.
 pub async fn migrate_for(roles: &Roles, location: &Location) -> Result<bool, StoreError> {
     match location.database()? {
         Database::Sqlite(_) => {

@@ -79,17 +79,17 @@ pub(crate) enum Command {
     /// What routes require
     #[command(subcommand)]
     Policy(Policy),
-    /// Brings the store's tables to this version, as each start does
+    /// Brings the store's tables to this version, as each start does, and gives roles of Postgres their rights
     Migrate(Migrate),
 }
 
 /// The roles that the services have on Postgres.
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
-    /// The role that the Hub connects as: it may touch what is the Hub's, alone
+    /// On Postgres: the role that the Hub connects as, to be given what the Hub does there and no more
     #[arg(long, value_name = "ROLE", requires = "chatbot_role")]
     pub(crate) hub_role: Option<String>,
-    /// The role that the chatbot service connects as
+    /// On Postgres: the role that the chatbot service connects as
     #[arg(long, value_name = "ROLE", requires = "hub_role")]
     pub(crate) chatbot_role: Option<String>,
 }

@@ -33,7 +33,7 @@ impl Report for Migrated {
             false => format!("{store} is of this version"),
         };
         match granted {
-            true => format!("{done}; each role may touch what is its service's"),
+            true => format!("{done}; each role may do what its service does"),
             false => done,
         }
     }

@@ -1,2 +1,2 @@
--- The service that was asked. Those of a day before may be the other's.
-ALTER TABLE requests_once ADD COLUMN service TEXT NOT NULL DEFAULT 'hub';
+-- The service that was asked; none, where an older version was.
+ALTER TABLE requests_once ADD COLUMN service TEXT NOT NULL DEFAULT '';

@@ -10,10 +10,14 @@ use conformance::{
     servers::{Postgres, unless_missing},
     world::World,
 };
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio_postgres::{NoTls, SimpleQueryMessage, error::SqlState};
 
 /// What neither service may do with what is not its own.
-const NEITHER: [&str; 19] = [
+const NEITHER: [&str; 20] = [
     "UPDATE audit_events SET actor = 'nobody'",
     "DELETE FROM audit_events",
     "TRUNCATE audit_events",
@@ -23,18 +27,21 @@ const NEITHER: [&str; 19] = [
     "DELETE FROM keys",
     "DELETE FROM key_secrets",
     "DELETE FROM accounts",
-    "INSERT INTO accounts SELECT * FROM accounts",
+    "INSERT INTO accounts VALUES ('', 'x', NULL, 'active', 0, 1)",
     "UPDATE accounts SET status = 'active'",
     "DELETE FROM domains",
     "UPDATE domains SET status = 'active'",
-    "INSERT INTO domains SELECT id, account_id, 'x', status, origins, created_at, version FROM domains",
+    "INSERT INTO domains VALUES ('', '', 'x', 'active', '', 0, 1)",
     "DELETE FROM __diesel_schema_migrations",
     "ALTER TABLE keys DISABLE ROW LEVEL SECURITY",
     "DROP TABLE notices",
     "CREATE TABLE something (id INT)",
     "CREATE SCHEMA something",
+    "BEGIN; LOCK TABLE keys IN ACCESS EXCLUSIVE MODE",
 ];
-const NOT_THE_HUB: [&str; 3] = [
+const NOT_THE_HUB: [&str; 5] = [
+    "UPDATE calls SET scheduled_time = 0",
+    "UPDATE keys SET account_id = ''",
     "SELECT FROM tokens",
     "UPDATE tokens SET revoked_at = NULL",
     "UPDATE keys SET service = 'chatbot', domain_id = (SELECT id FROM domains LIMIT 1)",
@@ -150,9 +157,13 @@ async fn a_role_that_could_do_more_is_refused_and_nothing_is_made() {
     let roles = Roles { hub: "plain".to_owned(), chatbot: "other".to_owned() };
     assert!(auth_store::migrate_for(&roles, &place.location).await.unwrap(), "the tables are made");
     assert!(!auth_store::migrate_for(&roles, &place.location).await.unwrap(), "and given once more");
-    for (given, back) in [
-        ("GRANT CREATE ON DATABASE \"{}\" TO plain", "REVOKE CREATE ON DATABASE \"{}\" FROM plain"),
-        ("ALTER TABLE calls OWNER TO plain", "ALTER TABLE calls OWNER TO postgres"),
+    for (given, back, what) in [
+        (
+            "GRANT CREATE ON DATABASE \"{}\" TO plain",
+            "REVOKE CREATE ON DATABASE \"{}\" FROM plain",
+            "could make schemas",
+        ),
+        ("ALTER TABLE calls OWNER TO plain", "ALTER TABLE calls OWNER TO postgres", "owns something"),
     ] {
         let url = place.url();
         let (_, database) = url.rsplit_once('/').unwrap();
@@ -161,7 +172,7 @@ async fn a_role_that_could_do_more_is_refused_and_nothing_is_made() {
         place.execute(&given.replace("{}", database)).await;
         let before = place.query(rights).await;
         let told = auth_store::migrate_for(&roles, &place.location).await.unwrap_err().to_string();
-        assert!(told.contains("could make tables") || told.contains("owns something"), "{given}: {told}");
+        assert!(told.contains(what), "{given}: {told}");
         assert_eq!(place.query(rights).await, before, "{given}");
         place.execute(&back.replace("{}", database)).await;
     }
@@ -175,13 +186,54 @@ async fn what_a_role_had_beside_its_rights_is_taken_from_it() {
     let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
     let place = Place::divided(&server.backend()).await;
     place.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO conformance_hub").await;
-    place.execute("GRANT SELECT (name) ON accounts TO conformance_chatbot").await;
+    place
+        .execute("GRANT SELECT (name) ON accounts TO conformance_chatbot; GRANT SELECT ON calls TO PUBLIC")
+        .await;
     run(&place, HUB_ROLE, "SELECT FROM tokens").await.expect("it was given");
-    run(&place, CHATBOT_ROLE, "SELECT name FROM accounts").await.expect("it was given");
+    for sql in ["SELECT name FROM accounts", "SELECT FROM calls"] {
+        run(&place, CHATBOT_ROLE, sql).await.expect("it was given");
+    }
     let roles = Roles { hub: HUB_ROLE.to_owned(), chatbot: CHATBOT_ROLE.to_owned() };
     assert!(!auth_store::migrate_for(&roles, &place.location).await.unwrap(), "the tables are as they were");
     run(&place, HUB_ROLE, "SELECT FROM tokens").await.expect_err("it was taken");
-    run(&place, CHATBOT_ROLE, "SELECT name FROM accounts").await.expect_err("it was taken");
+    for sql in ["SELECT name FROM accounts", "SELECT FROM calls"] {
+        run(&place, CHATBOT_ROLE, sql).await.expect_err("it was taken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_are_given_again_while_the_services_are_at_work() {
+    let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
+    let world = World::start_on(&server.backend()).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let workers: Vec<_> = (0..4)
+        .map(|_| {
+            let (hub, key, over) = (world.hub, world.a.hub_key.clone(), Arc::clone(&over));
+            tokio::spawn(async move {
+                let make = Request::post("/api-keys", r#"{"name":"x","permissions":["call_management"]}"#)
+                    .bearer(&key);
+                let mut made = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let answer = make.send(hub).await.unwrap();
+                    assert_eq!(answer.status, 201, "{}", answer.body);
+                    // Nobody has asked for it yet: it is looked up.
+                    let calls = Request::get("/calls").bearer(&answer.field("key")).send(hub).await.unwrap();
+                    assert_eq!(calls.status, 200, "{}", calls.body);
+                    made += 1;
+                }
+                made
+            })
+        })
+        .collect();
+    let roles = Roles { hub: HUB_ROLE.to_owned(), chatbot: CHATBOT_ROLE.to_owned() };
+    for _ in 0..20 {
+        auth_store::migrate_for(&roles, &world.place.location).await.unwrap();
+    }
+    over.store(true, Ordering::SeqCst);
+    for worker in workers {
+        assert!(worker.await.unwrap() > 0);
+    }
+    world.end().await;
 }
 
 #[tokio::test]
