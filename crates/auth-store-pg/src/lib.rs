@@ -82,7 +82,7 @@ pub async fn migrate(address: &Address) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// One line. Nothing was written where a role is not there, or could do what its rights do not say, as a superuser or
-/// an owner can.
+/// an owner can; and no right was given or taken where that is seen later, or something else fails.
 pub async fn migrate_for(roles: &Roles, address: &Address) -> Result<bool, StoreError> {
     roles.check(address).await?;
     let changed = migrate::migrate(address).await?;

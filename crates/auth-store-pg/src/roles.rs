@@ -12,7 +12,7 @@ use diesel::{
 };
 use diesel_async::{RunQueryDsl as _, SimpleAsyncConnection as _};
 
-/// The roles that the services connect as: ordinary ones that are there already, and own nothing.
+/// The roles that the services connect as: ordinary ones that are there already and own nothing.
 #[derive(Debug, Clone)]
 pub struct Roles {
     /// That of the Hub.

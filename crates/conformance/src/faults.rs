@@ -30,6 +30,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// Says when the store fails.
 #[derive(Clone, Default)]
@@ -41,6 +42,7 @@ struct State {
     stalled: Mutex<&'static [&'static str]>,
     met: AtomicBool,
     failing: Mutex<&'static [&'static str]>,
+    failed: Mutex<Vec<Instant>>,
 }
 
 const HEALTHY: i64 = 0;
@@ -76,9 +78,14 @@ impl Faults {
     pub fn has_stalled(&self) -> bool {
         self.0.met.load(Ordering::SeqCst)
     }
-    /// Calls of these methods fail from now on.
+    /// Calls of these methods fail from now on; `news`, which cannot fail, is always there.
     pub fn fail(&self, methods: &'static [&'static str]) {
         *self.0.failing.lock().unwrap() = methods;
+        self.0.failed.lock().unwrap().clear();
+    }
+    /// When calls of [`fail`](Self::fail) did since then.
+    pub fn failed(&self) -> Vec<Instant> {
+        self.0.failed.lock().unwrap().clone()
     }
     /// Whether the call of [`fail_once`](Self::fail_once) was not reached.
     pub fn is_due(&self) -> bool {
@@ -109,7 +116,10 @@ impl Faults {
         }
         let background =
             port == "revocations" || matches!((port, method), ("audit", "append") | ("key_index", "touch"));
-        let fails = self.0.failing.lock().unwrap().contains(&method);
+        let fails = self.fails(method);
+        if fails {
+            self.0.failed.lock().unwrap().push(Instant::now());
+        }
         let fails = fails
             || match self.0.when.load(Ordering::SeqCst) {
                 DOWN => true,
@@ -128,6 +138,10 @@ impl Faults {
     fn stalls(&self, method: &str) -> bool {
         self.0.stalled.lock().unwrap().contains(&method)
     }
+
+    fn fails(&self, method: &str) -> bool {
+        self.0.failing.lock().unwrap().contains(&method)
+    }
 }
 
 struct Faulty {
@@ -140,7 +154,9 @@ macro_rules! port {
         #[async_trait::async_trait]
         impl $trait for Faulty {
             $(async fn $wait(&self, $of: $seq) {
-                self.stores.$field.$wait($of).await;
+                if !self.faults.fails(stringify!($wait)) {
+                    self.stores.$field.$wait($of).await;
+                }
             })?
             $(async fn $method(&self, $($name: $kind),*) -> $answer {
                 self.faults.check(stringify!($field), stringify!($method)).await?;

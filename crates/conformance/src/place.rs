@@ -44,6 +44,14 @@ impl Backend {
         }
     }
 
+    /// What holds what must last, and the URL of the Redis beside it.
+    fn parts(&self) -> (&Self, Option<&str>) {
+        match self {
+            Self::WithRedis(durable, url) => (durable, Some(url)),
+            durable => (durable, None),
+        }
+    }
+
     /// The same, with what is ephemeral on a Redis.
     #[must_use]
     pub fn with_redis(self, url: String) -> Self {
@@ -68,11 +76,12 @@ enum Database {
 
 /// The key that stores of tests chain their trails with.
 const CHAIN: [u8; 32] = [5; 32];
-/// The roles of the services on a Postgres server, and their password.
+/// The Hub's role on a Postgres server.
 pub const HUB_ROLE: &str = "conformance_hub";
-/// That of the chatbot service.
+/// The chatbot service's.
 pub const CHATBOT_ROLE: &str = "conformance_chatbot";
-const PASSWORD: &str = "only-for-tests";
+/// The password of roles that tests make.
+pub const PASSWORD: &str = "only-for-tests";
 
 impl Place {
     /// A fresh one, on the backend that the environment names.
@@ -87,11 +96,7 @@ impl Place {
 
     /// A fresh one where the services have roles, if there are roles: the tables are there, and divided.
     pub async fn divided(backend: &Backend) -> Self {
-        let durable = match backend {
-            Backend::WithRedis(durable, _) => durable,
-            durable => durable,
-        };
-        match durable {
+        match backend.parts().0 {
             Backend::Postgres(server) => Self::like(backend, Some(&template(server).await)).await,
             _ => Self::on(backend).await,
         }
@@ -102,10 +107,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let in_dir = |name| dir.path().join(name);
         std::fs::write(in_dir("audit.key"), data_encoding::HEXLOWER.encode(&CHAIN)).unwrap();
-        let (durable, redis) = match backend {
-            Backend::WithRedis(durable, url) => (durable.as_ref(), Some(url.as_str().into())),
-            durable => (durable, None),
-        };
+        let (durable, redis) = backend.parts();
         let database = match durable {
             Backend::WithRedis(..) => panic!("one Redis beside a store"),
             Backend::Sqlite => Database::File(in_dir("auth.db")),
@@ -117,7 +119,12 @@ impl Place {
         };
         let (audit_key, audit_anchor) = (Some(in_dir("audit.key")), Some(in_dir("audit.anchor")));
         Self {
-            location: Location { redis, audit_key, audit_anchor, ..Location::at(&url) },
+            location: Location {
+                redis: redis.map(Into::into),
+                audit_key,
+                audit_anchor,
+                ..Location::at(&url)
+            },
             dir,
             database,
             everything: OnceCell::new(),

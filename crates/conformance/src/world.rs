@@ -41,7 +41,8 @@ pub struct World {
     pub hub_platform: Platform,
     /// The chatbot service's core.
     pub chatbot_platform: Platform,
-    operators: [Platform; 2],
+    /// The operator's core, as `authctl` has one: it changes what the services know.
+    pub operator_platform: Platform,
     /// The first tenant.
     pub a: Holdings,
     /// The second.
@@ -151,7 +152,7 @@ impl World {
         let clock = StepClock::default();
         let platform =
             |service, stores| Platform::new(service, stores, Arc::new(clock.clone()), entropy.clone() as _);
-        let operators = [Service::Hub, Service::Chatbot].map(|service| platform(service, stores.clone()));
+        let operator_platform = platform(Service::Hub, stores.clone());
         let [of_hub, of_chatbot] =
             place.open_by_roles().await.unwrap_or_else(|| [stores.clone(), stores.clone()]);
         let (hub_platform, chatbot_platform) =
@@ -176,7 +177,7 @@ impl World {
             chatbot,
             hub_platform,
             chatbot_platform,
-            operators,
+            operator_platform,
             a,
             b,
             place,
@@ -220,15 +221,6 @@ impl World {
         match service {
             Service::Hub => &self.hub_platform,
             Service::Chatbot => &self.chatbot_platform,
-        }
-    }
-
-    /// The core that the operator changes what a service knows with, as `authctl` does.
-    pub const fn operator(&self, service: Service) -> &Platform {
-        let [hub, chatbot] = &self.operators;
-        match service {
-            Service::Hub => hub,
-            Service::Chatbot => chatbot,
         }
     }
 
@@ -348,14 +340,14 @@ impl World {
         let proof = operator();
         let granted = grant::<CreateKey, _>(&proof, &tenant).unwrap();
         let order = KeyOrder { service, name: Name::parse("test key").unwrap(), rights };
-        let issued = issue_key(self.operator(service), &proof, &granted, order, |_| None).await.unwrap();
+        let issued = issue_key(&self.operator_platform, &proof, &granted, order, |_| None).await.unwrap();
         (issued.secret.reveal().expose().to_owned(), issued.id.to_string())
     }
 
     /// Revokes a key as the operator.
     pub async fn revoke(&self, service: Service, id: &str) {
         let id: KeyId = id.parse().unwrap();
-        revoke_key(self.operator(service), &operator(), service, id).await.unwrap();
+        revoke_key(&self.operator_platform, &operator(), service, id).await.unwrap();
     }
 
     /// Mints a temporary token over HTTP, as the newest of its domain: its secret and its id.

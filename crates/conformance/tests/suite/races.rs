@@ -13,6 +13,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
+use tokio::sync::Barrier;
 
 fn calls(key: &str) -> Request {
     Request::get("/calls").bearer(key)
@@ -45,16 +46,18 @@ async fn key(world: &World, rate: Option<u32>) -> (String, String) {
 /// Sends requests to the Hub all at once, and beside them the one that ends something: what the others were answered. In odd
 /// rounds it goes out once one of them was done, and else with them: it may come before them all.
 async fn beside(world: &World, round: u32, requests: Vec<Request>, end: Request) -> Vec<Response> {
-    let done = Arc::new(AtomicBool::new(false));
+    let (start, done) = (Arc::new(Barrier::new(requests.len() + 1)), Arc::new(AtomicBool::new(false)));
     let send = |request: Request| {
-        let (hub, done) = (world.hub, Arc::clone(&done));
+        let (hub, start, done) = (world.hub, Arc::clone(&start), Arc::clone(&done));
         tokio::spawn(async move {
+            start.wait().await;
             let answer = request.send(hub).await.unwrap();
             done.fetch_or(matches!(answer.status, 200 | 201), Ordering::SeqCst);
             answer
         })
     };
     let sent: Vec<_> = requests.into_iter().map(send).collect();
+    start.wait().await;
     if round % 2 == 1 {
         until("one was done", || done.load(Ordering::SeqCst)).await;
     }

@@ -1,14 +1,12 @@
 //! What a service does when something beneath it goes wrong: panics, stalls, commands that are not done.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
-    error::StoreError,
     id::{CallId, UserId},
     model::{Call, NewCall, NewUser, Page, Usage, User, UserPatch, Version},
     policy::{Granted, Scope},
     port::{
-        Answer, Calls, CancelCall, Change, ChangeUser, CreateUser, Creation, Notice, Once, RemoveUser,
-        Renewal, ReplicaId, Revocations, Seq, StartCall, Stores, Users,
+        Answer, Calls, CancelCall, Change, ChangeUser, CreateUser, Creation, Once, RemoveUser, StartCall,
+        Stores, Users,
     },
     time::Timestamp,
     validate::LEASE,
@@ -21,12 +19,11 @@ use conformance::{
 };
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_a_plain_500_and_the_worker_lives() {
@@ -170,69 +167,19 @@ async fn what_was_not_stored_is_not_told_as_done() {
     world.end().await;
 }
 
-/// A stream on which there is always news, and that cannot be read.
-struct Restless {
-    inner: Arc<dyn Revocations>,
-    fails: Arc<AtomicBool>,
-    /// When it was asked in vain.
-    asked: Mutex<Vec<Instant>>,
-}
-
-#[async_trait::async_trait]
-impl Revocations for Restless {
-    async fn join(&self, replica: ReplicaId, applied: Seq) -> Answer<()> {
-        self.inner.join(replica, applied).await
-    }
-    async fn news(&self, applied: Seq) {
-        if !self.fails.load(Ordering::SeqCst) {
-            self.inner.news(applied).await;
-        }
-    }
-    async fn renew(&self, replica: ReplicaId, lease: Duration) -> Answer<Renewal> {
-        if self.fails.load(Ordering::SeqCst) {
-            self.asked.lock().unwrap().push(Instant::now());
-            return Err(StoreError::Unavailable("a fault".to_owned()));
-        }
-        self.inner.renew(replica, lease).await
-    }
-    async fn head(&self) -> Answer<Seq> {
-        self.inner.head().await
-    }
-    async fn since(&self, after: Seq) -> Answer<Vec<Notice>> {
-        self.inner.since(after).await
-    }
-    async fn acknowledge(&self, replica: ReplicaId, applied: Seq) -> Answer<bool> {
-        self.inner.acknowledge(replica, applied).await
-    }
-    async fn settled(&self, seq: Seq, lease: Duration) -> Answer<()> {
-        self.inner.settled(seq, lease).await
-    }
-    async fn leave(&self, replica: ReplicaId) -> Answer<()> {
-        self.inner.leave(replica).await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_cannot_be_read_is_not_asked_without_pause() {
     const TIMES: u32 = 10;
-    let (fails, streams) = (Arc::<AtomicBool>::default(), Mutex::<Vec<Arc<Restless>>>::default());
-    let around = |stores: Stores| {
-        let (inner, fails) = (Arc::clone(&stores.revocations), Arc::clone(&fails));
-        let stream = Arc::new(Restless { inner, fails, asked: Mutex::default() });
-        streams.lock().unwrap().push(Arc::clone(&stream));
-        Stores { revocations: stream, ..stores }
-    };
-    let world = World::start_with(around, Responder::BuiltIn).await;
-    fails.store(true, Ordering::SeqCst);
-    let asked = |stream: &Restless| stream.asked.lock().unwrap().clone();
-    let streams = streams.lock().unwrap().clone();
-    for stream in &streams {
-        until("a stream is asked again", || asked(stream).len() > TIMES as usize).await;
-        let asked = asked(stream);
-        let took = asked[TIMES as usize] - asked[0];
-        assert!(took >= TIMES * Duration::from_millis(20), "{TIMES} times within {took:?}");
-    }
-    fails.store(false, Ordering::SeqCst);
+    let faults = Faults::default();
+    let world = World::start_with(|stores| faults.on(stores), Responder::BuiltIn).await;
+    faults.fail(&["news", "renew"]);
+    let last = 2 * TIMES as usize;
+    until("the stream is asked again", || faults.failed().len() > last).await;
+    // Of two services one asked so many times, and once before.
+    let asked = faults.failed();
+    let took = asked[last] - asked[0];
+    assert!(took >= TIMES * Duration::from_millis(25), "{TIMES} times within {took:?}");
+    faults.recover();
     world.current().await;
     world.end().await;
 }

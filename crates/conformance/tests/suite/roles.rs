@@ -6,13 +6,13 @@ use auth_store::{Location, Roles};
 use conformance::{
     ambient::SeededEntropy,
     client::Request,
-    place::{Backend, CHATBOT_ROLE, HUB_ROLE, Place},
+    place::{Backend, CHATBOT_ROLE, HUB_ROLE, PASSWORD, Place},
     servers::{Postgres, unless_missing},
     world::World,
 };
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use tokio_postgres::{NoTls, SimpleQueryMessage, error::SqlState};
 
@@ -79,10 +79,12 @@ async fn the_database_keeps_from_each_service_what_is_the_others() {
     let users = format!("/accounts/{}/users", world.a.account_id);
     let user =
         Request::post(&users, r#"{"name":"Alice","email":"alice@example.com"}"#).bearer(&world.a.hub_key);
-    assert_eq!(world.hub(user.header("Idempotency-Key", "one")).await.status, 201);
+    let user = user.header("Idempotency-Key", "one");
+    let made = world.hub(user.clone()).await;
+    assert_eq!(made.status, 201);
     let token = Request::post("/auth/api/v1/tokens/generate", r#"{"username":"alice","expires_in_hours":1}"#);
     let token = token.bearer(&world.a.domain_key).header("Idempotency-Key", "two");
-    assert_eq!(world.chatbot(token).await.status, 200);
+    assert_eq!(world.chatbot(token.clone()).await.status, 200);
     for (role, service, not) in
         [(HUB_ROLE, Service::Hub, NOT_THE_HUB.as_slice()), (CHATBOT_ROLE, Service::Chatbot, &NOT_THE_CHATBOT)]
     {
@@ -115,6 +117,13 @@ async fn the_database_keeps_from_each_service_what_is_the_others() {
         assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{role}: {refused}");
         assert_eq!(world.dump().await, before, "{role} changed nothing");
     }
+    // What an older version remembered is no one's, and still done once.
+    place.execute("UPDATE requests_once SET service = ''").await;
+    let before = world.dump().await;
+    assert_eq!(world.hub(user).await.body, made.body);
+    let repeated = world.chatbot(token).await;
+    assert_eq!(repeated.status, 409, "a secret is shown once: {}", repeated.body);
+    assert_eq!(world.dump().await, before, "nothing was done again");
     // And each does its work under its role.
     assert_eq!(world.hub(Request::get("/calls").bearer(&world.a.hub_key)).await.status, 200);
     let listed = Request::get("/auth/api/v1/tokens").bearer(&world.a.domain_key);
@@ -185,10 +194,11 @@ async fn a_role_that_could_do_more_is_refused_and_nothing_is_made() {
 async fn what_a_role_had_beside_its_rights_is_taken_from_it() {
     let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
     let place = Place::divided(&server.backend()).await;
-    place.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO conformance_hub").await;
-    place
-        .execute("GRANT SELECT (name) ON accounts TO conformance_chatbot; GRANT SELECT ON calls TO PUBLIC")
-        .await;
+    let beside = format!(
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO {HUB_ROLE}; GRANT SELECT (name) ON accounts TO {CHATBOT_ROLE}; \
+         GRANT SELECT ON calls TO PUBLIC"
+    );
+    place.execute(&beside).await;
     run(&place, HUB_ROLE, "SELECT FROM tokens").await.expect("it was given");
     for sql in ["SELECT name FROM accounts", "SELECT FROM calls"] {
         run(&place, CHATBOT_ROLE, sql).await.expect("it was given");
@@ -202,36 +212,64 @@ async fn what_a_role_had_beside_its_rights_is_taken_from_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_owner_who_is_no_superuser_gives_rights_where_nobody_else_makes_tables() {
+    let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
+    let place = Place::on(&server.backend()).await;
+    let url = place.url();
+    let (_, database) = url.rsplit_once('/').unwrap();
+    let make = format!(
+        "CREATE ROLE owner LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE hub LOGIN PASSWORD '{PASSWORD}'; \
+         CREATE ROLE chatbot; ALTER DATABASE {database} OWNER TO owner"
+    );
+    place.execute(&make).await;
+    let as_owner = Location { url: place.url_as("owner").as_str().into(), ..place.location.clone() };
+    let roles = Roles { hub: "hub".to_owned(), chatbot: "chatbot".to_owned() };
+    assert!(auth_store::migrate_for(&roles, &as_owner).await.unwrap());
+    run(&place, "hub", "SELECT FROM calls").await.expect("the Hub's own");
+    run(&place, "hub", "SELECT FROM tokens").await.expect_err("not the Hub's");
+
+    // As it is in a database that an older server made: everybody may make tables, and the owner cannot take that back.
+    place.execute("ALTER SCHEMA public OWNER TO postgres; GRANT CREATE ON SCHEMA public TO PUBLIC").await;
+    place.execute("REVOKE ALL ON calls FROM hub").await;
+    let told = auth_store::migrate_for(&roles, &as_owner).await.unwrap_err().to_string();
+    assert!(told.contains("could make tables beside ours") && !told.contains('\n'), "{told}");
+    run(&place, "hub", "SELECT FROM calls").await.expect_err("nothing was given");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rights_are_given_again_while_the_services_are_at_work() {
+    const TIMES: usize = 20;
     let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
     let world = World::start_on(&server.backend()).await;
-    let over = Arc::new(AtomicBool::new(false));
+    let (over, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let workers: Vec<_> = (0..4)
         .map(|_| {
-            let (hub, key, over) = (world.hub, world.a.hub_key.clone(), Arc::clone(&over));
+            let (hub, key) = (world.hub, world.a.hub_key.clone());
+            let (over, made) = (Arc::clone(&over), Arc::clone(&made));
             tokio::spawn(async move {
                 let make = Request::post("/api-keys", r#"{"name":"x","permissions":["call_management"]}"#)
                     .bearer(&key);
-                let mut made = 0;
                 while !over.load(Ordering::SeqCst) {
                     let answer = make.send(hub).await.unwrap();
                     assert_eq!(answer.status, 201, "{}", answer.body);
                     // Nobody has asked for it yet: it is looked up.
                     let calls = Request::get("/calls").bearer(&answer.field("key")).send(hub).await.unwrap();
                     assert_eq!(calls.status, 200, "{}", calls.body);
-                    made += 1;
+                    made.fetch_add(1, Ordering::SeqCst);
                 }
-                made
             })
         })
         .collect();
     let roles = Roles { hub: HUB_ROLE.to_owned(), chatbot: CHATBOT_ROLE.to_owned() };
-    for _ in 0..20 {
+    let mut given = 0;
+    while given < TIMES || made.load(Ordering::SeqCst) < TIMES {
         auth_store::migrate_for(&roles, &world.place.location).await.unwrap();
+        given += 1;
+        assert!(workers.iter().all(|worker| !worker.is_finished()), "a worker was refused");
     }
     over.store(true, Ordering::SeqCst);
     for worker in workers {
-        assert!(worker.await.unwrap() > 0);
+        worker.await.unwrap();
     }
     world.end().await;
 }

@@ -116,8 +116,8 @@ async fn happen(world: &World, faults: &Faults, id: &str, what: Meanwhile) {
         Meanwhile::OwnerSuspended => {
             let owner = world.a.account_id.parse().unwrap();
             let account = world.stores.accounts.read(operator().scope(), owner).await.unwrap().unwrap();
-            let hub = world.operator(Service::Hub);
-            set_account_status(hub, &operator(), &account, Status::Suspended).await.unwrap();
+            let operates = &world.operator_platform;
+            set_account_status(operates, &operator(), &account, Status::Suspended).await.unwrap();
         }
         Meanwhile::Patched(body) => {
             let patch = Request::new("PATCH", &format!("/api-keys/{id}")).json(body);
