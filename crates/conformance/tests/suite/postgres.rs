@@ -241,21 +241,23 @@ async fn whoever_holds_the_lock_is_waited_for_and_not_for_ever() {
     let tenant = hub(&fixture.account().await);
     let (key, _) = fixture.key(tenant).await;
     let place = fixture.place.as_ref().unwrap();
-    let held = place.execute("BEGIN; SELECT 1 FROM audit_head FOR UPDATE; SELECT pg_sleep(8); COMMIT");
-    let begun = Instant::now();
-    let revoking = async {
-        // It sleeps once it has the lock.
-        let asleep = "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
-        while place.query(asleep).await.is_empty() {
-            assert!(begun.elapsed() < PATIENCE, "nobody holds the lock");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await
-    };
-    let ((), refused) = tokio::join!(held, revoking);
+    let (holder, driver) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    let hold = "BEGIN; SELECT 1 FROM audit_head FOR UPDATE";
+    let grant = granted::<RevokeKey>(&key);
+    let revoke = || fixture.stores.keys.revoke(&grant, fixture.at());
+    holder.batch_execute(hold).await.unwrap();
+    let refused = tokio::time::timeout(PATIENCE, revoke()).await.expect("nobody waits for ever");
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
-    let again = fixture.stores.keys.revoke(&granted::<RevokeKey>(&key), fixture.at()).await;
+    holder.batch_execute("COMMIT").await.unwrap();
+    holder.batch_execute(hold).await.unwrap();
+    let released = async {
+        let waiting =
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::XID";
+        while holder.query(waiting, &[]).await.unwrap().is_empty() {}
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (again, ()) = tokio::join!(revoke(), released);
     assert!(again.unwrap().is_some(), "it was not revoked by what was refused");
 }
 
