@@ -6,7 +6,7 @@ use auth_core::{
     credential::draw_key,
     flow::Platform,
     model::NewKey,
-    port::{CreateKey, Creation, OneTime, Purpose, Stores},
+    port::{CreateKey, Creation, KeyIndex, OneTime, Purpose, Stores},
     secret::TokenDigest,
     service::Service,
     time::Timestamp,
@@ -180,13 +180,16 @@ async fn postgres_step(server: &Postgres, at_once: usize, rounds: u32) -> Figure
 /// A store with so many keys: their digests, and the text of one that was made as usual.
 struct Filled {
     fixture: Fixture,
+    /// As the service looks them up: where there are roles, by that of the Hub.
+    index: Arc<dyn KeyIndex>,
     digests: Vec<TokenDigest>,
     text: String,
 }
 
 impl Filled {
     async fn on(backend: &Backend, keys: usize) -> Self {
-        let place = Place::on(backend).await;
+        let place = Place::divided(backend).await;
+        let by_role = place.open_by_roles().await.map(|[hub, _]| hub.key_index);
         let (text, secret) = draw_key(Service::Hub, &OsEntropy);
         let fixture = place.fixture().await;
         let tenant = hub(&fixture.account().await);
@@ -202,12 +205,16 @@ impl Filled {
         }
         place.execute("ANALYZE").await;
         bar.finish_and_clear();
-        Self { digests, text: text.reveal().expose().to_owned(), fixture }
+        let index = by_role.unwrap_or_else(|| Arc::clone(&fixture.stores.key_index));
+        Self { digests, text: text.reveal().expose().to_owned(), index, fixture }
     }
 
     /// Microseconds for each of some lookups of keys at random.
     async fn looked_up(&self, round: u32) -> f64 {
-        let stores = &self.fixture.stores;
+        self.looked_up_in(&self.index, round).await
+    }
+
+    async fn looked_up_in(&self, index: &Arc<dyn KeyIndex>, round: u32) -> f64 {
         let picked: Vec<_> = (0..STEPS)
             .map(|step| {
                 let digest = TokenDigest::of(format!("{round} {step}"));
@@ -216,7 +223,7 @@ impl Filled {
             })
             .collect();
         each(picked, 1, async |digest| {
-            assert!(stores.key_index.find(Service::Hub, &digest).await.unwrap().is_some());
+            assert!(index.find(Service::Hub, &digest).await.unwrap().is_some());
         })
         .await
     }
@@ -264,8 +271,21 @@ async fn lookups(server: &Postgres, many: usize, rounds: u32) -> Vec<Figure> {
         figures.push(Figure::of(name, &measured, COLD));
         large.push(many);
     }
+    figures.push(by_role(&large[1], rounds).await);
     figures.push(warm(&large[1], &large[0], rounds).await);
     figures
+}
+
+/// A cold key, looked up by the service's role, whom policies concern, and by the owner of the tables.
+async fn by_role(filled: &Filled, rounds: u32) -> Figure {
+    let owner = &filled.fixture.stores.key_index;
+    let mut measured = Rounds::default();
+    for round in 0..rounds {
+        let (ours, floor) =
+            (async || filled.looked_up(round).await, async || filled.looked_up_in(owner, round).await);
+        note(&mut measured, round, ours, floor).await;
+    }
+    Figure::of("cold key on Postgres by a service's role, µs: by the owner", &measured, Limit::None)
 }
 
 /// A key that memory knows, on one store and on another.

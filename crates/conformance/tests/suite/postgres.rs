@@ -21,7 +21,7 @@ use conformance::{
     servers::{Postgres, Wire, unless_missing},
     world::World,
 };
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpSocket, TcpStream},
     time::{Instant, timeout},
@@ -33,9 +33,19 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// Sooner than a process looks that nobody woke.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
+/// Who waits for a lock that another holds.
+const WAITING: &str = "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+
 /// A server, or none where there need not be one.
 async fn server() -> Option<Postgres> {
     unless_missing("postgres", Postgres::start().await)
+}
+
+/// A connection that holds what it locks, until it ends its transaction.
+async fn holder(place: &Place) -> tokio_postgres::Client {
+    let (holder, driver) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    holder
 }
 
 /// What opening a place says, which is one line without the password.
@@ -241,8 +251,7 @@ async fn whoever_holds_the_lock_is_waited_for_and_not_for_ever() {
     let tenant = hub(&fixture.account().await);
     let (key, _) = fixture.key(tenant).await;
     let place = fixture.place.as_ref().unwrap();
-    let (holder, driver) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(driver);
+    let holder = holder(place).await;
     let hold = "BEGIN; SELECT 1 FROM audit_head FOR UPDATE";
     let grant = granted::<RevokeKey>(&key);
     let revoke = || fixture.stores.keys.revoke(&grant, fixture.at());
@@ -252,9 +261,9 @@ async fn whoever_holds_the_lock_is_waited_for_and_not_for_ever() {
     holder.batch_execute("COMMIT").await.unwrap();
     holder.batch_execute(hold).await.unwrap();
     let released = async {
-        let waiting =
+        let behind_it =
             "SELECT 1 FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::XID";
-        while holder.query(waiting, &[]).await.unwrap().is_empty() {}
+        while holder.query(behind_it, &[]).await.unwrap().is_empty() {}
         holder.batch_execute("COMMIT").await.unwrap();
     };
     let (again, ()) = tokio::join!(revoke(), released);
@@ -318,20 +327,36 @@ async fn nobody_waits_behind_a_read_that_was_given_up() {
     let Some(server) = server().await else { return };
     let fixture = Place::on(&server.backend()).await.fixture().await;
     let (account, place) = (fixture.account().await, fixture.place.as_ref().unwrap());
-    let (holder, driver) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(driver);
+    let holder = holder(place).await;
     holder.batch_execute("BEGIN; LOCK TABLE domains IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    let waiting = "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
     for given_up in 1..=3 {
         let all = Page { limit: 10, before: None };
         tokio::select! {
             answer = fixture.stores.domains.list(everything(), all) => panic!("{answer:?}"),
-            () = async { while place.query(waiting).await.len() < given_up {} } => {}
+            () = async { while place.query(WAITING).await.len() < given_up {} } => {}
         }
         let read = fixture.stores.accounts.read(everything(), account.id).await;
         assert_eq!(read.unwrap().map(|read| read.id), Some(account.id), "after {given_up}");
     }
-    assert_eq!(place.query(waiting).await.len(), 3, "the lock was held all the time");
+    assert_eq!(place.query(WAITING).await.len(), 3, "the lock was held all the time");
+    holder.batch_execute("COMMIT").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_acknowledges_behind_those_who_look_whether_all_know() {
+    let Some(server) = server().await else { return };
+    let place = Place::on(&server.backend()).await;
+    let revocations = place.open().await.revocations;
+    let replica = ReplicaId([1; 16]);
+    revocations.join(replica, Seq(0)).await.unwrap();
+    let holder = holder(&place).await;
+    holder.batch_execute("BEGIN; LOCK TABLE notice_head IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    for _ in 0..20 {
+        let revocations = Arc::clone(&revocations);
+        tokio::spawn(async move { revocations.head().await });
+    }
+    while place.query(WAITING).await.is_empty() {}
+    assert!(revocations.acknowledge(replica, Seq(7)).await.unwrap());
     holder.batch_execute("COMMIT").await.unwrap();
 }
 
