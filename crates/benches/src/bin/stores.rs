@@ -210,11 +210,7 @@ impl Filled {
     }
 
     /// Microseconds for each of some lookups of keys at random.
-    async fn looked_up(&self, round: u32) -> f64 {
-        self.looked_up_in(&self.index, round).await
-    }
-
-    async fn looked_up_in(&self, index: &Arc<dyn KeyIndex>, round: u32) -> f64 {
+    async fn looked_up(&self, index: &Arc<dyn KeyIndex>, round: u32) -> f64 {
         let picked: Vec<_> = (0..STEPS)
             .map(|step| {
                 let digest = TokenDigest::of(format!("{round} {step}"));
@@ -255,15 +251,15 @@ async fn lookups(server: &Postgres, many: usize, rounds: u32) -> Vec<Figure> {
     for (name, backend) in [("SQLite", Backend::Sqlite), ("Postgres", server.backend())] {
         let (few, many) = (Filled::on(&backend, FEW).await, Filled::on(&backend, many).await);
         // What was just written is read for the first time, by neither.
-        few.looked_up(u32::MAX).await;
-        many.looked_up(u32::MAX).await;
+        few.looked_up(&few.index, u32::MAX).await;
+        many.looked_up(&many.index, u32::MAX).await;
         let mut measured = Rounds::default();
         for round in 0..rounds {
             note(
                 &mut measured,
                 round,
-                async || many.looked_up(round).await,
-                async || few.looked_up(round).await,
+                async || many.looked_up(&many.index, round).await,
+                async || few.looked_up(&few.index, round).await,
             )
             .await;
         }
@@ -278,11 +274,11 @@ async fn lookups(server: &Postgres, many: usize, rounds: u32) -> Vec<Figure> {
 
 /// A cold key, looked up by the service's role, whom policies concern, and by the owner of the tables.
 async fn by_role(filled: &Filled, rounds: u32) -> Figure {
-    let owner = &filled.fixture.stores.key_index;
+    let (role, owner) = (&filled.index, &filled.fixture.stores.key_index);
     let mut measured = Rounds::default();
     for round in 0..rounds {
         let (ours, floor) =
-            (async || filled.looked_up(round).await, async || filled.looked_up_in(owner, round).await);
+            (async || filled.looked_up(role, round).await, async || filled.looked_up(owner, round).await);
         note(&mut measured, round, ours, floor).await;
     }
     Figure::of("cold key on Postgres by a service's role, µs: by the owner", &measured, Limit::None)

@@ -260,13 +260,17 @@ async fn whoever_holds_the_lock_is_waited_for_and_not_for_ever() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     holder.batch_execute("COMMIT").await.unwrap();
     holder.batch_execute(hold).await.unwrap();
-    let released = async {
-        let behind_it =
+    let behind_it = async {
+        let waiting =
             "SELECT 1 FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::XID";
-        while holder.query(behind_it, &[]).await.unwrap().is_empty() {}
-        holder.batch_execute("COMMIT").await.unwrap();
+        while holder.query(waiting, &[]).await.unwrap().is_empty() {}
     };
-    let (again, ()) = tokio::join!(revoke(), released);
+    let mut again = revoke();
+    tokio::select! {
+        early = &mut again => panic!("it did not wait: {early:?}"),
+        () = behind_it => holder.batch_execute("COMMIT").await.unwrap(),
+    }
+    let again = again.await;
     assert!(again.unwrap().is_some(), "it was not revoked by what was refused");
 }
 
@@ -351,11 +355,13 @@ async fn nobody_acknowledges_behind_those_who_look_whether_all_know() {
     revocations.join(replica, Seq(0)).await.unwrap();
     let holder = holder(&place).await;
     holder.batch_execute("BEGIN; LOCK TABLE notice_head IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    for _ in 0..20 {
-        let revocations = Arc::clone(&revocations);
-        tokio::spawn(async move { revocations.head().await });
+    for _ in 0..10 {
+        let (one, other) = (Arc::clone(&revocations), Arc::clone(&revocations));
+        tokio::spawn(async move { one.head().await });
+        tokio::spawn(async move { other.settled(Seq(7), PATIENCE).await });
     }
-    while place.query(WAITING).await.is_empty() {}
+    let looking = async { while place.query(WAITING).await.is_empty() {} };
+    timeout(PATIENCE, looking).await.expect("somebody looks");
     assert!(revocations.acknowledge(replica, Seq(7)).await.unwrap());
     holder.batch_execute("COMMIT").await.unwrap();
 }
