@@ -47,6 +47,12 @@ macro_rules! typed_id {
 
 macro_rules! uuid_text {
     ($name:ident) => {
+        impl $name {
+            /// Writes its canonical form where it is to lie, without allocating.
+            pub fn write<'a>(&self, place: &'a mut [u8; 36]) -> &'a str {
+                self.0.hyphenated().encode_lower(place)
+            }
+        }
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.hyphenated().fmt(f)
@@ -99,6 +105,18 @@ typed_id! {
     TokenId
 }
 typed_id! {
+    /// A person: who logs in.
+    PersonId
+}
+typed_id! {
+    /// A session of a person, from a login on: all refresh tokens that follow from it, and their access tokens.
+    SessionId
+}
+typed_id! {
+    /// One access token (`jti`, RFC 7519 §4.1.7).
+    AccessTokenId
+}
+typed_id! {
     /// A call of the Hub; written as `call_sid`: `CA` and 32 hexadecimal digits.
     CallId
 }
@@ -112,6 +130,9 @@ uuid_text!(DomainId);
 uuid_text!(KeyId);
 uuid_text!(UserId);
 uuid_text!(TokenId);
+uuid_text!(PersonId);
+uuid_text!(SessionId);
+uuid_text!(AccessTokenId);
 serde_as_text!(CallId);
 
 impl std::fmt::Display for CallId {

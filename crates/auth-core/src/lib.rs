@@ -5,16 +5,19 @@
 //! what it may do, [`flow`] what happens then, [`port`] what a store must promise, [`audit`] what is
 //! written down.
 
+pub mod amr;
 pub mod audit;
 pub mod credential;
 pub mod entropy;
 pub mod error;
 pub mod flow;
 pub mod id;
+pub mod jwt;
 pub mod model;
 pub mod policy;
 pub mod port;
 pub mod principal;
+pub mod seal;
 pub mod secret;
 pub mod service;
 pub mod throttle;

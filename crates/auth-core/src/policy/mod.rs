@@ -6,6 +6,7 @@ mod grant;
 mod networks;
 mod permission;
 mod proof;
+mod role;
 mod rule;
 
 pub use ceiling::{Bounded, Ceiling, Excess, Rights};
@@ -16,4 +17,5 @@ pub use grant::{
 pub use networks::Networks;
 pub use permission::{Permission, Permissions};
 pub use proof::{Nobody, Proof, Requirement, Subject};
+pub use role::Role;
 pub use rule::{Need, Rule};

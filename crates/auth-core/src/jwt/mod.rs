@@ -1,0 +1,20 @@
+//! Access tokens of people: JWTs of RFC 9068, signed by the chatbot service and judged by both services with the one
+//! [`Verifier`].
+//!
+//! A token is taken only in the one form in which it is issued: its header must be, byte for byte, the one that belongs
+//! to a key that is known, so that nothing in it is ever read, and the key alone says which algorithm is used. What it
+//! says is parsed only once its signature is known good (ADR 2).
+
+mod algorithm;
+mod claims;
+mod jwk;
+mod public;
+mod signing;
+mod verify;
+
+pub use algorithm::{Algorithm, Kid};
+pub use claims::{CLIENT, Claims, LIFE};
+pub use jwk::{JwkSet, NotAKeySet};
+pub use public::{NotAKey, PublicKey};
+pub use signing::{Issuer, SigningKey};
+pub use verify::{LEEWAY, MOST_BYTES, Verifier, VerifyingKey, looks_like_jwt};
