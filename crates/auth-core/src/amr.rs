@@ -40,7 +40,7 @@ impl Method {
 /// What a token says beside the methods where there was more than one of them (RFC 8176 §2).
 const SEVERAL: &str = "mfa";
 /// The contexts that `acr` names (RFC 9470 §4).
-const CONTEXTS: [&str; 2] = ["pwd", "mfa"];
+pub const CONTEXTS: [&str; 2] = ["pwd", "mfa"];
 
 /// The methods of one login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]

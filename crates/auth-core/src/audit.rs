@@ -98,6 +98,9 @@ pub enum Event {
     /// A temporary token was ended, and the sessions that it opened; or a session was.
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId },
+    /// A key was made that signs access tokens from then on; those of older ones are refused from then on.
+    #[serde(rename = "signing_key.rotated")]
+    SigningKeyRotated { kid: String, algorithm: &'static str, signs_from: Timestamp, old_until: Timestamp },
     /// Requests were refused: counted over a while, one event per route, cause and source.
     #[serde(rename = "request.refused")]
     RequestRefused { service: &'static str, route: String, cause: String, count: u64 },
@@ -154,6 +157,8 @@ impl Event {
 
 /// The actor of what no principal did.
 pub const ANONYMOUS: &str = "anonymous";
+/// The actor of what a service did by itself, on a schedule.
+pub const SCHEDULE: &str = "schedule";
 
 /// One line of the trail before it has its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +180,8 @@ pub struct Entry {
 impl Entry {
     /// The entry of a granted action: actor, tenant and origin come from the grant.
     pub fn granted<A: Action>(at: Timestamp, grant: &Granted<A>, event: &Event) -> Self {
-        let actor = grant.who().map_or_else(|| ANONYMOUS.to_owned(), ToString::to_string);
+        let nobody = if grant.tenant().is_some() { ANONYMOUS } else { SCHEDULE };
+        let actor = grant.who().map_or_else(|| nobody.to_owned(), ToString::to_string);
         Self::new(at, actor, grant.tenant(), grant.origin(), event)
     }
     /// An entry of any actor.

@@ -55,6 +55,7 @@ const CHATBOT: Given = &[
     ("SELECT", "domains"),
     ("SELECT", "key_secrets"),
     ("SELECT, UPDATE (last_used_at, use_count)", "keys"),
+    ("SELECT, INSERT, DELETE, UPDATE (ends_at)", "signing_keys"),
     ("SELECT, INSERT, DELETE, UPDATE (revoked_at)", "tokens"),
 ];
 

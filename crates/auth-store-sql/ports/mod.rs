@@ -13,5 +13,6 @@ mod keys;
 pub(crate) mod notices;
 mod once;
 mod one_time;
+mod signing_keys;
 mod tokens;
 mod users;

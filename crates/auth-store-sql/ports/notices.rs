@@ -86,6 +86,7 @@ fn write_about(about: About) -> (&'static str, Vec<u8>) {
         About::Token(id) => ("token", id.as_bytes().to_vec()),
         About::Account(id) => ("account", id.as_bytes().to_vec()),
         About::Domain(id) => ("domain", id.as_bytes().to_vec()),
+        About::SigningKeys => ("signing_keys", Vec::new()),
         About::NewSecrets => ("secrets", Vec::new()),
     }
 }
@@ -96,6 +97,7 @@ fn read_about(word: &str, subject: &[u8]) -> Done<About> {
         "token" => About::Token(TokenId::from_bytes(row::bytes(subject)?)),
         "account" => About::Account(AccountId::from_bytes(row::bytes(subject)?)),
         "domain" => About::Domain(DomainId::from_bytes(row::bytes(subject)?)),
+        "signing_keys" => About::SigningKeys,
         "secrets" => About::NewSecrets,
         other => return row::word(None, other),
     })

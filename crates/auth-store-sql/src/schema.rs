@@ -45,6 +45,12 @@ diesel::table! {
     one_time (digest) { digest -> Binary, purpose -> Text, content -> Binary, expires_at -> BigInt, }
 }
 diesel::table! {
+    signing_keys (number) {
+        number -> BigInt, kid -> Text, algorithm -> Text, sealed -> Binary, created_at -> BigInt,
+        signs_from -> BigInt, ends_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
     audit_events (seq) {
         seq -> BigInt, at -> BigInt, actor -> Text, account_id -> Nullable<Binary>,
         domain_id -> Nullable<Binary>, source -> Text, request_id -> Text, event -> Text,

@@ -1,6 +1,6 @@
 //! Opens a store from a URL, with the key of its audit chain.
 
-mod chain_key;
+mod key_file;
 mod location;
 mod trail;
 
@@ -9,7 +9,7 @@ pub use auth_store_sql::{create_private, keep_private, sync_folder_of};
 pub use location::Location;
 pub use trail::{Unverified, Verified, verify_trail};
 
-use auth_core::{entropy::Entropy, error::StoreError, port::Stores};
+use auth_core::{entropy::Entropy, error::StoreError, port::Stores, seal::Keyring, service::Service};
 use auth_store_redis::Redis;
 use location::Database;
 
@@ -25,7 +25,7 @@ pub async fn open(location: &Location, entropy: &dyn Entropy) -> Result<Stores, 
         None => None,
     };
     let fresh = is_new(location).await?;
-    let chain = chain_key::load(&location.key()?, fresh, entropy)?;
+    let chain = key_file::load_chain(&location.key()?, fresh, entropy)?;
     let anchor = location.anchor()?;
     let durable = match location.database()? {
         Database::Sqlite(path) => {
@@ -39,6 +39,20 @@ pub async fn open(location: &Location, entropy: &dyn Entropy) -> Result<Stores, 
         Some(redis) => redis.beside(durable),
         None => durable,
     })
+}
+
+/// The keyring of a service, in a file of its own. Where it is not there, and `fresh` says that nothing was sealed yet, it
+/// is made.
+///
+/// # Errors
+/// One line: a file that holds no keys, or one that is missing.
+pub fn keyring(
+    location: &Location,
+    service: Service,
+    fresh: bool,
+    entropy: &dyn Entropy,
+) -> Result<Keyring, StoreError> {
+    key_file::load_keyring(&location.keyring(service)?, fresh, entropy)
 }
 
 /// Whether there is no store yet, or one that was never opened.

@@ -1,6 +1,6 @@
 //! Where a store is: the section `[store]` of a configuration.
 
-use auth_core::error::StoreError;
+use auth_core::{error::StoreError, service::Service};
 use auth_store_pg::Address;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -24,6 +24,9 @@ pub struct Location {
     pub audit_key: Option<PathBuf>,
     /// The file that audit heads are anchored in; by default `audit.anchor` beside the database's file.
     pub audit_anchor: Option<PathBuf>,
+    /// The file of the keys that seal what the service must read again; by default `chatbot.keyring` or `hub.keyring`
+    /// beside the database's file.
+    pub keyring: Option<PathBuf>,
 }
 
 /// The database that a URL names.
@@ -71,6 +74,7 @@ impl Location {
             redis_password_file: None,
             audit_key: None,
             audit_anchor: None,
+            keyring: None,
         }
     }
 
@@ -152,6 +156,14 @@ impl Location {
     /// A URL of another kind, or none was named where it cannot lie beside the database.
     pub(crate) fn anchor(&self) -> Result<PathBuf, StoreError> {
         self.beside(self.audit_anchor.as_ref(), "audit_anchor", "audit.anchor")
+    }
+
+    /// The file of a service's keyring.
+    ///
+    /// # Errors
+    /// A URL of another kind, or none was named where it cannot lie beside the database.
+    pub fn keyring(&self, service: Service) -> Result<PathBuf, StoreError> {
+        self.beside(self.keyring.as_ref(), "keyring", &format!("{service}.keyring"))
     }
 
     /// The file of the audit chain's key.

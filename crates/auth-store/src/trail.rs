@@ -1,6 +1,6 @@
 //! Checking the audit trail of a store against its key and its anchor, without writing anything.
 
-use crate::{Location, chain_key, location::Database};
+use crate::{Location, key_file, location::Database};
 use auth_core::{
     audit::{Broken, Chained, Head, Verifier},
     error::StoreError,
@@ -60,7 +60,7 @@ pub async fn verify_trail(
     heads: Vec<Head>,
     mut progress: impl FnMut(i64, i64),
 ) -> Result<Verified, Unverified> {
-    let key = chain_key::read(&location.key()?)?;
+    let key = key_file::read_chain(&location.key()?)?;
     // The anchor first: what is written to both from now on is in the trail when its turn comes.
     let mut anchor = Anchor::open(&location.anchor()?)?;
     let trail = Trail::open(location).await?;

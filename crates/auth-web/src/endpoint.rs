@@ -29,6 +29,14 @@ pub trait Service: Send + Sync + Sized + 'static {
     const TABLE: Table<Self>;
     /// The core that it stands on.
     fn platform(&self) -> &Platform;
+    /// Whether it can do what needs more than the store.
+    fn is_ready(&self) -> bool {
+        true
+    }
+    /// What it does by itself once an hour, and first when it starts.
+    fn upkeep(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
     /// Whether a page of this origin may read a refusal by a route that is [for pages](Spec::for_pages).
     fn allows_page(&self, _who: Option<Principal>, _origin: &str) -> impl Future<Output = bool> {
         std::future::ready(false)

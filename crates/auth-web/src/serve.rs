@@ -72,6 +72,16 @@ pub struct Listeners {
     metrics: Option<TcpListener>,
 }
 
+impl Listeners {
+    /// Where requests come in.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.requests.local_addr()
+    }
+}
+
 impl Settings {
     /// Binds both, where nothing else is said where the service usually has them.
     ///
@@ -214,7 +224,7 @@ async fn write_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receiver
     }
 }
 
-/// Forgets what is over, once in a while. What waits to be written does not wait for it.
+/// Forgets what is over, once in a while, and does what the service does by itself. What waits to be written does not wait for it.
 async fn forget_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
     let mut due = interval(PURGE_EVERY);
     let ended = stopped(until);
@@ -222,7 +232,10 @@ async fn forget_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receive
     loop {
         tokio::select! {
             () = &mut ended => return,
-            _ = due.tick() => forget_what_is_over::<S>(app.platform()).await,
+            _ = due.tick() => {
+                forget_what_is_over::<S>(app.platform()).await;
+                app.service.upkeep().await;
+            }
         }
     }
 }

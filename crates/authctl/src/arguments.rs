@@ -3,6 +3,7 @@
 use auth_core::{
     audit::Head,
     id::{AccountId, KeyId},
+    jwt::Algorithm,
     model::{DomainName, Email, Name, WebOrigin},
     policy::Permission,
     service::Service,
@@ -53,6 +54,9 @@ pub(crate) struct Place {
     /// The file that audit heads are anchored in; by default audit.anchor beside the store, or in the folder of the data
     #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_AUDIT_ANCHOR")]
     pub(crate) audit_anchor: Option<PathBuf>,
+    /// The file of the keys that seal the chatbot service's secrets; by default chatbot.keyring beside the store, or in the folder of the data
+    #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_KEYRING")]
+    pub(crate) keyring: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,6 +74,9 @@ pub(crate) enum Command {
     /// Domains of the chatbot service
     #[command(subcommand)]
     Domains(Domains),
+    /// The keys that sign access tokens of people
+    #[command(subcommand)]
+    SigningKeys(SigningKeys),
     /// Takes over what the earlier system held
     #[command(subcommand)]
     Import(Import),
@@ -230,6 +237,21 @@ pub(crate) enum Domains {
     Revive {
         /// The domain
         name: DomainName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SigningKeys {
+    /// Lists those that are kept, newest first
+    List,
+    /// Makes the next one: it is published, signs some minutes later, and older tokens are taken until their end
+    Rotate {
+        /// What it signs with: EdDSA, ES256 or RS256
+        #[arg(long, default_value_t)]
+        algorithm: Algorithm,
+        /// It signs at once, and no token of an older key is taken any more: for a key that is in the wrong hands
+        #[arg(long)]
+        at_once: bool,
     },
 }
 

@@ -13,6 +13,7 @@ mod migrate;
 mod operator;
 mod output;
 mod place;
+mod signing_keys;
 mod up;
 
 use arguments::{Arguments, Command};
@@ -69,6 +70,7 @@ async fn run(Arguments { place, json, command }: Arguments) -> Result<(), String
         Command::Keys(command) => keys::run(&place, command, json).await,
         Command::Accounts(command) => accounts::run(&place, command, json).await,
         Command::Domains(command) => domains::run(&place, command, json).await,
+        Command::SigningKeys(command) => signing_keys::run(&place, command, json).await,
         Command::Import(command) => import::run(&place, command, json).await,
         Command::Audit(command) => audit::run(&place, command, json).await,
         Command::Policy(command) => explain::run(&place, command, json).await,

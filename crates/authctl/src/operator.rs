@@ -4,7 +4,7 @@ use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
         ChangeDomain, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RotateKey,
-        SuspendAccount, SuspendDomain,
+        RotateSigningKey, SuspendAccount, SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -30,6 +30,7 @@ allow!(
     ImportKeys,
     RevokeKey,
     RotateKey,
+    RotateSigningKey,
     SuspendAccount,
     SuspendDomain,
 );

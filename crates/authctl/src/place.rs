@@ -8,6 +8,7 @@ use auth_core::{
     error::{FlowError, StoreError},
     flow::Platform,
     id::AccountId,
+    jwt::SigningKeys,
     model::{Account, Domain, DomainName, Page},
     policy::Proof,
     port::Stores,
@@ -15,6 +16,7 @@ use auth_core::{
 };
 use auth_store::Location;
 use auth_web::system::{OsEntropy, SystemClock};
+use chatbot_service::{issuer::Tokens, settings};
 use std::{path::PathBuf, sync::Arc};
 
 impl Place {
@@ -30,6 +32,7 @@ impl Place {
             redis_password_file: self.redis_password_file.clone(),
             audit_key: self.audit_key.clone().or_else(|| beside("audit.key")),
             audit_anchor: self.audit_anchor.clone().or_else(|| beside("audit.anchor")),
+            keyring: self.keyring.clone().or_else(|| beside("chatbot.keyring")),
             ..location
         }
     }
@@ -51,6 +54,12 @@ impl Place {
             return Err(format!("{location}: there is no store; `authctl init` makes one"));
         }
         Ok(location)
+    }
+
+    /// The signing keys of the store, for a chatbot service of this origin.
+    pub(crate) async fn signing_keys(&self, stores: &Stores, origin: &str) -> Result<SigningKeys, String> {
+        let issuer = Tokens::default().issuer(origin)?;
+        settings::signing_keys(&self.location(), stores, issuer, &OsEntropy).await
     }
 
     /// Opens the store that is there, as its operator.

@@ -4,11 +4,14 @@ use crate::{
     arguments::{Listen, Place},
     bootstrap::{self, Found, url},
     output::{Report, print},
-    place::platform,
+    place::{failed, platform},
 };
-use auth_core::{port::Stores, service::Service};
-use auth_web::{App, log, serve};
-use chatbot_service::{Chatbot, responder::Responder};
+use auth_core::{jwt::SigningKeys, port::Stores, service::Service};
+use auth_web::{
+    App, log, serve,
+    system::{OsEntropy, SystemClock},
+};
+use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder};
 use hub_service::{Hub, settings::Billing};
 use serde::Serialize;
 use std::{
@@ -35,7 +38,8 @@ pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(),
         bootstrap: matches!(found, Found::File { .. }).then(|| place.bootstrap_file().display().to_string()),
         fresh: matches!(found, Found::File { fresh: true }),
     };
-    let services = services(&stores, hub, chatbot, stop);
+    let keys = place.signing_keys(&stores, &started.chatbot_url).await?;
+    let services = services(&stores, keys, hub, chatbot, stop).await?;
     print(json, &started)?;
     services.await.map_err(|error| error.to_string())
 }
@@ -46,19 +50,21 @@ fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
     Ok((listener.local_addr().map_err(|error| error.to_string())?, listener))
 }
 
-/// Serves until told to stop; where one service cannot go on, neither does the other.
+/// What serves until told to stop; where one service cannot go on, neither does the other.
 async fn services(
     stores: &Stores,
+    keys: SigningKeys,
     hub: TcpListener,
     chatbot: TcpListener,
     stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
+) -> Result<impl Future<Output = std::io::Result<()>>, String> {
     let hub_app = App::new(Hub::new(platform(Service::Hub, stores), Billing::default().tariff()), Vec::new());
-    let chatbot_app = Chatbot::new(platform(Service::Chatbot, stores), Responder::BuiltIn);
-    let chatbot_app = App::new(chatbot_app, Vec::new());
+    let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
+    let chatbot_app = Chatbot::open(platform, keys, Tokens::default(), Responder::BuiltIn).await;
+    let chatbot_app = App::new(chatbot_app.map_err(failed)?, Vec::new());
     let hub = serve::serve(Arc::new(hub_app), hub, 0, stop.clone());
     let chatbot = serve::serve(Arc::new(chatbot_app), chatbot, 0, stop);
-    tokio::try_join!(hub, chatbot).map(|_| ())
+    Ok(async { tokio::try_join!(hub, chatbot).map(|_| ()) })
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod chat;
+pub mod issuer;
 pub mod query;
 pub mod responder;
 pub mod rules;
@@ -11,12 +12,21 @@ pub mod tokens;
 pub mod widget;
 
 use auth_core::{
-    error::Denial, flow::Platform, id::TokenId, principal::Principal, service::Service as Kind,
+    entropy::Entropy,
+    error::{Denial, FlowError},
+    flow::Platform,
+    id::TokenId,
+    jwt::SigningKeys,
+    port::Stores,
+    principal::Principal,
+    service::Service as Kind,
     throttle::Subject,
+    time::Clock,
 };
 use auth_web::{Problem, Service, Table, own, row};
+use issuer::Tokens;
 use responder::{Question, Responder};
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 /// What one visitor may ask a minute: who holds a session, or the temporary token itself.
 const ASKED_BY_VISITOR: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -25,12 +35,27 @@ const ASKED_BY_VISITOR: NonZeroU32 = NonZeroU32::new(30).unwrap();
 pub struct Chatbot {
     platform: Platform,
     responder: Responder,
+    keys: Arc<SigningKeys>,
+    tokens: Tokens,
 }
 
 impl Chatbot {
-    /// A chatbot service on a platform, answered for by a responder.
-    pub const fn new(platform: Platform, responder: Responder) -> Self {
-        Self { platform, responder }
+    /// A chatbot service on a store, that issues tokens with these keys and is answered for by a responder. Its first
+    /// signing key is made where there is none.
+    ///
+    /// # Errors
+    /// The store's; signing keys that the keyring does not open.
+    pub async fn open(
+        (stores, clock, entropy): (Stores, Arc<dyn Clock>, Arc<dyn Entropy>),
+        keys: SigningKeys,
+        tokens: Tokens,
+        responder: Responder,
+    ) -> Result<Self, FlowError> {
+        let keys = Arc::new(keys);
+        let platform = Platform::issuing(stores, clock, entropy, Arc::clone(&keys));
+        let chatbot = Self { platform, responder, keys, tokens };
+        chatbot.rotate_if_due().await?;
+        Ok(chatbot)
     }
 
     /// Answers a visitor, who may ask so often a minute, with whatever addresses.
@@ -59,6 +84,8 @@ impl Service for Chatbot {
         row::<Self, widget::MessagePreflight>(),
         row::<Self, query::Query>(),
         row::<Self, audit::Events>(),
+        row::<Self, issuer::Jwks>(),
+        row::<Self, issuer::AuthorizationServer>(),
         row::<Self, own::Live>(),
         row::<Self, own::Ready>(),
         row::<Self, own::Routes>(),
@@ -69,6 +96,14 @@ impl Service for Chatbot {
 
     fn platform(&self) -> &Platform {
         &self.platform
+    }
+
+    fn is_ready(&self) -> bool {
+        self.keys.can_sign(self.platform.now())
+    }
+
+    async fn upkeep(&self) {
+        self.keep_keys().await;
     }
 
     async fn allows_page(&self, who: Option<Principal>, origin: &str) -> bool {

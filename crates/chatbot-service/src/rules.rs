@@ -77,6 +77,15 @@ impl Requirement for Chatter {
     type Subject = DomainId;
 }
 
+/// Whoever wants to verify an access token.
+#[derive(Debug)]
+pub struct Published;
+
+impl Requirement for Published {
+    const RULE: Rule = Rule::Public { because: "public keys and addresses are for everybody" };
+    type Subject = Nobody;
+}
+
 /// A domain key that may read the audit trail.
 #[derive(Debug)]
 pub struct Audit;

@@ -2,9 +2,16 @@
 
 use crate::{
     Chatbot,
+    issuer::Tokens,
     responder::{Responder, Upstream},
 };
-use auth_core::{entropy::Entropy, flow::Platform, service::Service, time::Clock};
+use auth_core::{
+    entropy::Entropy,
+    jwt::{Issuer, SigningKeys},
+    port::Stores,
+    service::Service,
+    time::Clock,
+};
 use auth_store::Location;
 use auth_web::{App, serve};
 use serde::Deserialize;
@@ -24,6 +31,9 @@ pub struct Settings {
     /// `[server]`.
     #[serde(default)]
     pub server: serve::Settings,
+    /// `[tokens]`.
+    #[serde(default)]
+    pub tokens: Tokens,
     /// `[responder]`.
     #[serde(default)]
     pub responder: Model,
@@ -67,6 +77,26 @@ impl Model {
     }
 }
 
+/// The origin of a service that listens at an address.
+fn origin(listen: SocketAddr) -> String {
+    format!("http://{listen}")
+}
+
+/// The signing keys of a store, with the keyring that opens them: it is made where nothing was sealed with it yet.
+///
+/// # Errors
+/// One line that says what is wrong.
+pub async fn signing_keys(
+    location: &Location,
+    stores: &Stores,
+    issuer: Issuer,
+    entropy: &dyn Entropy,
+) -> Result<SigningKeys, String> {
+    let fresh = stores.signing_keys.list().await.map_err(|error| error.to_string())?.is_empty();
+    let keyring = auth_store::keyring(location, Service::Chatbot, fresh, entropy);
+    Ok(SigningKeys::new(issuer, Arc::new(keyring.map_err(|error| error.to_string())?)))
+}
+
 impl Settings {
     /// Checks what reading alone does not.
     ///
@@ -74,6 +104,8 @@ impl Settings {
     /// One line that says what is wrong.
     pub fn check(&self) -> Result<(), String> {
         self.store.check().map_err(|error| error.to_string())?;
+        self.store.keyring(Service::Chatbot).map_err(|error| error.to_string())?;
+        self.tokens.issuer(&origin(LISTEN))?;
         self.responder.responder().map(drop)
     }
 
@@ -91,8 +123,10 @@ impl Settings {
         let responder = self.responder.responder()?;
         let stores =
             auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
-        let platform = Platform::new(Service::Chatbot, stores, clock, entropy);
-        let app = App::new(Chatbot::new(platform, responder), self.server.trusted_proxies);
+        let issuer = self.tokens.issuer(&origin(listeners.address().map_err(|error| error.to_string())?))?;
+        let keys = signing_keys(&self.store, &stores, issuer, entropy.as_ref()).await?;
+        let chatbot = Chatbot::open((stores, clock, entropy), keys, self.tokens, responder).await;
+        let app = App::new(chatbot.map_err(|error| error.to_string())?, self.server.trusted_proxies);
         serve::serve_both(Arc::new(app), listeners, self.server.workers, stop)
             .await
             .map_err(|error| error.to_string())

@@ -7,8 +7,8 @@ use auth_core::{
     id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
     model::{
         Account, AccountPatch, Call, Domain, DomainName, DomainPatch, Key, KeyPatch, KeyUse, NewAccount,
-        NewCall, NewDomain, NewKey, NewToken, NewUser, Page, Status, Token, Usage, User, UserPatch, Version,
-        WebOrigin,
+        NewCall, NewDomain, NewKey, NewToken, NewUser, Page, SigningKeyRecord, Status, Token, Usage, User,
+        UserPatch, Version, WebOrigin,
     },
     policy::{Bounded, Granted, Scope},
     port::{
@@ -16,7 +16,7 @@ use auth_core::{
         ChangeKey, ChangeUser, CreateAccount, CreateDomain, CreateKey, CreateUser, Creation, Domains,
         FoundKey, FoundToken, ImportKeys, KeyIndex, Keys, MintToken, NewOneTime, Notice, Once, OneTime,
         OpenSession, Purpose, RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey,
-        Seq, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users,
+        RotateSigningKey, Seq, SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users,
     },
     principal::{Tenant, TokenKind},
     secret::TokenDigest,
@@ -105,6 +105,7 @@ impl Faults {
             one_time: Arc::clone(&faulty) as _,
             calls: Arc::clone(&faulty) as _,
             audit: Arc::clone(&faulty) as _,
+            signing_keys: Arc::clone(&faulty) as _,
             revocations: faulty,
         }
     }
@@ -226,6 +227,11 @@ port!(Calls, calls {
     start(grant: &Granted<StartCall>, new: NewCall, once: Option<Once>) -> Answer<Creation>;
     cancel(grant: &Granted<CancelCall>, at: Timestamp) -> Answer<Change<Call>>;
     usage(scope: Scope, from: Timestamp, to: Timestamp) -> Answer<Vec<Usage>>;
+});
+port!(SigningKeys, signing_keys {
+    list() -> Answer<Vec<SigningKeyRecord>>;
+    add(grant: &Granted<RotateSigningKey>, new: SigningKeyRecord, old_until: Timestamp) -> Answer<Change<Seq>>;
+    purge(before: Timestamp) -> Answer<()>;
 });
 port!(AuditTrail, audit {
     list(scope: Scope, filter: &AuditFilter, before: Option<i64>, limit: u16) -> Answer<Vec<Chained>>;

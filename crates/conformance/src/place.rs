@@ -6,7 +6,7 @@
 //! with what is ephemeral on that Redis.
 
 use crate::contract::Fixture;
-use auth_core::{audit::ChainKey, port::Stores};
+use auth_core::{audit::ChainKey, port::Stores, seal::Keyring};
 use auth_store::{Location, Roles};
 use auth_web::system::OsEntropy;
 use diesel::{
@@ -17,6 +17,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
+use zeroize::Zeroizing;
 
 /// What keeps stores.
 #[derive(Debug, Clone)]
@@ -76,6 +77,8 @@ enum Database {
 
 /// The key that stores of tests chain their trails with.
 const CHAIN: [u8; 32] = [5; 32];
+/// The key that the chatbot service of tests seals with.
+const SEALING: [u8; 32] = [6; 32];
 /// The Hub's role on a Postgres server.
 pub const HUB_ROLE: &str = "conformance_hub";
 /// The chatbot service's.
@@ -106,7 +109,9 @@ impl Place {
     async fn like(backend: &Backend, template: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let in_dir = |name| dir.path().join(name);
-        std::fs::write(in_dir("audit.key"), data_encoding::HEXLOWER.encode(&CHAIN)).unwrap();
+        for (name, key) in [("audit.key", CHAIN), ("chatbot.keyring", SEALING)] {
+            std::fs::write(in_dir(name), data_encoding::HEXLOWER.encode(&key)).unwrap();
+        }
         let (durable, redis) = backend.parts();
         let database = match durable {
             Backend::WithRedis(..) => panic!("one Redis beside a store"),
@@ -123,12 +128,18 @@ impl Place {
                 redis: redis.map(Into::into),
                 audit_key,
                 audit_anchor,
+                keyring: Some(in_dir("chatbot.keyring")),
                 ..Location::at(&url)
             },
             dir,
             database,
             everything: OnceCell::new(),
         }
+    }
+
+    /// The keyring of its chatbot service.
+    pub fn keyring() -> Keyring {
+        Keyring::new(&[Zeroizing::new(SEALING)]).unwrap()
     }
 
     /// The key of its audit chain.

@@ -9,6 +9,7 @@ use crate::{
 use auth_core::{
     flow::{KeyOrder, Platform, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId},
+    jwt::{Issuer, SigningKeys},
     model::{Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin},
     policy::{Installation, Networks, Permission, Permissions, Proof, Rights, decide, grant},
     port::{ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
@@ -16,8 +17,8 @@ use auth_core::{
     service::Service,
     time::{Clock as _, Timestamp},
 };
-use auth_web::{App, serve};
-use chatbot_service::{Chatbot, responder::Responder};
+use auth_web::{App, Service as _, serve};
+use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder};
 use hub_service::{Hub, settings::Billing};
 use ipnet::IpNet;
 use std::{
@@ -26,6 +27,9 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
+
+/// Who issues access tokens in tests.
+pub const ISSUER: &str = "https://chat.example.com";
 
 /// Both services, running.
 pub struct World {
@@ -155,8 +159,12 @@ impl World {
         let operator_platform = platform(Service::Hub, stores.clone());
         let [of_hub, of_chatbot] =
             place.open_by_roles().await.unwrap_or_else(|| [stores.clone(), stores.clone()]);
-        let (hub_platform, chatbot_platform) =
-            (platform(Service::Hub, around(of_hub)), platform(Service::Chatbot, around(of_chatbot)));
+        let hub_platform = platform(Service::Hub, around(of_hub));
+        let parts = (around(of_chatbot), Arc::new(clock.clone()) as _, Arc::clone(&entropy) as _);
+        let issuer = Issuer::parse(ISSUER).unwrap();
+        let keys = SigningKeys::new(issuer, Arc::new(Place::keyring()));
+        let chatbot_service = Chatbot::open(parts, keys, Tokens::default(), responder).await.unwrap();
+        let chatbot_platform = chatbot_service.platform().clone();
         let (stop, stopped) = watch::channel(false);
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let listen = || serve::bind(any).unwrap();
@@ -164,7 +172,7 @@ impl World {
         let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
         let billing = Billing { sms_cents: 5, phone_cents: 20, ..Billing::default() };
         let hub_app = App::new(Hub::new(hub_platform.clone(), billing.tariff()), proxies.clone());
-        let chatbot_app = App::new(Chatbot::new(chatbot_platform.clone(), responder), proxies);
+        let chatbot_app = App::new(chatbot_service, proxies);
         let running = vec![
             tokio::spawn(serve::serve(Arc::new(hub_app), hub_listener, 1, stopped.clone())),
             tokio::spawn(serve::serve(Arc::new(chatbot_app), chatbot_listener, 1, stopped)),

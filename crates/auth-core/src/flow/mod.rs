@@ -7,6 +7,7 @@ mod mint_token;
 mod open_session;
 mod revoke;
 mod rotate_key;
+mod rotate_signing_key;
 mod verify_key;
 
 pub use change_key::change_key;
@@ -16,11 +17,13 @@ pub use mint_token::{Minted, TokenOrder, mint_token};
 pub use open_session::{Opened, open_session};
 pub use revoke::{revoke_key, revoke_token, set_account_status, set_domain_status};
 pub use rotate_key::{MOST_OVERLAP, RotatedKey, rotate_key};
+pub use rotate_signing_key::{Handover, PUBLISHED_BEFORE, RotatedSigningKey, rotate_signing_key};
 pub use verify_key::{Verified, verify_key};
 
 use crate::{
     entropy::Entropy,
     error::{Denial, FlowError, Refusal},
+    jwt::SigningKeys,
     model::Key,
     policy::{Ceiling, Proof, Requirement, Rights, Scope},
     port::Stores,
@@ -47,9 +50,19 @@ pub struct Platform {
 impl Platform {
     /// The core of one service on a store.
     pub fn new(service: Service, stores: Stores, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        let mut replica = [0; 16];
-        entropy.fill(&mut replica);
-        let validator = Validator::new(service, stores.clone(), Arc::clone(&clock), replica, MOST_HELD);
+        let validator = validator(service, &stores, &clock, entropy.as_ref());
+        Self { stores, validator: Arc::new(validator), clock, entropy }
+    }
+
+    /// The core of the service that issues access tokens, on a store.
+    pub fn issuing(
+        stores: Stores,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        keys: Arc<SigningKeys>,
+    ) -> Self {
+        let validator =
+            validator(Service::Chatbot, &stores, &clock, entropy.as_ref()).with_signing_keys(keys);
         Self { stores, validator: Arc::new(validator), clock, entropy }
     }
 
@@ -84,6 +97,12 @@ impl Platform {
         let own = own.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
         if own.version == key.version { Ok(own) } else { Err(busy()) }
     }
+}
+
+fn validator(service: Service, stores: &Stores, clock: &Arc<dyn Clock>, entropy: &dyn Entropy) -> Validator {
+    let mut replica = [0; 16];
+    entropy.fill(&mut replica);
+    Validator::new(service, stores.clone(), Arc::clone(clock), replica, MOST_HELD)
 }
 
 /// The answer where an object changed between its reading and its writing more often than we try again.

@@ -8,6 +8,7 @@
 mod algorithm;
 mod claims;
 mod jwk;
+mod keys;
 mod public;
 mod signing;
 mod verify;
@@ -15,6 +16,7 @@ mod verify;
 pub use algorithm::{Algorithm, Kid};
 pub use claims::{CLIENT, Claims, LIFE};
 pub use jwk::{JwkSet, NotAKeySet};
+pub use keys::SigningKeys;
 pub use public::{NotAKey, PublicKey};
 pub use signing::{Issuer, SigningKey};
 pub use verify::{LEEWAY, MOST_BYTES, Verifier, VerifyingKey, looks_like_jwt};

@@ -15,12 +15,12 @@ use aws_lc_rs::{
     },
 };
 use data_encoding::BASE64URL_NOPAD;
-use std::fmt;
+use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 /// A key that signs.
 pub struct SigningKey {
-    public: PublicKey,
+    public: Arc<PublicKey>,
     pair: Pair,
 }
 
@@ -88,7 +88,7 @@ impl SigningKey {
                 Parts::Rsa { n: bytes(public.modulus()), e: bytes(public.exponent()) }
             }
         };
-        Ok(Self { public: PublicKey::new(parts)?, pair })
+        Ok(Self { public: Arc::new(PublicKey::new(parts)?), pair })
     }
 
     /// The key as PKCS #8, to be sealed.
@@ -108,12 +108,8 @@ impl SigningKey {
     }
 
     /// Its public half.
-    pub const fn public(&self) -> &PublicKey {
+    pub const fn public(&self) -> &Arc<PublicKey> {
         &self.public
-    }
-    /// Its public half alone.
-    pub fn into_public(self) -> PublicKey {
-        self.public
     }
 
     /// Appends the signature of all that `text` holds.

@@ -3,7 +3,7 @@
 use super::{Claims, Issuer, LIFE, PublicKey, claims::Wire};
 use crate::{error::Refusal, service::Service, time::Timestamp};
 use data_encoding::BASE64URL_NOPAD;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// The most bytes that a token may have: what is longer is not looked at.
 pub const MOST_BYTES: usize = 2048;
@@ -19,7 +19,7 @@ const MOST_CLAIMS: usize = MOST_BYTES / 4 * 3;
 #[derive(Debug)]
 pub struct VerifyingKey {
     /// The key.
-    pub key: PublicKey,
+    pub key: Arc<PublicKey>,
     /// From then on no token of it is taken; `None` where that is not known yet.
     pub ends_at: Option<Timestamp>,
 }
@@ -48,6 +48,17 @@ impl Verifier {
     /// [`Refusal::Unknown`] where none of the keys made it, or it is another issuer's or another service's;
     /// [`Refusal::Malformed`] where it is none of the one form; [`Refusal::Expired`] at its end, or its key's.
     pub fn verify(&self, token: &[u8], keys: &[VerifyingKey], now: Timestamp) -> Result<Claims, Refusal> {
+        Self::verify_for(&self.issuer, self.audience, token, keys, now)
+    }
+
+    /// As [`verify`](Self::verify), of tokens of any audience.
+    pub(super) fn verify_for(
+        issuer: &Issuer,
+        audience: Service,
+        token: &[u8],
+        keys: &[VerifyingKey],
+        now: Timestamp,
+    ) -> Result<Claims, Refusal> {
         let (json, length) = authentic(token, keys, now)?;
         let json = json.get(..length).ok_or(Refusal::Malformed)?;
         // No text of ours holds what JSON escapes: whoever escapes something says it in a second way.
@@ -55,10 +66,10 @@ impl Verifier {
             return Err(Refusal::Malformed);
         }
         let wire: Wire<'_> = serde_json::from_slice(json).map_err(|_| Refusal::Malformed)?;
-        if wire.iss != self.issuer.as_str() || wire.aud != self.audience.name() {
+        if wire.iss != issuer.as_str() || wire.aud != audience.name() {
             return Err(Refusal::Unknown);
         }
-        let claims = wire.read(self.audience).ok_or(Refusal::Malformed)?;
+        let claims = wire.read(audience).ok_or(Refusal::Malformed)?;
         let ahead = now + LEEWAY;
         let lives = claims.expires_at.since(claims.issued_at);
         if claims.issued_at > ahead || claims.auth_time > ahead || lives > LIFE || lives.is_zero() {

@@ -30,9 +30,9 @@ fn keys() -> &'static [SigningKey; 3] {
 /// The public halves, as the Hub gets them: through a published set.
 fn known() -> &'static [VerifyingKey] {
     static KNOWN: LazyLock<Vec<VerifyingKey>> = LazyLock::new(|| {
-        let json = JwkSet::to_json(keys().iter().map(SigningKey::public));
+        let json = JwkSet::to_json(keys().iter().map(|key| key.public().as_ref()));
         let keys = JwkSet::parse(json.as_bytes()).unwrap().into_keys();
-        keys.into_iter().map(|key| VerifyingKey { key, ends_at: None }).collect()
+        keys.into_iter().map(|key| VerifyingKey { key: Arc::new(key), ends_at: None }).collect()
     });
     &KNOWN
 }
@@ -192,7 +192,7 @@ fn a_mac_with_what_is_public_is_no_signature() {
     use hmac::{Hmac, KeyInit as _, Mac as _};
     for key in keys() {
         let jwk = key.public().to_jwk();
-        let set = JwkSet::to_json(keys().iter().map(SigningKey::public));
+        let set = JwkSet::to_json(keys().iter().map(|key| key.public().as_ref()));
         for secret in
             [jwk.as_bytes(), set.as_bytes(), key.public().head(), key.public().kid().as_str().as_bytes()]
         {
@@ -457,9 +457,9 @@ fn a_key_that_ended_verifies_no_more() {
     let [key, ..] = keys();
     let token = issued(key, &claims());
     let ends = |ends_at: Option<Timestamp>| {
-        let json = JwkSet::to_json([key.public()]);
+        let json = JwkSet::to_json([key.public().as_ref()]);
         let keys = JwkSet::parse(json.as_bytes()).unwrap().into_keys();
-        let keys: Vec<_> = keys.into_iter().map(|key| VerifyingKey { key, ends_at }).collect();
+        let keys: Vec<_> = keys.into_iter().map(|key| VerifyingKey { key: Arc::new(key), ends_at }).collect();
         verifier().verify(token.as_bytes(), &keys, NOW)
     };
     assert!(ends(None).is_ok());

@@ -3,10 +3,11 @@
 
 use super::{Proof, Requirement};
 use crate::{
+    audit::SCHEDULE,
     error::Denial,
     id::{AccountId, DomainId},
     model::{Domain, Status, WebOrigin},
-    port::OpenSession,
+    port::{OpenSession, RotateSigningKey},
     principal::{Origin, Principal, Tenant},
     service::Service,
 };
@@ -59,8 +60,8 @@ pub trait OwnTarget: Action {
     fn own(tenant: Tenant) -> Option<<Self::Object as Owned>::Id>;
 }
 
-/// The caller may do `A` to the target. Only [`grant`], [`grant_to_page`] and
-/// [`Granted::own`] make one.
+/// The caller may do `A` to the target. Only [`grant`], [`grant_to_page`], [`grant_to_schedule`] and [`Granted::own`]
+/// make one.
 pub struct Granted<A: Action> {
     target: <A::Object as Owned>::Id,
     tenant: Option<Tenant>,
@@ -107,6 +108,12 @@ pub fn grant_to_page<R: Allows<OpenSession>>(
     Ok(Granted { target: domain.id, tenant: domain.tenant(), who: None, origin: proof.origin().clone() })
 }
 
+/// Grants the next signing key to a service itself, once its schedule says so, and where there is none yet.
+pub fn grant_to_schedule() -> Granted<RotateSigningKey> {
+    let origin = Origin { source: None, request_id: SCHEDULE.to_owned() };
+    Granted { target: (), tenant: None, who: None, origin }
+}
+
 impl<A: OwnTarget> Granted<A> {
     /// Grants an action on the caller's own tenant, as its credential names it.
     ///
@@ -129,7 +136,7 @@ impl<A: Action> Granted<A> {
     pub const fn tenant(&self) -> Option<Tenant> {
         self.tenant
     }
-    /// Who may; `None` for a page that opens a widget session.
+    /// Who may; `None` for a page that opens a widget session, and for a schedule.
     pub const fn who(&self) -> Option<&Principal> {
         self.who.as_ref()
     }

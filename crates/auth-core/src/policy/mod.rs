@@ -13,6 +13,7 @@ pub use ceiling::{Bounded, Ceiling, Excess, Rights};
 pub use decide::{Verdict, decide, judge};
 pub use grant::{
     Action, Allows, Granted, Installation, OwnTarget, Owned, Scope, Within, grant, grant_to_page,
+    grant_to_schedule,
 };
 pub use networks::Networks;
 pub use permission::{Permission, Permissions};

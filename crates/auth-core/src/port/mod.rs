@@ -17,6 +17,7 @@ mod domains;
 mod keys;
 mod one_time;
 mod revocations;
+mod signing_keys;
 mod tokens;
 mod users;
 
@@ -27,6 +28,7 @@ pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
 pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
+pub use signing_keys::{RotateSigningKey, SigningKeys};
 pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
 
@@ -57,6 +59,8 @@ pub struct Stores {
     pub calls: Arc<dyn Calls>,
     /// The audit trail.
     pub audit: Arc<dyn AuditTrail>,
+    /// The keys that sign access tokens.
+    pub signing_keys: Arc<dyn SigningKeys>,
     /// The revocation stream.
     pub revocations: Arc<dyn Revocations>,
 }

@@ -28,6 +28,8 @@ pub enum About {
     Account(AccountId),
     /// All of a domain.
     Domain(DomainId),
+    /// The keys that sign access tokens: read [`SigningKeys::list`](super::SigningKeys::list).
+    SigningKeys,
     /// Secrets were added: read [`KeyIndex::digests_since`](super::KeyIndex::digests_since).
     NewSecrets,
 }

@@ -15,6 +15,7 @@ use crate::{
     credential::{Form, classify},
     error::{Denial, FlowError, Refusal},
     id::KeyId,
+    jwt::SigningKeys,
     port::{Limits, Stores},
     principal::{KeyPrincipal, Principal, TokenKind},
     secret::TokenDigest,
@@ -59,6 +60,7 @@ pub struct Validator {
     flights: Flights,
     figures: Figures,
     uses: Uses,
+    signing: Option<Arc<SigningKeys>>,
 }
 
 /// What memory knows of a text.
@@ -103,7 +105,14 @@ impl Validator {
             flights: Flights::default(),
             figures: Figures::default(),
             uses: Uses::default(),
+            signing: None,
         }
+    }
+
+    /// The same, of the service that issues access tokens: it knows the signing keys as surely as whose a key is.
+    #[must_use]
+    pub fn with_signing_keys(self, keys: Arc<SigningKeys>) -> Self {
+        Self { signing: Some(keys), ..self }
     }
 
     /// The service whose credentials it accepts.

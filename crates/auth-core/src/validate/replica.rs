@@ -200,7 +200,15 @@ impl Validator {
         self.replica.known.store(0, Ordering::Release);
         self.limits.clear(head);
         self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
-        Ok(())
+        self.read_signing_keys().await
+    }
+
+    /// Reads the signing keys, where this service has any.
+    async fn read_signing_keys(&self) -> Result<(), FlowError> {
+        match &self.signing {
+            Some(keys) => keys.reload(self.stores.signing_keys.as_ref()).await,
+            None => Ok(()),
+        }
     }
 
     /// Applies what was committed up to a number, at least.
@@ -219,6 +227,9 @@ impl Validator {
                 if !self.filter.add(&added) {
                     self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
                 }
+            }
+            if notices.iter().any(|notice| notice.about == About::SigningKeys) {
+                self.read_signing_keys().await?;
             }
             self.limits.forget(&notices);
             if self.table.apply(&notices).is_err() {

@@ -99,6 +99,7 @@ actions! {
     TokenMinted = "token.minted",
     SessionOpened = "session.opened",
     TokenRevoked = "token.revoked",
+    SigningKeyRotated = "signing_key.rotated",
     RequestRefused = "request.refused",
 }
 

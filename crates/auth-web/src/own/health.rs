@@ -59,6 +59,9 @@ impl<S: Service> Endpoint<S> for Ready {
         if !platform.validator.is_current() {
             return Err(Problem::new(Kind::Unavailable, "The revocation stream is not live."));
         }
+        if !service.is_ready() {
+            return Err(Problem::new(Kind::Unavailable, "No key signs yet."));
+        }
         Ok(Shown(Health { status: "ok" }))
     }
 }

@@ -13,6 +13,7 @@ mod keys;
 mod makers;
 mod one_time;
 mod revocations;
+mod signing_keys;
 mod tokens;
 mod users;
 
@@ -55,6 +56,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         makers::CASES,
         tokens::CASES,
         one_time::CASES,
+        signing_keys::CASES,
         revocations::CASES,
         audit::CASES,
     ];

@@ -1,0 +1,77 @@
+//! Making the next signing key.
+
+use super::{Platform, busy};
+use crate::{
+    error::{FlowError, StoreError},
+    jwt::{Kid, LEEWAY, LIFE, SigningKey, SigningKeys},
+    model::SigningKeyRecord,
+    policy::Granted,
+    port::{Change, RotateSigningKey},
+    time::Timestamp,
+};
+use std::time::Duration;
+
+/// How long a key is published before it signs: whoever keeps the published set for less knows it by then.
+pub const PUBLISHED_BEFORE: Duration = Duration::from_secs(600);
+
+/// When the key before it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// In good order: the new key signs once it has been published for a while, and the old one's tokens are taken until
+    /// the last of them has ended.
+    Orderly,
+    /// Since it is in the wrong hands: the new key signs at once, and no token of an older one is taken any more.
+    AtOnce,
+}
+
+/// A key that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotatedSigningKey {
+    /// What names it.
+    pub kid: Kid,
+    /// From when on it signs.
+    pub signs_from: Timestamp,
+    /// From when on tokens of older keys are refused.
+    pub old_until: Timestamp,
+}
+
+/// Makes `key` the next one, and answers once every process knows it. The first one signs at once.
+///
+/// # Errors
+/// [`FlowError::Conflict`] where another one was made at the same time.
+pub async fn rotate_signing_key(
+    platform: &Platform,
+    keys: &SigningKeys,
+    grant: &Granted<RotateSigningKey>,
+    key: &SigningKey,
+    handover: Handover,
+) -> Result<RotatedSigningKey, FlowError> {
+    let now = platform.now();
+    let newest = platform.stores.signing_keys.list().await?.pop();
+    let (signs_from, old_until) = match (handover, &newest) {
+        (Handover::Orderly, Some(_)) => {
+            let signs_from = now + PUBLISHED_BEFORE;
+            (signs_from, signs_from + LIFE + LEEWAY)
+        }
+        (Handover::AtOnce, _) | (_, None) => (now, now),
+    };
+    let kid = key.public().kid().clone();
+    let der = key.to_pkcs8().map_err(|error| StoreError::Damaged(error.to_string()))?;
+    let sealed = keys.keyring().seal(&SigningKeyRecord::cell(&kid), &der, platform.entropy.as_ref());
+    let new = SigningKeyRecord {
+        number: newest.map_or(1, |newest| newest.number + 1),
+        kid: kid.clone(),
+        algorithm: key.public().algorithm(),
+        sealed,
+        created_at: now,
+        signs_from,
+        ends_at: None,
+    };
+    match platform.stores.signing_keys.add(grant, new, old_until).await? {
+        Change::Done(seq) => {
+            platform.validator.settle(seq).await?;
+            Ok(RotatedSigningKey { kid, signs_from, old_until })
+        }
+        Change::Stale | Change::Taken => Err(busy()),
+    }
+}

@@ -1,0 +1,103 @@
+//! The signing keys as one process of the chatbot service knows them: opened, parsed, and current as its validator is.
+
+use super::{Claims, Issuer, JwkSet, SigningKey, Verifier, VerifyingKey};
+use crate::{
+    error::{FlowError, Refusal, StoreError},
+    model::SigningKeyRecord,
+    port,
+    seal::Keyring,
+    secret::PlainToken,
+    service::Service,
+    time::Timestamp,
+};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// The signing keys, and whoever issues with them.
+#[derive(Debug)]
+pub struct SigningKeys {
+    issuer: Issuer,
+    keyring: Arc<Keyring>,
+    known: ArcSwap<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// From when on each signs, oldest first.
+    signing: Vec<(Timestamp, SigningKey)>,
+    verifying: Vec<VerifyingKey>,
+}
+
+impl SigningKeys {
+    /// None yet: they come with the first [`reload`](Self::reload).
+    pub fn new(issuer: Issuer, keyring: Arc<Keyring>) -> Self {
+        Self { issuer, keyring, known: ArcSwap::from_pointee(Known::default()) }
+    }
+
+    /// Who issues.
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// What seals the private halves.
+    pub const fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
+    }
+
+    /// Reads them anew.
+    ///
+    /// # Errors
+    /// The store's; a key that does not open, or is not the one that its row says. Then those that were known before are
+    /// still.
+    pub async fn reload(&self, store: &dyn port::SigningKeys) -> Result<(), FlowError> {
+        let mut known = Known::default();
+        for record in store.list().await? {
+            let key = self.open(&record)?;
+            known.verifying.push(VerifyingKey { key: Arc::clone(key.public()), ends_at: record.ends_at });
+            known.signing.push((record.signs_from, key));
+        }
+        self.known.store(Arc::new(known));
+        Ok(())
+    }
+
+    fn open(&self, record: &SigningKeyRecord) -> Result<SigningKey, StoreError> {
+        let SigningKeyRecord { kid, algorithm, sealed, .. } = record;
+        let damaged = |why: String| StoreError::Damaged(format!("the signing key {kid}: {why}"));
+        let der = self.keyring.open(&SigningKeyRecord::cell(kid), sealed);
+        let der = der.map_err(|error| damaged(error.to_string()))?;
+        let key = SigningKey::from_pkcs8(*algorithm, &der).map_err(|error| damaged(error.to_string()))?;
+        if key.public().kid() == kid { Ok(key) } else { Err(damaged("is another one".to_owned())) }
+    }
+
+    /// Whether there is one that signs now.
+    pub fn can_sign(&self, now: Timestamp) -> bool {
+        self.known.load().signing.iter().any(|(from, _)| *from <= now)
+    }
+
+    /// Issues a token, with the newest key that signs at this time.
+    ///
+    /// # Errors
+    /// There is none, or the library could not sign.
+    pub fn issue(&self, claims: &Claims, now: Timestamp) -> Result<PlainToken, FlowError> {
+        let known = self.known.load();
+        let key = known.signing.iter().rev().find(|(from, _)| *from <= now).map(|(_, key)| key);
+        let key = key.ok_or_else(|| StoreError::Unavailable("no key signs yet".to_owned()))?;
+        Ok(self.issuer.issue(key, claims).map_err(|error| StoreError::Damaged(error.to_string()))?)
+    }
+
+    /// What a token of this issuer says, if it is good for a service now.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn verify(&self, token: &[u8], audience: Service, now: Timestamp) -> Result<Claims, Refusal> {
+        Verifier::verify_for(&self.issuer, audience, token, &self.known.load().verifying, now)
+    }
+
+    /// The public halves of those whose tokens are taken, also of one that does not sign yet, as they are published
+    /// (RFC 7517 §5).
+    pub fn published(&self, now: Timestamp) -> String {
+        let known = self.known.load();
+        let taken = known.verifying.iter().filter(|known| known.ends_at.is_none_or(|end| end > now));
+        JwkSet::to_json(taken.map(|known| known.key.as_ref()))
+    }
+}
