@@ -31,9 +31,9 @@ pub(crate) async fn run(place: &Place, command: SigningKeys, json: bool) -> Resu
             let key = key.map_err(|error| error.to_string())?;
             let granted = grant::<RotateSigningKey, _>(&desk.proof, &Installation).map_err(failed)?;
             let handover = if at_once { Handover::AtOnce } else { Handover::Orderly };
-            let rotated =
-                rotate_signing_key(platform, &keys, &granted, &key, handover).await.map_err(failed)?;
-            print(json, &Rotated::of(rotated))
+            let known = desk.stores().signing_keys.list().await.map_err(failed)?;
+            let rotated = rotate_signing_key(platform, &keys, &granted, known.last(), &key, handover).await;
+            print(json, &Rotated::of(rotated.map_err(failed)?))
         }
     }
 }

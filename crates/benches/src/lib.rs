@@ -5,7 +5,8 @@
 //! - [`world`]: its platform, with as many keys as are wanted;
 //! - [`floor`]: what cannot be done for less;
 //! - [`postgres`]: the bare statement;
-//! - [`figure`]: measuring in rounds, and the lines that are printed.
+//! - [`figure`]: measuring in rounds, and the lines that are printed;
+//! - [`turns`]: the rounds of a program.
 #![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
 pub mod figure;
@@ -13,4 +14,5 @@ pub mod floor;
 mod memory;
 pub mod postgres;
 pub mod service;
+pub mod turns;
 pub mod world;

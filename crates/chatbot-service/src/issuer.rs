@@ -63,15 +63,15 @@ impl Chatbot {
     pub(crate) async fn rotate_if_due(&self) -> Result<(), FlowError> {
         let Tokens { algorithm, rotate_days, .. } = self.tokens;
         let (platform, port) = (&self.platform, self.platform.stores.signing_keys.as_ref());
-        let due = match port.list().await?.last() {
+        let known = port.list().await?;
+        let due = match known.last() {
             None => true,
             Some(newest) => rotate_days > 0 && newest.created_at + DAY * rotate_days <= platform.now(),
         };
         if due {
             let key = generate(algorithm, Arc::clone(&platform.entropy)).await?;
-            match rotate_signing_key(platform, &self.keys, &grant_to_schedule(), &key, Handover::Orderly)
-                .await
-            {
+            let (newest, grant) = (known.last(), grant_to_schedule());
+            match rotate_signing_key(platform, &self.keys, &grant, newest, &key, Handover::Orderly).await {
                 Ok(made) => {
                     tracing::info!(kid = %made.kid, signs_from = %made.signs_from, "a new signing key")
                 }

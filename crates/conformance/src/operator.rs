@@ -4,7 +4,7 @@ use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
         ChangeDomain, ChangeKey, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RevokeToken,
-        RotateKey, SuspendAccount, SuspendDomain,
+        RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -32,6 +32,7 @@ allow!(
     RevokeKey,
     RevokeToken,
     RotateKey,
+    RotateSigningKey,
     SuspendAccount,
     SuspendDomain,
 );

@@ -35,20 +35,21 @@ pub struct RotatedSigningKey {
     pub old_until: Timestamp,
 }
 
-/// Makes `key` the next one, and answers once every process knows it. The first one signs at once.
+/// Makes `key` the one after the `newest` that was read, and answers once every process knows it. The first one signs at
+/// once.
 ///
 /// # Errors
-/// [`FlowError::Conflict`] where another one was made at the same time.
+/// [`FlowError::Conflict`] where another one was made since.
 pub async fn rotate_signing_key(
     platform: &Platform,
     keys: &SigningKeys,
     grant: &Granted<RotateSigningKey>,
+    newest: Option<&SigningKeyRecord>,
     key: &SigningKey,
     handover: Handover,
 ) -> Result<RotatedSigningKey, FlowError> {
     let now = platform.now();
-    let newest = platform.stores.signing_keys.list().await?.pop();
-    let (signs_from, old_until) = match (handover, &newest) {
+    let (signs_from, old_until) = match (handover, newest) {
         (Handover::Orderly, Some(_)) => {
             let signs_from = now + PUBLISHED_BEFORE;
             (signs_from, signs_from + LIFE + LEEWAY)

@@ -350,3 +350,32 @@ async fn a_crash_loses_no_use_that_is_older_than_half_a_minute() {
     let (after, latest) = used();
     assert!(after == USES + 1 && latest > last, "a stop loses none: {after}, {latest:?}");
 }
+
+#[tokio::test]
+async fn signing_keys_are_listed_and_rotated() {
+    let folder = Folder::new();
+    let up = folder.up();
+    let published = async || {
+        let set = up.chatbot(Request::get("/.well-known/jwks.json")).await.json();
+        set["keys"].as_array().unwrap().iter().map(|key| text(key, "kid")).collect::<Vec<_>>()
+    };
+    let listed = || {
+        let keys = folder.json(&["signing-keys", "list"]);
+        keys.as_array().unwrap().iter().map(|key| text(key, "kid")).collect::<Vec<_>>()
+    };
+    let first = listed();
+    assert_eq!((first.len(), published().await), (1, first.clone()));
+    let next = folder.json(&["signing-keys", "rotate", "--algorithm", "ES256"]);
+    assert_eq!(listed(), [text(&next, "kid"), first[0].clone()], "newest first");
+    assert_eq!(published().await, [first[0].clone(), text(&next, "kid")], "once it has answered");
+    let last = folder.json(&["signing-keys", "rotate", "--at-once"]);
+    assert_eq!(published().await, [text(&last, "kid")]);
+    assert!(
+        folder.fails(&["signing-keys", "rotate", "--algorithm", "HS256"]).contains("EdDSA, ES256, RS256")
+    );
+    assert_eq!(up.stop(), Some(0));
+    let keyring = folder.data().join("chatbot.keyring");
+    std::fs::rename(&keyring, folder.data().join("elsewhere")).unwrap();
+    assert!(folder.fails(&["signing-keys", "rotate"]).contains("the keyring is missing"));
+    assert!(!keyring.exists(), "no new one is made beside keys that it would not open");
+}

@@ -45,6 +45,7 @@ impl Folder {
             "AUTHCTL_REDIS_PASSWORD_FILE",
             "AUTHCTL_AUDIT_KEY",
             "AUTHCTL_AUDIT_ANCHOR",
+            "AUTHCTL_KEYRING",
         ] {
             command.env_remove(setting);
         }

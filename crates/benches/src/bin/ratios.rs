@@ -19,11 +19,11 @@ use benches::{
     figure::{Figure, Limit, Rounds, each, thread_nanos},
     floor::{Map, Row, front, raw, word},
     service::{GUARDED, ReadsBilling, UNGUARDED},
+    turns::{Turns, both},
     world::{Seed, Texts, World, draw, identify},
 };
 use clap::Parser;
 use futures_util::FutureExt as _;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     hint::black_box,
     process::ExitCode,
@@ -44,11 +44,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { rounds } = Arguments::parse();
-    let bar = ProgressBar::new(0);
-    let style = "{elapsed_precise} {msg} {wide_bar} {pos}/{len}";
-    bar.set_style(ProgressStyle::with_template(style).unwrap());
-    let rounds = Turns { rounds, bar };
-    println!("Nanoseconds, bytes or allocations; medians of {} rounds.\n\n{}", rounds.rounds, Figure::head());
+    let rounds = Turns::begin(rounds);
     let figures = [
         credential(&rounds),
         request(&rounds, 1, "one key"),
@@ -63,45 +59,7 @@ fn main() -> ExitCode {
         noting(&rounds, 1_000_000, "1e6 keys"),
         growth(&rounds),
     ];
-    rounds.bar.finish_and_clear();
-    let missed = figures.iter().flatten().filter(|figure| figure.is_missed()).count();
-    println!("\n{missed} missed");
-    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Rounds in which two things take turns to be first.
-struct Turns {
-    rounds: usize,
-    bar: ProgressBar,
-}
-
-impl Turns {
-    /// Runs the rounds of one subject; each is told whether its floor goes first.
-    fn run(&self, what: &'static str, mut round: impl FnMut(bool)) {
-        self.bar.set_message(what);
-        self.bar.set_length(self.rounds as u64);
-        self.bar.set_position(0);
-        for number in 0..self.rounds {
-            round(number % 2 == 0);
-            self.bar.inc(1);
-        }
-    }
-    /// Prints figures above the bar.
-    fn tell(&self, figures: Vec<Figure>) -> Vec<Figure> {
-        self.bar.suspend(|| figures.iter().for_each(|figure| println!("{figure}")));
-        figures
-    }
-}
-
-/// Runs both, the second one first if told so.
-fn both(ours: impl FnOnce() -> f64, floor: impl FnOnce() -> f64, floor_first: bool) -> (f64, f64) {
-    if floor_first {
-        let floor = floor();
-        (ours(), floor)
-    } else {
-        let ours = ours();
-        (ours, floor())
-    }
+    rounds.end(figures.iter().flatten())
 }
 
 /// How many texts one measurement takes.
@@ -217,7 +175,7 @@ fn request(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
 }
 
 fn validation(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
-    turns.bar.set_message("drawing keys");
+    turns.say("drawing keys");
     let world = World::warm(count);
     let row = Row::new(count);
     let map: Map = world.keys.iter().map(|text| (raw(text), [1; 16])).collect();
@@ -341,7 +299,7 @@ fn noting(turns: &Turns, count: usize, keys: &str) -> Vec<Figure> {
 const GROWN: usize = 1_000_000;
 
 fn growth(turns: &Turns) -> Vec<Figure> {
-    turns.bar.set_message("growth");
+    turns.say("growth");
     let world = World::cold(GROWN);
     let [mut times, mut bytes] = [(); 2].map(|()| Rounds::default());
     for _ in 0..3 {

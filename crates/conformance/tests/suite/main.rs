@@ -32,6 +32,7 @@ mod resilience;
 mod roles;
 mod secrets;
 mod sent_twice;
+mod signing_keys;
 mod store_files;
 mod strange_values;
 mod tokens;

@@ -1,0 +1,166 @@
+//! Measures what people's logins cost beside their floors: access tokens, signed and judged.
+#![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
+
+use auth_core::{
+    amr::{Amr, Method},
+    id::{AccessTokenId, PersonId, SessionId},
+    jwt::{Algorithm, Claims, Issuer, LIFE, SigningKey, Verifier, VerifyingKey},
+    model::DomainName,
+    policy::Role,
+    service::Service,
+    time::Timestamp,
+};
+use auth_web::system::OsEntropy;
+use aws_lc_rs::{
+    rand::SystemRandom,
+    rsa,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
+        KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+    },
+};
+use benches::{
+    figure::{Figure, Limit, Rounds, each},
+    turns::{Turns, both},
+};
+use clap::Parser;
+use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::{DecodingKey, Validation, jwk::Jwk};
+use std::{hint::black_box, process::ExitCode, sync::Arc};
+
+/// Measures what people's logins cost beside their floors.
+#[derive(Parser)]
+struct Arguments {
+    /// How many rounds a figure is the median of.
+    #[arg(long, default_value_t = 200)]
+    rounds: usize,
+}
+
+fn main() -> ExitCode {
+    let turns = Turns::begin(Arguments::parse().rounds);
+    let figures = Algorithm::ALL.map(|algorithm| tokens(&turns, algorithm));
+    turns.end(figures.iter().flatten())
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// How many tokens one measurement takes.
+const SAMPLE: usize = 32;
+
+fn claims(number: usize) -> Claims {
+    let id = (number as u128).to_be_bytes();
+    Claims {
+        id: AccessTokenId::from_bytes(id),
+        person: PersonId::from_bytes(id),
+        session: SessionId::from_bytes(id),
+        audience: Service::Chatbot,
+        issued_at: NOW,
+        expires_at: NOW + LIFE,
+        role: Some(Role::IsAdmin),
+        domain: Some(DomainName::parse("example.com").unwrap()),
+        amr: Amr::of([Method::Password, Method::OneTimePassword]),
+        auth_time: NOW,
+    }
+}
+
+/// The library's key that a key of ours wraps, for the floor.
+enum Raw {
+    Ed(Ed25519KeyPair),
+    Ec(EcdsaKeyPair),
+    Rsa(rsa::KeyPair),
+}
+
+impl Raw {
+    fn of(key: &SigningKey) -> Self {
+        let der = key.to_pkcs8().unwrap();
+        match key.public().algorithm() {
+            Algorithm::EdDsa => Self::Ed(Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).unwrap()),
+            Algorithm::Es256 => {
+                Self::Ec(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap())
+            }
+            Algorithm::Rs256 => Self::Rsa(rsa::KeyPair::from_pkcs8(&der).unwrap()),
+        }
+    }
+
+    fn public(&self) -> ParsedPublicKey {
+        match self {
+            Self::Ed(pair) => ParsedPublicKey::new(&ED25519, pair.public_key()),
+            Self::Ec(pair) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key()),
+            Self::Rsa(pair) => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key()),
+        }
+        .unwrap()
+    }
+
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Ed(pair) => pair.try_sign(message).unwrap().as_ref().to_vec(),
+            Self::Ec(pair) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
+                signature
+            }
+        }
+    }
+}
+
+fn tokens(turns: &Turns, algorithm: Algorithm) -> Vec<Figure> {
+    let key = SigningKey::generate(algorithm, &OsEntropy).unwrap();
+    let (raw, issuer) = (Raw::of(&key), Issuer::parse("https://chat.example.com").unwrap());
+    let public = raw.public();
+    let keys = [VerifyingKey { key: Arc::clone(key.public()), ends_at: None }];
+    let verifier = Verifier { issuer: issuer.clone(), audience: Service::Chatbot };
+    let claims: Vec<_> = (0..SAMPLE).map(claims).collect();
+    let texts: Vec<_> =
+        claims.iter().map(|claims| issuer.issue(&key, claims).unwrap().expose().to_owned()).collect();
+    let parts: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            let (message, signature) = text.rsplit_once('.').unwrap();
+            (message.as_bytes(), BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap())
+        })
+        .collect();
+    let jwk: Jwk = serde_json::from_str(&key.public().to_jwk()).unwrap();
+    let theirs = DecodingKey::from_jwk(&jwk).unwrap();
+    let mut wanted = Validation::new(algorithm.name().parse().unwrap());
+    wanted.set_audience(&["chatbot"]);
+    wanted.set_issuer(&["https://chat.example.com"]);
+    wanted.validate_exp = false;
+    let verify = || {
+        each(SAMPLE, || {
+            texts
+                .iter()
+                .for_each(|text| assert!(black_box(verifier.verify(text.as_bytes(), &keys, NOW)).is_ok()));
+        })
+    };
+    let check = || {
+        each(SAMPLE, || {
+            parts.iter().for_each(|(message, signature)| public.verify_sig(message, signature).unwrap());
+        })
+    };
+    let decode = || {
+        each(SAMPLE, || {
+            texts.iter().for_each(|text| {
+                black_box(jsonwebtoken::decode::<serde_json::Value>(text, &theirs, &wanted).unwrap());
+            });
+        })
+    };
+    let issue = || {
+        each(SAMPLE, || claims.iter().for_each(|claims| drop(black_box(issuer.issue(&key, claims).unwrap()))))
+    };
+    let sign = || each(SAMPLE, || parts.iter().for_each(|(message, _)| drop(black_box(raw.sign(message)))));
+    let [mut verified, mut library, mut signed] = [(); 3].map(|()| Rounds::default());
+    turns.run(algorithm.name(), |floor_first| {
+        let (ours, floor) = both(verify, check, floor_first);
+        verified.note(ours, floor);
+        let (ours, floor) = both(verify, decode, floor_first);
+        library.note(ours, floor);
+        let (ours, floor) = both(issue, sign, floor_first);
+        signed.note(ours, floor);
+    });
+    turns.tell(vec![
+        Figure::of(format!("first sight of a token, {algorithm}: raw check"), &verified, Limit::Times(1.08)),
+        Figure::of(format!("the same, {algorithm}: the library's decode"), &library, Limit::None),
+        Figure::of(format!("issuing a token, {algorithm}: raw signature"), &signed, Limit::Times(1.1)),
+    ])
+}
