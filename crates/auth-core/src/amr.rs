@@ -1,7 +1,7 @@
 //! How a person proved who they are: authentication method references (RFC 8176).
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer,
     de::{Error as _, SeqAccess, Visitor},
 };
 use std::fmt;
@@ -70,7 +70,7 @@ impl Amr {
         Method::ALL.into_iter().filter(move |method| self.0 & method.bit() != 0)
     }
     /// Its words in a token.
-    fn words(self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn words(self) -> impl Iterator<Item = &'static str> {
         self.methods().map(Method::name).chain(self.is_mfa().then_some(SEVERAL))
     }
     /// As a store keeps it.
@@ -83,8 +83,9 @@ impl Amr {
     }
 }
 
-impl Serialize for Amr {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(test)]
+impl serde::Serialize for Amr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.words())
     }
 }

@@ -8,8 +8,8 @@ use crate::{
     service::Service,
     time::Timestamp,
 };
-use serde::{Deserialize, Deserializer, Serialize};
-use std::time::Duration;
+use serde::{Deserialize, Deserializer};
+use std::{fmt::Write as _, time::Duration};
 
 /// How long an access token lives.
 pub const LIFE: Duration = Duration::from_secs(600);
@@ -44,7 +44,8 @@ pub struct Claims {
 
 /// The claims as they stand in the token, in this order. A member that stands twice, one that is not known, and `null` are
 /// refused.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wire<'a> {
     pub(super) iss: &'a str,
@@ -56,9 +57,11 @@ pub(super) struct Wire<'a> {
     jti: &'a str,
     sid: &'a str,
     client_id: &'a str,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     roles: Option<[&'a str; 1]>,
-    #[serde(default, borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, borrow, deserialize_with = "present")]
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     domain: Option<&'a str>,
     acr: &'a str,
     amr: Amr,
@@ -80,31 +83,66 @@ pub(super) fn time(seconds: u32) -> Timestamp {
 }
 
 impl Claims {
-    /// The members of the token, as JSON.
-    pub(super) fn to_json(&self, issuer: &str) -> Vec<u8> {
+    /// The members of the token, as JSON. No text of ours holds what JSON escapes.
+    pub(super) fn to_json(&self, issuer: &str) -> String {
         let mut uuid = [[0; 36]; 3];
         let [sub, jti, sid] = &mut uuid;
         let issued = seconds(self.issued_at);
-        let wire = Wire {
-            iss: issuer,
-            sub: self.person.write(sub),
-            aud: self.audience.name(),
-            exp: seconds(self.expires_at),
-            iat: issued,
-            nbf: issued,
-            jti: self.id.write(jti),
-            sid: self.session.write(sid),
-            client_id: CLIENT,
-            roles: self.role.map(|role| [role.name()]),
-            domain: self.domain.as_ref().map(DomainName::as_str),
-            acr: self.amr.acr(),
-            amr: self.amr,
-            auth_time: seconds(self.auth_time),
-        };
-        let mut json = Vec::with_capacity(512);
+        let mut members = Members(String::with_capacity(512));
+        members.text("iss", issuer);
+        members.text("sub", self.person.write(sub));
+        members.text("aud", self.audience.name());
+        members.number("exp", seconds(self.expires_at));
+        members.number("iat", issued);
+        members.number("nbf", issued);
+        members.text("jti", self.id.write(jti));
+        members.text("sid", self.session.write(sid));
+        members.text("client_id", CLIENT);
+        if let Some(role) = self.role {
+            members.texts("roles", std::iter::once(role.name()));
+        }
+        if let Some(domain) = &self.domain {
+            members.text("domain", domain.as_str());
+        }
+        members.text("acr", self.amr.acr());
+        members.texts("amr", self.amr.words());
+        members.number("auth_time", seconds(self.auth_time));
+        members.0.push('}');
+        members.0
+    }
+}
+
+/// A JSON object that is being written.
+struct Members(String);
+
+impl Members {
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.quoted(name);
+        self.0.push(':');
+    }
+    fn quoted(&mut self, text: &str) {
+        self.0.push('"');
+        self.0.push_str(text);
+        self.0.push('"');
+    }
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.quoted(text);
+    }
+    fn texts<'a>(&mut self, name: &str, texts: impl Iterator<Item = &'a str>) {
+        self.name(name);
+        let mut before = '[';
+        for text in texts {
+            self.0.push(std::mem::replace(&mut before, ','));
+            self.quoted(text);
+        }
+        self.0.push_str(if before == '[' { "[]" } else { "]" });
+    }
+    fn number(&mut self, name: &str, number: u32) {
+        self.name(name);
         // Writing to memory does not fail.
-        let _ = serde_json::to_writer(&mut json, &wire);
-        json
+        let _ = write!(self.0, "{number}");
     }
 }
 

@@ -18,7 +18,7 @@ pub struct PublicKey {
     kid: Kid,
     parts: Parts,
     parsed: ParsedPublicKey,
-    head: Box<[u8]>,
+    head: Box<str>,
 }
 
 /// What a public key consists of.
@@ -81,7 +81,7 @@ impl PublicKey {
         let parsed = parts.parse()?;
         let kid = Kid::of_thumbprint(&Sha256::digest(format!("{{{}}}", parts.required())).into());
         let header = format!(r#"{{"alg":"{}","kid":"{kid}","typ":"at+jwt"}}"#, parts.algorithm());
-        let head = BASE64URL_NOPAD.encode(header.as_bytes()).into_bytes().into_boxed_slice();
+        let head = BASE64URL_NOPAD.encode(header.as_bytes()).into_boxed_str();
         Ok(Self { kid, parts, parsed, head })
     }
 
@@ -103,7 +103,7 @@ impl PublicKey {
         )
     }
     /// The first part of every token that it verifies.
-    pub(super) const fn head(&self) -> &[u8] {
+    pub(super) const fn head(&self) -> &str {
         &self.head
     }
     /// How long its signatures are, in bytes.

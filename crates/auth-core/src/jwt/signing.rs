@@ -114,24 +114,26 @@ impl SigningKey {
 
     /// Appends the signature of all that `text` holds.
     pub(super) fn sign(&self, text: &mut String) -> Result<(), NotAKey> {
-        let (message, random) = (text.as_bytes(), SystemRandom::new());
+        let message = text.as_bytes();
         let signature = match &self.pair {
-            Pair::Ed(pair) => {
-                pair.try_sign(message).map(|signature| BASE64URL_NOPAD.encode(signature.as_ref()))
-            }
-            Pair::Ec(pair) => {
-                pair.sign(&random, message).map(|signature| BASE64URL_NOPAD.encode(signature.as_ref()))
-            }
+            Pair::Ed(pair) => pair.try_sign(message),
+            Pair::Ec(pair) => pair.sign(&SystemRandom::new(), message),
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                let signed = pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
-                signed.map(|()| BASE64URL_NOPAD.encode(&signature))
+                let signed = pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+                signed.map_err(|_| NotAKey)?;
+                append(text, &signature);
+                return Ok(());
             }
         };
-        text.push('.');
-        text.push_str(&signature.map_err(|_| NotAKey)?);
+        append(text, signature.map_err(|_| NotAKey)?.as_ref());
         Ok(())
     }
+}
+
+fn append(text: &mut String, signature: &[u8]) {
+    text.push('.');
+    BASE64URL_NOPAD.encode_append(signature, text);
 }
 
 impl fmt::Debug for SigningKey {
@@ -167,10 +169,12 @@ impl Issuer {
     /// The library could not sign.
     pub fn issue(&self, key: &SigningKey, claims: &Claims) -> Result<PlainToken, NotAKey> {
         let json = claims.to_json(&self.0);
-        let mut text = String::with_capacity(1024);
-        text.extend(key.public.head().iter().map(|byte| char::from(*byte)));
+        let signature = BASE64URL_NOPAD.encode_len(key.public.signature_len());
+        let claims = BASE64URL_NOPAD.encode_len(json.len());
+        let mut text = String::with_capacity(key.public.head().len() + claims + signature + 2);
+        text.push_str(key.public.head());
         text.push('.');
-        BASE64URL_NOPAD.encode_append(&json, &mut text);
+        BASE64URL_NOPAD.encode_append(json.as_bytes(), &mut text);
         key.sign(&mut text)?;
         Ok(PlainToken::new(text))
     }

@@ -91,7 +91,7 @@ fn authentic(
     let (signed, signature) = split_last(token).ok_or(Refusal::Malformed)?;
     let (head, claims) = split_last(signed).ok_or(Refusal::Malformed)?;
     let VerifyingKey { key, ends_at } =
-        keys.iter().find(|known| known.key.head() == head).ok_or(Refusal::Unknown)?;
+        keys.iter().find(|known| known.key.head().as_bytes() == head).ok_or(Refusal::Unknown)?;
     let mut bytes = [0; MOST_SIGNATURE];
     let length = decode(signature, &mut bytes).filter(|length| *length == key.signature_len());
     let made = bytes.get(..length.ok_or(Refusal::Malformed)?).ok_or(Refusal::Malformed)?;
