@@ -4,7 +4,7 @@
 //! write the tables can neither rewrite the past (no key) nor cut its end unseen (the anchor remembers).
 
 use crate::{
-    id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
+    id::{AccountId, CallId, DomainId, KeyId, PersonId, SessionId, TokenId, UserId},
     policy::{Action, Granted, Rights},
     principal::{Origin, Tenant, TokenKind},
     service::Service,
@@ -98,6 +98,21 @@ pub enum Event {
     /// A temporary token was ended, and the sessions that it opened; or a session was.
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId },
+    /// Somebody registered.
+    #[serde(rename = "person.registered")]
+    PersonRegistered { person: PersonId },
+    /// A person set another password: their other sessions were ended.
+    #[serde(rename = "person.password_changed")]
+    PasswordChanged { person: PersonId },
+    /// A person logged in: a session began.
+    #[serde(rename = "person.logged_in")]
+    LoggedIn { person: PersonId, session: SessionId, audience: &'static str, acr: &'static str },
+    /// A session of a person was ended before its time, and its access tokens.
+    #[serde(rename = "person.session_ended")]
+    PersonSessionEnded { person: PersonId, session: SessionId, why: &'static str },
+    /// All sessions of a person were ended.
+    #[serde(rename = "person.sessions_ended")]
+    PersonSessionsEnded { person: PersonId, why: &'static str },
     /// A key was made that signs access tokens from then on; those of older ones are refused from then on.
     #[serde(rename = "signing_key.rotated")]
     SigningKeyRotated { kid: String, algorithm: &'static str, signs_from: Timestamp, old_until: Timestamp },

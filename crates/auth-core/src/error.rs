@@ -43,6 +43,9 @@ pub enum Denial {
         /// What would have admitted the caller.
         missing: &'static [Need],
     },
+    /// The right person, who must prove themself by a second factor first (RFC 9470).
+    #[error("a second factor is needed, within the last 15 minutes")]
+    StepUp,
     /// A good key, from an address outside its networks.
     #[error("the key may not be used from this address")]
     Network,
@@ -89,6 +92,9 @@ pub enum FlowError {
         /// Why.
         reason: String,
     },
+    /// What it takes is busy beyond its limit: try again then.
+    #[error("too much is under way; again in {} seconds", .0.as_secs().max(1))]
+    Busy(Duration),
     /// The object is in a state that forbids it, or the name is taken.
     #[error("{0}")]
     Conflict(String),

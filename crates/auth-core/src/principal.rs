@@ -1,13 +1,14 @@
 //! Who is calling: every credential becomes one `Principal`.
 
 use crate::{
-    id::{AccountId, DomainId, KeyId, TokenId},
+    amr::Amr,
+    id::{AccountId, DomainId, KeyId, PersonId, SessionId, TokenId},
     model::Version,
-    policy::Permissions,
+    policy::{Permissions, Role},
     service::Service,
     time::Timestamp,
 };
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, time::Duration};
 
 /// The tenant whose objects a principal may see: an account of the Hub, or a domain of the chatbot service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +26,8 @@ pub enum Principal {
     Key(KeyPrincipal),
     /// A temporary token or a session of the chatbot service.
     Token(TokenPrincipal),
+    /// A person who logged in, by an access token of their session.
+    Person(PersonPrincipal),
     /// The operator of the machine, through `authctl`: whoever can write the store's file. Nobody else makes one:
     ///
     /// ```compile_fail,E0603
@@ -97,6 +100,41 @@ pub struct TokenPrincipal {
     pub expires_at: Timestamp,
 }
 
+/// A person, in one of their sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PersonPrincipal {
+    /// The session. How the person proved themself is the same from its beginning to its end.
+    pub session: SessionId,
+    /// The person.
+    pub person: PersonId,
+    /// The domain that the session is for, and the account that owns it.
+    pub tenant: Option<Tenant>,
+    /// The person's role: in that domain, or on the platform.
+    pub role: Option<Role>,
+    /// How they proved themself.
+    pub amr: Amr,
+    /// When.
+    pub auth_time: Timestamp,
+    /// When the access token ends, or the session if that is sooner.
+    pub expires_at: Timestamp,
+    /// When this was judged: what the age of a proof is counted to.
+    pub judged_at: Timestamp,
+}
+
+/// How old the proof of a second factor may be where a fresh one is asked for.
+pub const FRESH: Duration = Duration::from_secs(15 * 60);
+
+impl PersonPrincipal {
+    /// Whether the role, if it is a privileged one, is backed by a second factor.
+    pub fn is_backed(&self) -> bool {
+        self.amr.is_mfa() || !self.role.is_some_and(Role::is_privileged)
+    }
+    /// Whether there was a second factor within the last 15 minutes.
+    pub fn is_fresh(&self) -> bool {
+        self.amr.is_mfa() && self.judged_at <= self.auth_time + FRESH
+    }
+}
+
 impl Principal {
     /// The operator of the machine. Only `authctl` may say this; a lint bans it elsewhere.
     pub const fn operator() -> Self {
@@ -107,6 +145,7 @@ impl Principal {
         match self {
             Self::Key(key) => Some(key.tenant),
             Self::Token(token) => Some(Tenant { account: token.account, domain: Some(token.domain) }),
+            Self::Person(person) => person.tenant,
             Self::Operator => None,
         }
     }
@@ -116,17 +155,19 @@ impl Principal {
         match self {
             Self::Key(key) => key.expires_at,
             Self::Token(token) => Some(token.expires_at),
+            Self::Person(person) => Some(person.expires_at),
             Self::Operator => None,
         }
     }
 }
 
-/// As audit events name it: `key:<id>`, `temp:<id>`, `operator`.
+/// As audit events name it: `key:<id>`, `temp:<id>`, `person:<id>`, `operator`.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => write!(f, "key:{}", key.id),
             Self::Token(token) => write!(f, "{}:{}", token.kind.name(), token.id),
+            Self::Person(person) => write!(f, "person:{}", person.person),
             Self::Operator => f.write_str("operator"),
         }
     }

@@ -9,6 +9,7 @@ use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{Aead as _, KeyInit as _, Payload},
 };
+use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -79,13 +80,28 @@ pub struct Keyring {
 struct SealingKey {
     id: [u8; ID_LEN],
     cipher: XChaCha20Poly1305,
+    /// A key of its own for tags.
+    tags: Zeroizing<[u8; 32]>,
 }
+
+/// Bytes of a tag.
+pub const TAG_LEN: usize = 16;
 
 impl SealingKey {
     fn new(key: &[u8; 32]) -> Self {
-        let digest = Sha256::new().chain_update(b"the name of this sealing key").chain_update(key).finalize();
-        let id = digest.first_chunk().copied().unwrap_or_default();
-        Self { id, cipher: XChaCha20Poly1305::new(key.into()) }
+        let digest = |what: &str| Sha256::new().chain_update(what).chain_update(key).finalize();
+        let id = digest("the name of this sealing key").first_chunk().copied().unwrap_or_default();
+        let tags = Zeroizing::new(digest("the key of its tags").into());
+        Self { id, cipher: XChaCha20Poly1305::new(key.into()), tags }
+    }
+
+    /// HMAC-SHA-256 (RFC 2104), cut to 128 bits.
+    fn tag(&self, purpose: &str, text: &[u8]) -> [u8; TAG_LEN] {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.tags.as_slice()) else { return [0; TAG_LEN] };
+        mac.update(&(purpose.len() as u64).to_be_bytes());
+        mac.update(purpose.as_bytes());
+        mac.update(text);
+        mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
     }
 }
 
@@ -123,6 +139,17 @@ impl Keyring {
         let payload = Payload { msg: text, aad: &cell.name() };
         let opened = key.ok_or(Unopened::UnknownKey)?.cipher.decrypt(&XNonce::from(*nonce), payload);
         opened.map(Zeroizing::new).map_err(|_| Unopened::Altered)
+    }
+
+    /// The tag of a text for a purpose: only whoever has the keyring can make it.
+    pub fn tag(&self, purpose: &str, text: &[u8]) -> [u8; TAG_LEN] {
+        self.newest.tag(purpose, text)
+    }
+
+    /// Whether a tag was made here, with whichever key. In constant time for each key.
+    pub fn made(&self, purpose: &str, text: &[u8], tag: &[u8; TAG_LEN]) -> bool {
+        let mut keys = std::iter::once(&self.newest).chain(&self.older);
+        keys.any(|key| constant_time_eq::constant_time_eq_16(&key.tag(purpose, text), tag))
     }
 
     /// Whether the newest key sealed it: what an older one sealed is to be sealed anew.
@@ -205,6 +232,20 @@ mod tests {
         let (ring, entropy) = (Keyring::new(&[key(1)]).unwrap(), counting());
         let first = ring.seal(&cell(b"row"), b"secret", &entropy);
         assert_ne!(ring.seal(&cell(b"row"), b"secret", &entropy), first);
+    }
+
+    #[test]
+    fn a_tag_is_of_its_keyring_its_purpose_and_its_text() {
+        let (old, new) = (Keyring::new(&[key(1)]).unwrap(), Keyring::new(&[key(2)]).unwrap());
+        let both = Keyring::new(&[key(1), key(2)]).unwrap();
+        let tag = old.tag("a", b"text");
+        assert!(
+            old.made("a", b"text", &tag) && both.made("a", b"text", &tag) && !new.made("a", b"text", &tag)
+        );
+        assert!(
+            !old.made("b", b"text", &tag) && !old.made("a", b"texts", &tag) && !old.made("at", b"ext", &tag)
+        );
+        assert!(new.made("a", b"text", &both.tag("a", b"text")), "the newest one makes them");
     }
 
     proptest! {

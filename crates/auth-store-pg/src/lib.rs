@@ -136,6 +136,8 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
         key_index: lookups,
         tokens: Arc::clone(&store) as _,
         one_time: Arc::clone(&store) as _,
+        people: Arc::clone(&store) as _,
+        sessions: Arc::clone(&store) as _,
         signing_keys: store,
         calls: Arc::clone(&reports) as _,
         audit: reports,

@@ -55,6 +55,12 @@ const CHATBOT: Given = &[
     ("SELECT", "domains"),
     ("SELECT", "key_secrets"),
     ("SELECT, UPDATE (last_used_at, use_count)", "keys"),
+    ("SELECT", "members"),
+    ("SELECT, INSERT, UPDATE (password, version)", "people"),
+    (
+        "SELECT, INSERT, DELETE, UPDATE (refresh, parent, successor, refreshed_at, idle_ends_at, ended_at, ended_why)",
+        "sessions",
+    ),
     ("SELECT, INSERT, DELETE, UPDATE (ends_at)", "signing_keys"),
     ("SELECT, INSERT, DELETE, UPDATE (revoked_at)", "tokens"),
 ];

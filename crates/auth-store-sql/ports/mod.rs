@@ -13,6 +13,8 @@ mod keys;
 pub(crate) mod notices;
 mod once;
 mod one_time;
+mod people;
+mod sessions;
 mod signing_keys;
 mod tokens;
 mod users;

@@ -84,6 +84,8 @@ fn write_about(about: About) -> (&'static str, Vec<u8>) {
     match about {
         About::Key(id) => ("key", id.as_bytes().to_vec()),
         About::Token(id) => ("token", id.as_bytes().to_vec()),
+        About::Session(id) => ("session", id.as_bytes().to_vec()),
+        About::Person(id) => ("person", id.as_bytes().to_vec()),
         About::Account(id) => ("account", id.as_bytes().to_vec()),
         About::Domain(id) => ("domain", id.as_bytes().to_vec()),
         About::SigningKeys => ("signing_keys", Vec::new()),
@@ -95,6 +97,8 @@ fn read_about(word: &str, subject: &[u8]) -> Done<About> {
     Ok(match word {
         "key" => About::Key(KeyId::from_bytes(row::bytes(subject)?)),
         "token" => About::Token(TokenId::from_bytes(row::bytes(subject)?)),
+        "session" => About::Session(row::session_id(subject)?),
+        "person" => About::Person(row::person_id(subject)?),
         "account" => About::Account(AccountId::from_bytes(row::bytes(subject)?)),
         "domain" => About::Domain(DomainId::from_bytes(row::bytes(subject)?)),
         "signing_keys" => About::SigningKeys,

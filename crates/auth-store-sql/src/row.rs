@@ -2,7 +2,7 @@
 
 use crate::{Done, Failure};
 use auth_core::{
-    id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
+    id::{AccountId, CallId, DomainId, KeyId, PersonId, SessionId, TokenId, UserId},
     model::Version,
     principal::Tenant,
     time::Timestamp,
@@ -30,6 +30,8 @@ ids! {
     user_id -> UserId;
     token_id -> TokenId;
     call_id -> CallId;
+    person_id -> PersonId;
+    session_id -> SessionId;
 }
 
 /// The tenant that two columns name.

@@ -45,6 +45,25 @@ diesel::table! {
     one_time (digest) { digest -> Binary, purpose -> Text, content -> Binary, expires_at -> BigInt, }
 }
 diesel::table! {
+    people (id) {
+        id -> Binary, address -> Text, name -> Text, password -> Text, status -> Text, super_admin -> BigInt,
+        verified_at -> Nullable<BigInt>, created_at -> BigInt, version -> BigInt,
+    }
+}
+diesel::table! {
+    members (domain_id, person_id) {
+        domain_id -> Binary, person_id -> Binary, role -> Text, created_at -> BigInt, version -> BigInt,
+    }
+}
+diesel::table! {
+    sessions (id) {
+        id -> Binary, person_id -> Binary, domain_id -> Nullable<Binary>, audience -> Text, role -> Nullable<Text>,
+        amr -> BigInt, source -> Text, created_at -> BigInt, refresh -> Binary,
+        parent -> Nullable<Binary>, successor -> Nullable<Binary>, refreshed_at -> Nullable<BigInt>,
+        idle_ends_at -> BigInt, ends_at -> BigInt, ended_at -> Nullable<BigInt>, ended_why -> Nullable<Text>,
+    }
+}
+diesel::table! {
     signing_keys (number) {
         number -> BigInt, kid -> Text, algorithm -> Text, sealed -> Binary, created_at -> BigInt,
         signs_from -> BigInt, ends_at -> Nullable<BigInt>,
@@ -79,4 +98,17 @@ diesel::joinable!(keys -> domains (domain_id));
 diesel::joinable!(tokens -> domains (domain_id));
 diesel::joinable!(tokens -> keys (parent));
 diesel::joinable!(domains -> accounts (account_id));
-diesel::allow_tables_to_appear_in_same_query!(accounts, domains, keys, key_secrets, tokens);
+diesel::joinable!(members -> domains (domain_id));
+diesel::joinable!(members -> people (person_id));
+diesel::joinable!(sessions -> people (person_id));
+diesel::joinable!(sessions -> domains (domain_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    domains,
+    keys,
+    key_secrets,
+    members,
+    people,
+    sessions,
+    tokens,
+);

@@ -124,6 +124,7 @@ fn ways<S>(row: &Row<S>) -> Vec<(&'static Need, Vec<(String, Value)>)> {
         (Place::Cookie(name), _) => vec![other("cookie", name)],
         (Place::Header, Need::Key(..)) => vec![bearer(), key()],
         (Place::Header, Need::Token(TokenKind::Temp | TokenKind::Widget | TokenKind::Chat)) => vec![bearer()],
+        (Place::Header, Need::Person(..)) => vec![bearer()],
         (Place::Header, Need::Operator) => Vec::new(),
     };
     needs.iter().map(|need| (need, schemes(need))).collect()

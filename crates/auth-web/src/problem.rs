@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use auth_core::{
     error::{Denial, FlowError, Refusal, StoreError},
     policy::Need,
+    principal::FRESH,
 };
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ enum Challenge {
     Realm,
     InvalidToken,
     InsufficientScope(&'static [Need]),
+    /// RFC 9470 §3.
+    StepUp,
 }
 
 macro_rules! kinds {
@@ -77,6 +80,8 @@ kinds! {
     Invalid = BAD_REQUEST, "invalid_request", "The request cannot be taken as it is";
     /// No good credential.
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid credential is required";
+    /// The right person, who must prove themself by a second factor first.
+    StepUp = UNAUTHORIZED, "insufficient_user_authentication", "A second factor is needed";
     /// A good credential that lacks what the route asks for.
     Forbidden = FORBIDDEN, "insufficient_scope", "The credential does not allow this";
     /// A good key, from an address outside its networks.
@@ -146,10 +151,10 @@ impl Problem {
     }
     /// Whether it is a refusal, which the audit trail counts.
     pub(crate) const fn is_refusal(&self) -> bool {
-        use Kind::{Absent, Excess, Forbidden, ForeignPage, Network, Throttled, Unauthenticated};
+        use Kind::{Absent, Excess, Forbidden, ForeignPage, Network, StepUp, Throttled, Unauthenticated};
         matches!(
             self.0.kind,
-            Unauthenticated | Forbidden | ForeignPage | Network | Excess | Absent | Throttled
+            Unauthenticated | StepUp | Forbidden | ForeignPage | Network | Excess | Absent | Throttled
         )
     }
 
@@ -189,6 +194,13 @@ impl Challenge {
             Self::None => None,
             Self::Realm => Some(format!("Bearer realm=\"{realm}\"")),
             Self::InvalidToken => Some(format!("Bearer realm=\"{realm}\", error=\"invalid_token\"")),
+            Self::StepUp => {
+                let max_age = FRESH.as_secs();
+                Some(format!(
+                    "Bearer realm=\"{realm}\", error=\"insufficient_user_authentication\", acr_values=\"mfa\", \
+                     max_age={max_age}"
+                ))
+            }
             Self::InsufficientScope(missing) => {
                 let scope: Vec<_> = missing.iter().map(|need| need.scope()).collect();
                 let scope = scope.join(" ");
@@ -217,6 +229,12 @@ impl From<Denial> for Problem {
                 let detail = format!("This needs {}.", needs.join(" or "));
                 let mut problem = Self::new(Kind::Forbidden, detail);
                 problem.0.challenge = Challenge::InsufficientScope(missing);
+                problem
+            }
+            Denial::StepUp => {
+                let detail = "Log in with a second factor, within the last 15 minutes.";
+                let mut problem = Self::new(Kind::StepUp, detail);
+                problem.0.challenge = Challenge::StepUp;
                 problem
             }
             Denial::Network => Self::new(Kind::Network, "The key's allowed_cidrs do not hold your address."),
@@ -250,6 +268,11 @@ impl From<FlowError> for Problem {
         match error {
             FlowError::Denied(denial) => denial.into(),
             FlowError::Invalid { field, reason } => Self::invalid(field, reason),
+            FlowError::Busy(wait) => {
+                let mut problem = Self::new(Kind::Unavailable, "Too much is under way. Try again.");
+                problem.0.retry_after = Some(wait);
+                problem
+            }
             FlowError::Conflict(what) => Self::new(Kind::Conflict, what),
             FlowError::Store(error) => error.into(),
         }

@@ -69,6 +69,20 @@ impl<T: Serialize + JsonSchema> Reply for Created<T> {
     }
 }
 
+/// `202` with JSON: what comes of it is not said.
+#[derive(Debug)]
+pub struct Accepted<T>(pub T);
+
+impl<T: Serialize + JsonSchema> Reply for Accepted<T> {
+    const STATUS: u16 = 202;
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        json(Self::STATUS, &self.0)
+    }
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
+        Some(schemas.subschema_for::<T>())
+    }
+}
+
 /// An answer that may be the first one, sent again for a repeated request.
 #[derive(Debug)]
 pub enum Once<T, const STATUS: u16> {

@@ -184,6 +184,10 @@ fn of_verdict(route: &Route, who: Option<&Principal>) -> Answer {
             let why = "no credential was given, and one is required".to_owned();
             Answer::refused(Kind::Unauthenticated, why)
         }
+        Verdict::StepUp => {
+            let why = "the right person, who must log in with a second factor first".to_owned();
+            Answer::refused(Kind::StepUp, why)
+        }
         Verdict::Lacking(needs) => {
             let needs: Vec<_> = needs.iter().map(ToString::to_string).collect();
             Answer::refused(Kind::Forbidden, format!("the credential meets none of: {}", needs.join(", ")))
@@ -215,7 +219,7 @@ fn describe(who: &Principal) -> String {
             )
         }
         Principal::Token(token) => format!("{who} of domain {}", token.domain),
-        Principal::Operator { .. } => who.to_string(),
+        Principal::Person(_) | Principal::Operator { .. } => who.to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ use auth_web::{
     App, log, serve,
     system::{OsEntropy, SystemClock},
 };
-use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder};
+use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder, settings::People};
 use hub_service::{Hub, settings::Billing};
 use serde::Serialize;
 use std::{
@@ -60,7 +60,8 @@ async fn services(
 ) -> Result<impl Future<Output = std::io::Result<()>>, String> {
     let hub_app = App::new(Hub::new(platform(Service::Hub, stores), Billing::default().tariff()), Vec::new());
     let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
-    let chatbot_app = Chatbot::open(platform, keys, Tokens::default(), Responder::BuiltIn).await;
+    let chatbot_app =
+        Chatbot::open(platform, keys, (Tokens::default(), People::default()), Responder::BuiltIn).await;
     let chatbot_app = App::new(chatbot_app.map_err(failed)?, Vec::new());
     let hub = serve::serve(Arc::new(hub_app), hub, 0, stop.clone());
     let chatbot = serve::serve(Arc::new(chatbot_app), chatbot, 0, stop);

@@ -71,7 +71,9 @@ impl Chatbot {
         if due {
             let key = generate(algorithm, Arc::clone(&platform.entropy)).await?;
             let (newest, grant) = (known.last(), grant_to_schedule());
-            match rotate_signing_key(platform, &self.keys, &grant, newest, &key, Handover::Orderly).await {
+            match rotate_signing_key(platform, &self.logins.keys, &grant, newest, &key, Handover::Orderly)
+                .await
+            {
                 Ok(made) => {
                     tracing::info!(kid = %made.kid, signs_from = %made.signs_from, "a new signing key")
                 }
@@ -80,7 +82,7 @@ impl Chatbot {
                 Err(error) => return Err(error),
             }
         }
-        self.keys.reload(port).await
+        self.logins.keys.reload(port).await
     }
 
     /// What the service does by itself with its keys.
@@ -89,6 +91,9 @@ impl Chatbot {
             tracing::error!(%error, "the signing keys could not be looked after");
         }
         let before = Timestamp::from_millis(self.platform.now().millis().saturating_sub(KEPT));
+        if let Err(error) = self.platform.stores.sessions.purge(before).await {
+            tracing::warn!(%error, "sessions that are over could not be forgotten");
+        }
         if let Err(error) = self.platform.stores.signing_keys.purge(before).await {
             tracing::warn!(%error, "signing keys that are over could not be forgotten");
         }
@@ -114,7 +119,7 @@ impl Endpoint<Chatbot> for Jwks {
         Spec::get("jwks", "/.well-known/jwks.json", "The public keys that verify access tokens (RFC 7517).");
 
     async fn call(chatbot: &Chatbot, _: Proof<'_, Published>, (): ()) -> Result<Self::Output, Problem> {
-        let set = RawValue::from_string(chatbot.keys.published(chatbot.platform.now()));
+        let set = RawValue::from_string(chatbot.logins.keys.published(chatbot.platform.now()));
         set.map(|set| Shown(JwkSet(set))).map_err(|error| Problem::internal(error.to_string()))
     }
 }
@@ -148,7 +153,7 @@ impl Endpoint<Chatbot> for AuthorizationServer {
     );
 
     async fn call(chatbot: &Chatbot, _: Proof<'_, Published>, (): ()) -> Result<Self::Output, Problem> {
-        let issuer = chatbot.keys.issuer().as_str();
+        let issuer = chatbot.logins.keys.issuer().as_str();
         Ok(Shown(Metadata {
             issuer: issuer.to_owned(),
             jwks_uri: format!("{issuer}{}", Jwks::SPEC.path),

@@ -4,6 +4,8 @@
 pub mod audit;
 pub mod chat;
 pub mod issuer;
+pub mod passwords;
+pub mod people;
 pub mod query;
 pub mod responder;
 pub mod rules;
@@ -13,8 +15,8 @@ pub mod widget;
 
 use auth_core::{
     entropy::Entropy,
-    error::{Denial, FlowError},
-    flow::Platform,
+    error::{Denial, FlowError, StoreError},
+    flow::{Logins, Platform},
     id::TokenId,
     jwt::SigningKeys,
     port::Stores,
@@ -25,7 +27,9 @@ use auth_core::{
 };
 use auth_web::{Problem, Service, Table, own, row};
 use issuer::Tokens;
+use passwords::Pool;
 use responder::{Question, Responder};
+use settings::People;
 use std::{num::NonZeroU32, sync::Arc};
 
 /// What one visitor may ask a minute: who holds a session, or the temporary token itself.
@@ -35,8 +39,9 @@ const ASKED_BY_VISITOR: NonZeroU32 = NonZeroU32::new(30).unwrap();
 pub struct Chatbot {
     platform: Platform,
     responder: Responder,
-    keys: Arc<SigningKeys>,
+    logins: Logins,
     tokens: Tokens,
+    people: People,
 }
 
 impl Chatbot {
@@ -48,12 +53,15 @@ impl Chatbot {
     pub async fn open(
         (stores, clock, entropy): (Stores, Arc<dyn Clock>, Arc<dyn Entropy>),
         keys: SigningKeys,
-        tokens: Tokens,
+        (tokens, people): (Tokens, People),
         responder: Responder,
     ) -> Result<Self, FlowError> {
         let keys = Arc::new(keys);
+        let passwords = Pool::start(Arc::clone(&entropy), people.password_cost);
+        let passwords = passwords.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let platform = Platform::issuing(stores, clock, entropy, Arc::clone(&keys));
-        let chatbot = Self { platform, responder, keys, tokens };
+        let logins = Logins { keys, passwords: Arc::new(passwords) };
+        let chatbot = Self { platform, responder, logins, tokens, people };
         chatbot.rotate_if_due().await?;
         Ok(chatbot)
     }
@@ -84,6 +92,15 @@ impl Service for Chatbot {
         row::<Self, widget::MessagePreflight>(),
         row::<Self, query::Query>(),
         row::<Self, audit::Events>(),
+        row::<Self, people::Register>(),
+        row::<Self, people::Login>(),
+        row::<Self, people::Refresh>(),
+        row::<Self, people::Logout>(),
+        row::<Self, people::LogoutAll>(),
+        row::<Self, people::Sessions>(),
+        row::<Self, people::EndSession>(),
+        row::<Self, people::Own>(),
+        row::<Self, people::ChangePassword>(),
         row::<Self, issuer::Jwks>(),
         row::<Self, issuer::AuthorizationServer>(),
         row::<Self, own::Live>(),
@@ -99,7 +116,7 @@ impl Service for Chatbot {
     }
 
     fn is_ready(&self) -> bool {
-        self.keys.can_sign(self.platform.now())
+        self.logins.keys.can_sign(self.platform.now())
     }
 
     async fn upkeep(&self) {

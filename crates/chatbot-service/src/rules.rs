@@ -2,9 +2,9 @@
 
 use auth_core::{
     id::DomainId,
-    policy::{Allows, Need, Nobody, Permission, Requirement, Rule},
-    port::{MintToken, OpenSession, RevokeToken},
-    principal::{KeyPrincipal, TokenKind, TokenPrincipal},
+    policy::{Allows, Assurance, Need, Nobody, Permission, Requirement, Rule},
+    port::{ChangePassword, EndSession, EndSessions, MintToken, OpenSession, Register, RevokeToken},
+    principal::{KeyPrincipal, PersonPrincipal, TokenKind, TokenPrincipal},
     service::Service,
 };
 
@@ -76,6 +76,29 @@ impl Requirement for Chatter {
         Rule::AnyOf(&[Need::Token(TokenKind::Temp), Need::Key(Service::Chatbot, Permission::ChatAccess)]);
     type Subject = DomainId;
 }
+
+/// Somebody who has not logged in yet, or whose access token has ended.
+#[derive(Debug)]
+pub struct Anybody;
+
+impl Requirement for Anybody {
+    const RULE: Rule =
+        Rule::Public { because: "what is sent is itself what proves who somebody is, or will" };
+    type Subject = Nobody;
+}
+impl Allows<Register> for Anybody {}
+
+/// A person, in one of their sessions, about what is their own: also one who has yet to enrol a second factor.
+#[derive(Debug)]
+pub struct LoggedIn;
+
+impl Requirement for LoggedIn {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(&[], Assurance::Login)]);
+    type Subject = PersonPrincipal;
+}
+impl Allows<ChangePassword> for LoggedIn {}
+impl Allows<EndSession> for LoggedIn {}
+impl Allows<EndSessions> for LoggedIn {}
 
 /// Whoever wants to verify an access token.
 #[derive(Debug)]

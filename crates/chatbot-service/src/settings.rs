@@ -3,6 +3,7 @@
 use crate::{
     Chatbot,
     issuer::Tokens,
+    passwords::COST,
     responder::{Responder, Upstream},
 };
 use auth_core::{
@@ -34,6 +35,9 @@ pub struct Settings {
     /// `[tokens]`.
     #[serde(default)]
     pub tokens: Tokens,
+    /// `[people]`.
+    #[serde(default)]
+    pub people: People,
     /// `[responder]`.
     #[serde(default)]
     pub responder: Model,
@@ -43,6 +47,40 @@ pub struct Settings {
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8009);
 /// Where it serves `/metrics` if nothing else is said.
 pub const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8010);
+
+/// Who may register, and how: the section `[people]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct People {
+    /// Whether people register themselves: `off` or `open`.
+    pub registration: Registration,
+    /// The cost of bcrypt; tests take less.
+    #[serde(skip)]
+    pub password_cost: u32,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self { registration: Registration::Off, password_cost: COST }
+    }
+}
+
+/// Whether people register themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Nobody does.
+    Off,
+    /// Whoever likes to, with an address that nobody has shown to be theirs: for development.
+    Open,
+}
+
+impl Registration {
+    /// Whether whoever likes to may register.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Open)
+    }
+}
 
 /// The language model behind the chat.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -125,7 +163,8 @@ impl Settings {
             auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
         let issuer = self.tokens.issuer(&origin(listeners.address().map_err(|error| error.to_string())?))?;
         let keys = signing_keys(&self.store, &stores, issuer, entropy.as_ref()).await?;
-        let chatbot = Chatbot::open((stores, clock, entropy), keys, self.tokens, responder).await;
+        let chatbot =
+            Chatbot::open((stores, clock, entropy), keys, (self.tokens, self.people), responder).await;
         let app = App::new(chatbot.map_err(|error| error.to_string())?, self.server.trusted_proxies);
         serve::serve_both(Arc::new(app), listeners, self.server.workers, stop)
             .await

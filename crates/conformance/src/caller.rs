@@ -3,11 +3,15 @@
 use crate::{
     client::{Request, Response},
     operator::operator,
-    world::{Holdings, World},
+    world::{Holdings, ISSUER, World},
 };
 use auth_core::{
+    amr::{Amr, Method},
     credential::{Malformed, SessionKind, classify, draw_key, draw_session, draw_temp_token},
-    policy::Permissions,
+    entropy::Entropy,
+    id::AccessTokenId,
+    jwt::{Algorithm, Claims, Issuer, LIFE, SigningKey},
+    policy::{Permissions, Role},
     service::Service,
     time::Clock as _,
 };
@@ -25,11 +29,13 @@ pub enum Kind {
     Widget,
     /// A browser chat session.
     Chat,
+    /// A person, by an access token.
+    Person,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Key, Self::Temp, Self::Widget, Self::Chat];
+    pub const ALL: [Self; 5] = [Self::Key, Self::Temp, Self::Widget, Self::Chat, Self::Person];
 
     /// The kinds that a route takes, as its needs are written; a public route takes none.
     pub fn of_needs(needs: &str) -> Vec<Self> {
@@ -38,6 +44,7 @@ impl Kind {
             "temp" => Some(Self::Temp),
             "widget" => Some(Self::Widget),
             "chat" => Some(Self::Chat),
+            need if need.starts_with("jwt") => Some(Self::Person),
             need if need.contains("key(") => Some(Self::Key),
             need => panic!("{need} is no need"),
         };
@@ -52,6 +59,7 @@ impl Kind {
             (Self::Temp, _) => &holdings.temp.0,
             (Self::Widget, _) => &holdings.widget.0,
             (Self::Chat, _) => &holdings.chat,
+            (Self::Person, _) => &holdings.person.access,
         };
         assert!(credential.len() > 30, "{self:?} is missing");
         credential.clone()
@@ -60,11 +68,15 @@ impl Kind {
     /// A well-formed one that nobody issued.
     pub fn unknown(self, world: &World, service: Service) -> String {
         let entropy = world.hub_platform.entropy.as_ref();
+        if self == Self::Person {
+            return forged(world, entropy);
+        }
         let drawn = match self {
             Self::Key => draw_key(service, entropy).0,
             Self::Temp => draw_temp_token(entropy),
             Self::Widget => draw_session(SessionKind::Widget, entropy),
             Self::Chat => draw_session(SessionKind::Chat, entropy),
+            Self::Person => unreachable!("made above"),
         };
         let unknown = drawn.reveal().expose().to_owned();
         assert!(classify(&unknown).is_ok(), "{self:?} is not well-formed");
@@ -77,6 +89,9 @@ impl Kind {
         if self == Self::Widget {
             return ended_widget(world, expired).await;
         }
+        if self == Self::Person {
+            return ended_login(world, expired).await;
+        }
         // Only the chatbot service mints tokens, whatever the service that they are shown to.
         let maker = if self == Self::Key { service } else { Service::Chatbot };
         let tenant = world.tenant_of(&world.a, maker).await;
@@ -86,7 +101,7 @@ impl Kind {
         let credential = match self {
             Self::Temp => world.temp(&secret, 1).await.0,
             Self::Chat => opened_chat(world, &world.temp(&secret, 1).await.0).await,
-            Self::Key | Self::Widget => secret,
+            Self::Key | Self::Widget | Self::Person => secret,
         };
         assert_good(world, maker, &credential).await;
         if expired {
@@ -120,6 +135,41 @@ async fn ended_widget(world: &World, expired: bool) -> String {
     } else {
         let id = opened.field("session_id").parse().unwrap();
         auth_core::flow::revoke_token(&world.chatbot_platform, &operator(), id).await.unwrap();
+    }
+    token
+}
+
+/// An access token of the first tenant's person, in all but the key that made it.
+fn forged(world: &World, entropy: &dyn Entropy) -> String {
+    let part = world.a.person.access.split('.').nth(1).unwrap().as_bytes();
+    let claims: serde_json::Value =
+        serde_json::from_slice(&data_encoding::BASE64URL_NOPAD.decode(part).unwrap()).unwrap();
+    let id = |name: &str| claims[name].as_str().unwrap();
+    let now = world.clock.now();
+    let claims = Claims {
+        id: AccessTokenId::draw(now, entropy),
+        person: id("sub").parse().unwrap(),
+        session: id("sid").parse().unwrap(),
+        audience: Service::Chatbot,
+        issued_at: now,
+        expires_at: now + LIFE,
+        role: Some(Role::SuperAdmin),
+        domain: None,
+        amr: Amr::of([Method::Password, Method::OneTimePassword]),
+        auth_time: now,
+    };
+    let key = SigningKey::generate(Algorithm::EdDsa, entropy).unwrap();
+    Issuer::parse(ISSUER).unwrap().issue(&key, &claims).unwrap().expose().to_owned()
+}
+
+async fn ended_login(world: &World, expired: bool) -> String {
+    let token = world.log_in(&world.a).await.access;
+    assert_good(world, Service::Chatbot, &token).await;
+    if expired {
+        world.advance(LIFE).await;
+    } else {
+        let out = world.chatbot(Request::new("POST", "/auth/logout").bearer(&token)).await;
+        assert_eq!(out.status, 204, "{}", out.body);
     }
     token
 }

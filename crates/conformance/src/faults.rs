@@ -2,23 +2,26 @@
 
 use auth_core::{
     audit::{Chained, Entry, Head},
-    credential::NewSecret,
+    credential::{NewSecret, PasswordHash, Refresh},
     error::StoreError,
-    id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
+    id::{AccountId, CallId, DomainId, KeyId, SessionId, TokenId, UserId},
     model::{
-        Account, AccountPatch, Call, Domain, DomainName, DomainPatch, Key, KeyPatch, KeyUse, NewAccount,
-        NewCall, NewDomain, NewKey, NewToken, NewUser, Page, SigningKeyRecord, Status, Token, Usage, User,
-        UserPatch, Version, WebOrigin,
+        Account, AccountPatch, Address, Call, Domain, DomainName, DomainPatch, Key, KeyPatch, KeyUse, Login,
+        NewAccount, NewCall, NewDomain, NewKey, NewPerson, NewSession, NewToken, NewUser, Page, Person,
+        Session, SessionEnd, SigningKeyRecord, Status, Token, Usage, User, UserPatch, Version, WebOrigin,
     },
-    policy::{Bounded, Granted, Scope},
+    policy::{Bounded, Granted, OwnPerson, Scope},
     port::{
-        Accounts, Answer, AuditFilter, AuditTrail, Calls, CancelCall, Change, ChangeAccount, ChangeDomain,
-        ChangeKey, ChangeUser, CreateAccount, CreateDomain, CreateKey, CreateUser, Creation, Domains,
-        FoundKey, FoundToken, ImportKeys, KeyIndex, Keys, MintToken, NewOneTime, Notice, Once, OneTime,
-        OpenSession, Purpose, RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey,
-        RotateSigningKey, Seq, SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users,
+        Accounts, Answer, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall, Change, ChangeAccount,
+        ChangeDomain, ChangeKey, ChangePassword, ChangeUser, CreateAccount, CreateDomain, CreateKey,
+        CreateUser, Creation, Domains, EndSession, EndSessions, FoundKey, FoundSession, FoundToken,
+        ImportKeys, KeyIndex, Keys, MintToken, NewOneTime, Notice, Once, OneTime, OpenSession, People,
+        Purpose, Register, RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey,
+        RotateSigningKey, Rotation, Seq, Sessions, SigningKeys, StartCall, Stores, SuspendAccount,
+        SuspendDomain, Tokens, Users,
     },
-    principal::{Tenant, TokenKind},
+    principal::{Origin, Tenant, TokenKind},
+    seal::Sealed,
     secret::TokenDigest,
     service::Service,
     time::Timestamp,
@@ -105,6 +108,8 @@ impl Faults {
             one_time: Arc::clone(&faulty) as _,
             calls: Arc::clone(&faulty) as _,
             audit: Arc::clone(&faulty) as _,
+            people: Arc::clone(&faulty) as _,
+            sessions: Arc::clone(&faulty) as _,
             signing_keys: Arc::clone(&faulty) as _,
             revocations: faulty,
         }
@@ -227,6 +232,24 @@ port!(Calls, calls {
     start(grant: &Granted<StartCall>, new: NewCall, once: Option<Once>) -> Answer<Creation>;
     cancel(grant: &Granted<CancelCall>, at: Timestamp) -> Answer<Change<Call>>;
     usage(scope: Scope, from: Timestamp, to: Timestamp) -> Answer<Vec<Usage>>;
+});
+port!(People, people {
+    read(own: OwnPerson) -> Answer<Option<Person>>;
+    by_address(address: &Address) -> Answer<Option<Login>>;
+    login_of(own: OwnPerson) -> Answer<Option<Login>>;
+    register(grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
+    change_password(grant: &Granted<ChangePassword>, old: &PasswordHash, new: PasswordHash, kept: Option<SessionId>, at: Timestamp) -> Answer<Change<Seq>>;
+    rehash(address: &Address, old: &PasswordHash, new: PasswordHash) -> Answer<()>;
+});
+port!(Sessions, sessions {
+    find(id: SessionId) -> Answer<Option<FoundSession>>;
+    read(own: OwnPerson, id: SessionId, at: Timestamp) -> Answer<Option<Session>>;
+    list(own: OwnPerson, at: Timestamp, page: Page) -> Answer<Vec<Session>>;
+    begin(grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation>;
+    rotate(presented: &Refresh, next: &TokenDigest, sealed: Sealed, origin: &Origin, at: Timestamp) -> Answer<Rotation>;
+    end(grant: &Granted<EndSession>, why: SessionEnd, at: Timestamp) -> Answer<Option<Seq>>;
+    end_all(grant: &Granted<EndSessions>, why: SessionEnd, at: Timestamp) -> Answer<Seq>;
+    purge(before: Timestamp) -> Answer<()>;
 });
 port!(SigningKeys, signing_keys {
     list() -> Answer<Vec<SigningKeyRecord>>;

@@ -288,7 +288,7 @@ impl Place {
     }
 }
 
-/// What changes by itself: who serves, how often a key was used and when last, and where in the chain an event has its place
+/// What changes by itself: who serves, how often a key was used and when last, how far a session was carried on, and where in the chain an event has its place
 /// once refusals come between.
 fn by_itself(table: &str, column: &str) -> bool {
     matches!(
@@ -296,6 +296,7 @@ fn by_itself(table: &str, column: &str) -> bool {
         ("replicas" | "audit_head", _)
             | ("keys", "use_count" | "last_used_at")
             | ("audit_events", "seq" | "previous" | "link")
+            | ("sessions", "refresh" | "parent" | "successor" | "refreshed_at" | "idle_ends_at")
     )
 }
 

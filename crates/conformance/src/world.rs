@@ -8,25 +8,36 @@ use crate::{
 };
 use auth_core::{
     flow::{KeyOrder, Platform, issue_key, revoke_key},
-    id::{AccountId, DomainId, KeyId},
+    id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
     model::{Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin},
-    policy::{Installation, Networks, Permission, Permissions, Proof, Rights, decide, grant},
+    policy::{Installation, Networks, Permission, Permissions, Proof, Rights, Role, decide, grant},
     port::{ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
     principal::{Caller, Origin, Tenant},
     service::Service,
     time::{Clock as _, Timestamp},
 };
 use auth_web::{App, Service as _, serve};
-use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder};
+use chatbot_service::{
+    Chatbot,
+    issuer::Tokens,
+    responder::Responder,
+    settings::{People, Registration},
+};
 use hub_service::{Hub, settings::Billing};
 use ipnet::IpNet;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
+
+/// In tests people register, and hashes are cheap.
+pub const PEOPLE: People = People { registration: Registration::Open, password_cost: 4 };
 
 /// Who issues access tokens in tests.
 pub const ISSUER: &str = "https://chat.example.com";
@@ -82,11 +93,30 @@ pub struct Holdings {
     pub widget: (String, String),
     /// The cookie value of a browser chat session.
     pub chat: String,
+    /// A person who is a member of the domain, and is logged in.
+    pub person: Person,
+}
+
+/// A person in one of their sessions.
+#[derive(Debug, Clone, Default)]
+pub struct Person {
+    /// Its identifier.
+    pub id: String,
+    /// What they log in with.
+    pub email: String,
+    /// Their password.
+    pub password: String,
+    /// The session.
+    pub session: String,
+    /// An access token of it.
+    pub access: String,
+    /// Its refresh token.
+    pub refresh: String,
 }
 
 impl Holdings {
     /// What must not be seen by another tenant.
-    pub fn marks(&self) -> [&str; 8] {
+    pub fn marks(&self) -> [&str; 10] {
         [
             &self.account_id,
             &self.domain,
@@ -96,6 +126,8 @@ impl Holdings {
             &self.temp.1,
             &self.widget.1,
             &self.hub_key,
+            &self.person.id,
+            &self.person.session,
         ]
     }
 
@@ -105,7 +137,15 @@ impl Holdings {
             Service::Hub => &self.idle_key.1,
             Service::Chatbot => &self.temp.1,
         };
+        // An address that nobody has had.
+        static NEW: AtomicU64 = AtomicU64::new(0);
+        let new = NEW.fetch_add(1, Ordering::Relaxed).to_string();
         [
+            ("/auth/sessions/{id}", &format!("/auth/sessions/{}", self.person.session)),
+            ("{new}", &new),
+            ("{email}", &self.person.email),
+            ("{password}", &self.person.password),
+            ("{refresh_token}", &self.person.refresh),
             ("{account_id}", &self.account_id),
             ("{domain}", &self.domain),
             ("{origin}", &self.origin),
@@ -163,7 +203,8 @@ impl World {
         let parts = (around(of_chatbot), Arc::new(clock.clone()) as _, Arc::clone(&entropy) as _);
         let issuer = Issuer::parse(ISSUER).unwrap();
         let keys = SigningKeys::new(issuer, Arc::new(Place::keyring()));
-        let chatbot_service = Chatbot::open(parts, keys, Tokens::default(), responder).await.unwrap();
+        let chatbot_service =
+            Chatbot::open(parts, keys, (Tokens::default(), PEOPLE), responder).await.unwrap();
         let chatbot_platform = chatbot_service.platform().clone();
         let (stop, stopped) = watch::channel(false);
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -277,6 +318,7 @@ impl World {
         let connect = Request::get(&format!("/autoconnect?token={}", temp.0));
         let cookie = self.chatbot(connect).await.header("set-cookie").unwrap_or_default().to_owned();
         let chat = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
+        let person = self.person(name, tenant).await;
         let widget = format!(r#"{{"tenant":"{name}.example","origin":"{origin}"}}"#);
         let widget = self.chatbot(Request::post("/v1/widget/session", &widget)).await;
         Holdings {
@@ -291,6 +333,52 @@ impl World {
             temp,
             widget: (widget.field("token"), widget.field("session_id")),
             chat,
+            person,
+        }
+    }
+
+    /// Registers a person, makes them a member of the tenant's domain, and logs them in.
+    async fn person(&self, name: &str, tenant: Tenant) -> Person {
+        let (email, password) = (format!("alice@{name}.example"), format!("violet tapir {name} quietly"));
+        let body = format!(r#"{{"email":"{email}","password":"{password}","name":"Alice"}}"#);
+        let registered = self.chatbot(Request::post("/auth/register", &body)).await;
+        assert_eq!(registered.status, 202, "{}", registered.body);
+        let holdings =
+            Holdings { person: Person { email, password, ..Person::default() }, ..Holdings::default() };
+        let id = self.log_in(&holdings).await.id;
+        self.join(&id, tenant, Role::Member).await;
+        self.log_in(&holdings).await
+    }
+
+    /// Makes a person a member of a domain, past the store.
+    pub async fn join(&self, person: &str, tenant: Tenant, role: Role) {
+        let hex = |bytes: &[u8]| self.place.bytes(&data_encoding::HEXLOWER.encode(bytes));
+        let (domain, person) = (tenant.domain.unwrap(), person.parse::<PersonId>().unwrap());
+        let (domain, person) = (hex(domain.as_bytes()), hex(person.as_bytes()));
+        let row = format!("({domain}, {person}, '{}', 0, 1)", role.name());
+        self.place
+            .execute(&format!(
+                "INSERT INTO members (domain_id, person_id, role, created_at, version) VALUES {row}"
+            ))
+            .await;
+    }
+
+    /// Logs the person of a tenant in, once more.
+    pub async fn log_in(&self, holdings: &Holdings) -> Person {
+        // What is made within one millisecond has no order.
+        self.advance(Duration::from_millis(1)).await;
+        let Person { email, password, .. } = &holdings.person;
+        let body = format!(r#"{{"email":"{email}","password":"{password}"}}"#);
+        let answer = self.chatbot(Request::post("/auth/login", &body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let (access, refresh) = (answer.field("access_token"), answer.field("refresh_token"));
+        let me = self.chatbot(Request::get("/auth/me").bearer(&access)).await;
+        Person {
+            id: me.field("id"),
+            session: me.field("session_id"),
+            access,
+            refresh,
+            ..holdings.person.clone()
         }
     }
 

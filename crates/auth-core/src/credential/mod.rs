@@ -1,7 +1,12 @@
 //! What each credential looks like: pure text rules, checked before any hash or lookup.
 
+mod common;
 pub mod format;
 mod issue;
+mod password;
+mod refresh;
 
 pub use format::{Form, Malformed, begins_as_own, classify};
 pub use issue::{NewSecret, SessionKind, draw_key, draw_session, draw_temp_token};
+pub use password::{Password, PasswordHash, Presented, WrongPassword};
+pub use refresh::{REFRESH_LEN, Refresh};

@@ -71,7 +71,7 @@ pub async fn set_domain_status<R: Allows<SuspendDomain>>(
 
 /// Settles what was ended now; what was ended before may still be on its way at another process, so the head
 /// of the stream is settled instead.
-async fn settle_all(platform: &Platform, ended: Option<Seq>) -> Result<(), FlowError> {
+pub(super) async fn settle_all(platform: &Platform, ended: Option<Seq>) -> Result<(), FlowError> {
     let seq = match ended {
         Some(seq) => seq,
         None => platform.stores.revocations.head().await?,

@@ -33,11 +33,12 @@ pub struct Verifier {
     pub audience: Service,
 }
 
-/// Whether a text has the form of a compact JWS with a JSON header (RFC 7515 §3.1): nothing else that is presented
-/// begins like this and has two dots.
+/// Whether a text can be a compact JWS with a JSON header (RFC 7515 §3.1), of a length that is taken.
 #[inline]
 pub fn looks_like_jwt(text: &[u8]) -> bool {
-    text.starts_with(b"eyJ") && text.iter().filter(|byte| **byte == b'.').count() == 2
+    text.len() <= MOST_BYTES
+        && text.starts_with(b"eyJ")
+        && text.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
 impl Verifier {

@@ -80,6 +80,18 @@ text! {
     }
 }
 text! {
+    /// An address that somebody logs in with: as [`Email`], the part before the `@` in ASCII alone and the domain in its
+    /// one normal form, so that no two look alike.
+    Address, |text| {
+        let wrong = WrongText("expected an e-mail address in ASCII");
+        let email = Email::parse(text.trim())?;
+        let (local, domain) = email.as_str().split_once('@').ok_or(wrong.clone())?;
+        let domain = DomainName::parse(domain).map_err(|_| wrong.clone())?;
+        let address = format!("{local}@{domain}");
+        if local.is_ascii() && address.len() <= 254 { Ok(address) } else { Err(wrong) }
+    }
+}
+text! {
     /// A domain name in its one normal form: IDNA (UTS #46, strict), lower case, no final dot.
     DomainName, |text| {
         let wrong = WrongText("expected a domain name");

@@ -20,6 +20,8 @@ pub enum Verdict {
     NoCredential,
     /// The credential is good, and meets none of these.
     Lacking(&'static [Need]),
+    /// It is the right person's, who must prove themself more strongly, or again.
+    StepUp,
 }
 
 /// Judges a caller by a rule: a pure function of both. Whatever is not admitted here is refused.
@@ -31,8 +33,14 @@ pub fn judge(rule: Rule, who: Option<&Principal>) -> Verdict {
         (Rule::AnyOf(needs), Some(who)) => needs
             .iter()
             .find(|need| need.is_met_by(who))
-            .map_or(Verdict::Lacking(needs), |need| Verdict::Met(*need)),
+            .map_or_else(|| unmet(needs, who), |need| Verdict::Met(*need)),
     }
+}
+
+#[cold]
+fn unmet(needs: &'static [Need], who: &Principal) -> Verdict {
+    let only_proof = needs.iter().any(|need| need.lacks_only_proof(who));
+    if only_proof { Verdict::StepUp } else { Verdict::Lacking(needs) }
 }
 
 /// Judges a caller by a requirement, and makes the proof that its handlers take.
@@ -49,5 +57,6 @@ pub fn decide<R: Requirement>(caller: &Caller) -> Result<Proof<'_, R>, Denial> {
         },
         Verdict::NoCredential => Err(Denial::Unauthenticated(Refusal::NoCredential)),
         Verdict::Lacking(missing) => Err(Denial::Forbidden { missing }),
+        Verdict::StepUp => Err(Denial::StepUp),
     }
 }

@@ -1,14 +1,14 @@
 //! The grant: this caller may do this action to this object. Every write that is done for a caller takes one, so a
 //! raw id from a URL cannot reach a store.
 
-use super::{Proof, Requirement};
+use super::{Proof, Requirement, Role};
 use crate::{
     audit::SCHEDULE,
     error::Denial,
-    id::{AccountId, DomainId},
+    id::{AccountId, DomainId, PersonId},
     model::{Domain, Status, WebOrigin},
     port::{OpenSession, RotateSigningKey},
-    principal::{Origin, Principal, Tenant},
+    principal::{Origin, PersonPrincipal, Principal, Tenant},
     service::Service,
 };
 
@@ -18,8 +18,12 @@ pub trait Owned {
     type Id: Copy + Send + Sync;
     /// Its name.
     fn id(&self) -> Self::Id;
-    /// Whose it is; `None` for what belongs to the platform itself.
+    /// Whose it is; `None` for what belongs to the platform itself, or to a person.
     fn tenant(&self) -> Option<Tenant>;
+    /// The person whose own it is, whatever the tenant; `None` for what is no person's.
+    fn person(&self) -> Option<PersonId> {
+        None
+    }
 }
 
 /// A tenant owns itself: the object of making something for it.
@@ -54,11 +58,14 @@ pub trait Action: 'static {
 /// A requirement whose holders may try an action on the objects that they own.
 pub trait Allows<A: Action>: Requirement {}
 
-/// An action on the tenant itself, whose target the credential names.
+/// An action whose target the credential itself names: its tenant, or the person.
 pub trait OwnTarget: Action {
-    /// The target within a tenant; `None` where the tenant has no such thing.
-    fn own(tenant: Tenant) -> Option<<Self::Object as Owned>::Id>;
+    /// The target that is this principal's own; `None` where it has no such thing.
+    fn own(who: &Principal) -> Option<<Self::Object as Owned>::Id>;
 }
+
+/// An action on the platform that anybody may try who reaches its route.
+pub trait OpenAction: Action<Object = Installation> {}
 
 /// The caller may do `A` to the target. Only [`grant`], [`grant_to_page`], [`grant_to_schedule`] and [`Granted::own`]
 /// make one.
@@ -86,10 +93,14 @@ pub fn grant<A: Action, R: Allows<A>>(
 ) -> Result<Granted<A>, Denial> {
     let who = proof.principal().ok_or(Denial::Absent)?;
     let tenant = object.tenant();
-    if !Scope::of(Some(who)).covers(tenant) {
+    if !Scope::of(Some(who)).covers(tenant) && !is_own(who, object.person()) {
         return Err(Denial::Absent);
     }
     Ok(Granted { target: object.id(), tenant, who: Some(*who), origin: proof.origin().clone() })
+}
+
+fn is_own(who: &Principal, owner: Option<PersonId>) -> bool {
+    matches!((who, owner), (Principal::Person(who), Some(owner)) if who.person == owner)
 }
 
 /// Grants the opening of a widget session to a page whose origin the domain lists. An origin proves nothing
@@ -121,9 +132,37 @@ impl<A: OwnTarget> Granted<A> {
     /// [`Denial::Absent`] where the caller has no such tenant.
     pub fn own<R: Allows<A>>(proof: &Proof<'_, R>) -> Result<Self, Denial> {
         let who = proof.principal().ok_or(Denial::Absent)?;
-        let tenant = who.tenant().ok_or(Denial::Absent)?;
-        let target = A::own(tenant).ok_or(Denial::Absent)?;
-        Ok(Self { target, tenant: Some(tenant), who: Some(*who), origin: proof.origin().clone() })
+        let target = A::own(who).ok_or(Denial::Absent)?;
+        Ok(Self { target, tenant: who.tenant(), who: Some(*who), origin: proof.origin().clone() })
+    }
+}
+
+impl<A: OpenAction> Granted<A> {
+    /// Grants what anybody may try.
+    pub fn to_anybody<R: Allows<A>>(proof: &Proof<'_, R>) -> Self {
+        Self { target: (), tenant: None, who: proof.principal().copied(), origin: proof.origin().clone() }
+    }
+}
+
+impl<A: Action> Granted<A> {
+    /// Grants what a person did by proving who they are: a flow of the core found the proof good.
+    pub(crate) fn to_proven(who: PersonPrincipal, target: <A::Object as Owned>::Id, origin: &Origin) -> Self {
+        Self { target, tenant: who.tenant, who: Some(Principal::Person(who)), origin: origin.clone() }
+    }
+}
+
+/// The person behind a credential, whose own things may be read. Made from a principal alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnPerson(PersonId);
+
+impl OwnPerson {
+    /// The person that a principal is.
+    pub const fn of(who: &PersonPrincipal) -> Self {
+        Self(who.person)
+    }
+    /// Who it is.
+    pub const fn id(self) -> PersonId {
+        self.0
     }
 }
 
@@ -175,6 +214,11 @@ impl Scope {
             None => Within::Nothing,
             Some(Principal::Operator) => Within::Everything,
             Some(Principal::Token(token)) => Within::Domain(token.domain),
+            Some(Principal::Person(person)) => match (person.role, person.tenant) {
+                (Some(Role::SuperAdmin), _) => Within::Everything,
+                (Some(_), Some(Tenant { domain: Some(domain), .. })) => Within::Domain(domain),
+                _ => Within::Nothing,
+            },
             Some(Principal::Key(key)) => match (key.service, key.tenant.domain) {
                 (Service::Hub, _) => Within::Account(key.tenant.account),
                 (Service::Chatbot, Some(domain)) => Within::Domain(domain),

@@ -12,11 +12,11 @@ mod rule;
 pub use ceiling::{Bounded, Ceiling, Excess, Rights};
 pub use decide::{Verdict, decide, judge};
 pub use grant::{
-    Action, Allows, Granted, Installation, OwnTarget, Owned, Scope, Within, grant, grant_to_page,
-    grant_to_schedule,
+    Action, Allows, Granted, Installation, OpenAction, OwnPerson, OwnTarget, Owned, Scope, Within, grant,
+    grant_to_page, grant_to_schedule,
 };
 pub use networks::Networks;
 pub use permission::{Permission, Permissions};
 pub use proof::{Nobody, Proof, Requirement, Subject};
 pub use role::Role;
-pub use rule::{Need, Rule};
+pub use rule::{Assurance, Need, Rule};

@@ -3,7 +3,7 @@
 use super::{Rule, Scope};
 use crate::{
     id::DomainId,
-    principal::{Caller, KeyPrincipal, Origin, Principal, TokenPrincipal},
+    principal::{Caller, KeyPrincipal, Origin, PersonPrincipal, Principal, TokenPrincipal},
 };
 
 /// What a handler requires: data for the tables, a type for the handler.
@@ -65,7 +65,18 @@ impl Subject for DomainId {
         match who? {
             Principal::Key(key) => key.tenant.domain.as_ref(),
             Principal::Token(token) => Some(&token.domain),
+            Principal::Person(person) => person.tenant.as_ref()?.domain.as_ref(),
             Principal::Operator => None,
+        }
+    }
+}
+
+impl Subject for PersonPrincipal {
+    #[inline]
+    fn of(who: Option<&Principal>) -> Option<&Self> {
+        match who {
+            Some(Principal::Person(person)) => Some(person),
+            _ => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a route requires, as data: read by the decision, the route table, OpenAPI and the explainer.
 
-use super::Permission;
+use super::{Permission, Role};
 use crate::{
     principal::{Principal, TokenKind},
     service::Service,
@@ -26,11 +26,30 @@ pub enum Need {
     Key(Service, Permission),
     /// A live token of this kind.
     Token(TokenKind),
+    /// A person in one of these roles, or in any where none is named, who has proved themself so strongly.
+    Person(&'static [Role], Assurance),
     /// The operator of the machine; no request can be.
     Operator,
 }
 
+/// How strongly a person must have proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assurance {
+    /// By any login: also in a privileged role without the second factor that it takes. For enrolling one, and for going
+    /// away.
+    Login,
+    /// As strongly as the role demands: privileged ones take a second factor.
+    Role,
+    /// By a second factor within the last 15 minutes.
+    FreshMfa,
+}
+
 impl Need {
+    /// Whether only a stronger or fresher proof of the same person is missing (RFC 9470).
+    pub fn lacks_only_proof(self, who: &Principal) -> bool {
+        matches!((self, who), (Self::Person(roles, _), Principal::Person(person)) if is_in(roles, person.role))
+            && !self.is_met_by(who)
+    }
     /// Whether this principal meets it.
     #[inline]
     pub fn is_met_by(self, who: &Principal) -> bool {
@@ -39,6 +58,14 @@ impl Need {
                 key.service == service && key.permissions.contains(permission)
             }
             (Self::Token(kind), Principal::Token(token)) => token.kind == kind,
+            (Self::Person(roles, assurance), Principal::Person(person)) => {
+                is_in(roles, person.role)
+                    && match assurance {
+                        Assurance::Login => true,
+                        Assurance::Role => person.is_backed(),
+                        Assurance::FreshMfa => person.is_fresh(),
+                    }
+            }
             (Self::Operator, Principal::Operator) => true,
             _ => false,
         }
@@ -48,18 +75,37 @@ impl Need {
         match self {
             Self::Key(_, permission) => permission.name(),
             Self::Token(kind) => kind.name(),
+            Self::Person([role], _) => role.name(),
+            Self::Person(..) => "person",
             Self::Operator => "operator",
         }
     }
 }
 
-/// As the contract writes it: `key(call_management)`, `dkey(chat_access)`, `temp`.
+fn is_in(roles: &[Role], role: Option<Role>) -> bool {
+    roles.is_empty() || role.is_some_and(|role| roles.contains(&role))
+}
+
+/// As the contract writes it: `key(call_management)`, `dkey(chat_access)`, `temp`, `jwt(super_admin)+mfa`; a person who
+/// need not have the second factor of their role is `jwt+login`.
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(Service::Hub, permission) => write!(f, "key({})", permission.name()),
             Self::Key(Service::Chatbot, permission) => write!(f, "dkey({})", permission.name()),
             Self::Token(kind) => f.write_str(kind.name()),
+            Self::Person(roles, assurance) => {
+                f.write_str("jwt")?;
+                if !roles.is_empty() {
+                    let roles: Vec<_> = roles.iter().map(|role| role.name()).collect();
+                    write!(f, "({})", roles.join(","))?;
+                }
+                match assurance {
+                    Assurance::Login => f.write_str("+login"),
+                    Assurance::Role => Ok(()),
+                    Assurance::FreshMfa => f.write_str("+mfa"),
+                }
+            }
             Self::Operator => f.write_str("operator"),
         }
     }

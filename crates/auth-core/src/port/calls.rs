@@ -5,7 +5,7 @@ use crate::{
     id::CallId,
     model::{Call, NewCall, Page, Usage},
     policy::{Action, Granted, OwnTarget, Scope},
-    principal::Tenant,
+    principal::{Principal, Tenant},
     time::Timestamp,
 };
 
@@ -20,8 +20,8 @@ impl Action for StartCall {
     type Object = Tenant;
 }
 impl OwnTarget for StartCall {
-    fn own(tenant: Tenant) -> Option<Tenant> {
-        Some(tenant)
+    fn own(who: &Principal) -> Option<Tenant> {
+        who.tenant()
     }
 }
 impl Action for CancelCall {

@@ -6,7 +6,7 @@ use crate::{
     id::KeyId,
     model::{Key, KeyPatch, KeyUse, NewKey, Page, Version},
     policy::{Action, Bounded, Granted, Installation, Networks, OwnTarget, Scope},
-    principal::{KeyPrincipal, Tenant},
+    principal::{KeyPrincipal, Principal, Tenant},
     secret::TokenDigest,
     service::Service,
     time::Timestamp,
@@ -33,8 +33,8 @@ impl Action for CreateKey {
     type Object = Tenant;
 }
 impl OwnTarget for CreateKey {
-    fn own(tenant: Tenant) -> Option<Tenant> {
-        Some(tenant)
+    fn own(who: &Principal) -> Option<Tenant> {
+        who.tenant()
     }
 }
 impl Action for ChangeKey {

@@ -16,7 +16,10 @@ mod calls;
 mod domains;
 mod keys;
 mod one_time;
+mod passwords;
+mod people;
 mod revocations;
+mod sessions;
 mod signing_keys;
 mod tokens;
 mod users;
@@ -27,7 +30,10 @@ pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
 pub use one_time::{NewOneTime, OneTime, Purpose};
+pub use passwords::Passwords;
+pub use people::{ChangePassword, People, Register};
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
+pub use sessions::{BeginSession, EndSession, EndSessions, FoundSession, Rotation, Sessions};
 pub use signing_keys::{RotateSigningKey, SigningKeys};
 pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
@@ -59,6 +65,10 @@ pub struct Stores {
     pub calls: Arc<dyn Calls>,
     /// The audit trail.
     pub audit: Arc<dyn AuditTrail>,
+    /// People.
+    pub people: Arc<dyn People>,
+    /// Sessions of people.
+    pub sessions: Arc<dyn Sessions>,
     /// The keys that sign access tokens.
     pub signing_keys: Arc<dyn SigningKeys>,
     /// The revocation stream.

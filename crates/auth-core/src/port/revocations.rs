@@ -6,7 +6,7 @@
 //! process can serve what the number ended: each has acknowledged it, or its lease has run out.
 
 use super::Answer;
-use crate::id::{AccountId, DomainId, KeyId, TokenId};
+use crate::id::{AccountId, DomainId, KeyId, PersonId, SessionId, TokenId};
 use std::time::Duration;
 
 /// A number of the stream; the first is 1.
@@ -24,6 +24,10 @@ pub enum About {
     Key(KeyId),
     /// A token or session.
     Token(TokenId),
+    /// A session of a person, and its access tokens.
+    Session(SessionId),
+    /// All of a person.
+    Person(PersonId),
     /// All of an account.
     Account(AccountId),
     /// All of a domain.

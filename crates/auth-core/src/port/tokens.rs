@@ -5,7 +5,7 @@ use crate::{
     id::TokenId,
     model::{Domain, NewToken, Page, Token},
     policy::{Action, Granted, OwnTarget, Scope},
-    principal::{Tenant, TokenKind, TokenPrincipal},
+    principal::{Principal, Tenant, TokenKind, TokenPrincipal},
     secret::TokenDigest,
     time::Timestamp,
 };
@@ -24,8 +24,8 @@ impl Action for MintToken {
     type Object = Tenant;
 }
 impl OwnTarget for MintToken {
-    fn own(tenant: Tenant) -> Option<Tenant> {
-        tenant.domain.map(|_| tenant)
+    fn own(who: &Principal) -> Option<Tenant> {
+        who.tenant().filter(|tenant| tenant.domain.is_some())
     }
 }
 impl Action for OpenSession {

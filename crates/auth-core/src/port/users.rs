@@ -5,7 +5,7 @@ use crate::{
     id::UserId,
     model::{NewUser, Page, User, UserPatch, Version},
     policy::{Action, Granted, OwnTarget, Scope},
-    principal::Tenant,
+    principal::{Principal, Tenant},
     time::Timestamp,
 };
 
@@ -23,8 +23,8 @@ impl Action for CreateUser {
     type Object = Tenant;
 }
 impl OwnTarget for CreateUser {
-    fn own(tenant: Tenant) -> Option<Tenant> {
-        Some(tenant)
+    fn own(who: &Principal) -> Option<Tenant> {
+        who.tenant()
     }
 }
 impl Action for ChangeUser {

@@ -6,6 +6,7 @@ mod filter;
 mod flights;
 mod lease;
 mod limits;
+mod people;
 mod record;
 mod replica;
 mod table;
@@ -77,6 +78,8 @@ enum Glance {
     Refused(Refusal),
     /// The store must be asked, for this digest and form.
     Ask(TokenDigest, Form),
+    /// The store must be asked for the session of an access token that is good.
+    AskSession(Box<people::Token>),
 }
 
 /// A look that may wait. Once it is done, whose credential it is has been noted.
@@ -194,6 +197,7 @@ impl Validator {
             }
             (Glance::Good { .. }, _) => None,
             (Glance::Refused(cause), _) => return Err(Denial::Unauthenticated(cause).into()),
+            (Glance::AskSession(token), _) => return self.ask_session(&token, who).await,
             (Glance::Ask(digest, form), _) => self.ask(&digest, form, source, who).await?,
         };
         Ok(limits.map_or(Ok(()), |limits| within_networks(&limits, source))?)
@@ -219,6 +223,7 @@ impl Validator {
                     Ok(())
                 }
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
+                Glance::AskSession(token) => self.ask_session(&token, who).await,
                 Glance::Ask(digest, form) => {
                     let limits = self.ask(&digest, form, source, who).await?;
                     if let (Some(Principal::Key(key)), Some(limits)) = (&who, &limits) {
@@ -235,6 +240,7 @@ impl Validator {
     #[inline]
     fn glance(&self, text: &[u8], asked: Monotonic, who: &mut Option<Principal>) -> Glance {
         let form = match classify(text) {
+            Ok(Form::Jwt) => return self.glance_at_token(text, asked, who),
             Ok(form) if self.accepts(form) => form,
             Ok(_) => return Glance::Refused(Refusal::Unknown),
             Err(_) => return Glance::Refused(Refusal::Malformed),
@@ -274,7 +280,7 @@ impl Validator {
         match form {
             Form::Key(_) | Form::Legacy => true,
             Form::Temp => self.service == Service::Hub,
-            Form::Widget | Form::Chat => false,
+            Form::Widget | Form::Chat | Form::Jwt => false,
         }
     }
 
@@ -285,6 +291,7 @@ impl Validator {
             Form::Key(service) => service == self.service,
             Form::Widget | Form::Chat => self.service == Service::Chatbot,
             Form::Temp | Form::Legacy => true,
+            Form::Jwt => self.signing.is_some(),
         }
     }
 
@@ -317,6 +324,7 @@ impl Validator {
                     };
                 }
                 Glance::Refused(cause) => return Err(Denial::Unauthenticated(cause).into()),
+                Glance::AskSession(_) => {}
                 Glance::Ask(..) if self.is_current() => {}
                 // The lease has ended meanwhile: nobody may believe what this one finds, so nobody waits for it.
                 Glance::Ask(..) => turn = None,
@@ -355,6 +363,8 @@ impl Validator {
             Form::Temp => TokenKind::Temp,
             Form::Widget => TokenKind::Widget,
             Form::Chat => TokenKind::Chat,
+            // Of an access token the session is looked up, and not its text.
+            Form::Jwt => return Ok(None),
         };
         if self.service == Service::Chatbot {
             let found = self.stores.tokens.find(digest).await?;

@@ -1,12 +1,13 @@
 //! A principal as ten words, so that it lies inline in the table.
 
 use crate::{
+    amr::Amr,
     error::Refusal,
-    id::{AccountId, DomainId, KeyId, TokenId},
+    id::{AccountId, DomainId, KeyId, PersonId, SessionId, TokenId},
     model::Version,
-    policy::Permissions,
+    policy::{Permissions, Role},
     port::About,
-    principal::{KeyPrincipal, Principal, Tenant, TokenKind, TokenPrincipal},
+    principal::{KeyPrincipal, PersonPrincipal, Principal, Tenant, TokenKind, TokenPrincipal},
     service::Service,
     time::Timestamp,
 };
@@ -50,29 +51,39 @@ const DOMAIN_KEY: u64 = 2;
 const TEMP: u64 = 3;
 const WIDGET: u64 = 4;
 const CHAT: u64 = 5;
+const PERSON: u64 = 6;
+/// Where the methods of a person's login, and their role, begin above the kind.
+const AMR: u32 = 14;
+const ROLE: u32 = 18;
 
 impl Record {
     /// What a notice that touches it may be about: itself, what it hangs on, and whose it is.
     pub(super) fn touched_by(&self) -> impl Iterator<Item = About> + use<> {
-        let (token, key) = match &self.principal {
-            Principal::Key(key) => (None, Some(key.id)),
-            Principal::Token(token) => (Some(token.id), token.parent),
-            Principal::Operator => (None, None),
+        let itself = match &self.principal {
+            Principal::Key(key) => [Some(About::Key(key.id)), None, None],
+            Principal::Token(token) => [Some(About::Token(token.id)), token.parent.map(About::Key), None],
+            Principal::Person(person) => [
+                Some(About::Session(person.session)),
+                Some(About::Person(person.person)),
+                Some(About::SigningKeys),
+            ],
+            Principal::Operator => [None; 3],
         };
         let tenant = self.principal.tenant();
         let owners = [
             tenant.map(|tenant| About::Account(tenant.account)),
             tenant.and_then(|tenant| tenant.domain).map(About::Domain),
         ];
-        [token.map(About::Token), key.map(About::Key)].into_iter().chain(owners).flatten()
+        itself.into_iter().chain(owners).flatten()
     }
 
     /// The words that the table holds; `None` for a principal that has no credential.
     pub(super) fn pack(&self) -> Option<Words> {
-        let (kind, id, parent, permissions, version) = match &self.principal {
+        // Of a key the low word holds what it may do, of a person since when they are proved.
+        let (kind, id, parent, low, version) = match &self.principal {
             Principal::Key(key) => {
                 let kind = if key.service == Service::Hub { HUB_KEY } else { DOMAIN_KEY };
-                (kind, key.id.as_bytes(), None, key.permissions, Some(key.version))
+                (kind, key.id.as_bytes(), None, key.permissions.bits(), Some(key.version))
             }
             Principal::Token(token) => {
                 let kind = match token.kind {
@@ -80,13 +91,22 @@ impl Record {
                     TokenKind::Widget => WIDGET,
                     TokenKind::Chat => CHAT,
                 };
-                (kind, token.id.as_bytes(), token.parent, Permissions::NONE, None)
+                (kind, token.id.as_bytes(), token.parent.as_ref().map(KeyId::as_bytes), 0, None)
+            }
+            Principal::Person(person) => {
+                let role = person
+                    .role
+                    .map_or(0, |role| Role::ALL.iter().position(|one| *one == role).map_or(0, |at| at + 1));
+                let kind = PERSON | (u64::from(person.amr.bits()) << AMR) | ((role as u64) << ROLE);
+                let since = u32::try_from(person.auth_time.millis() / 1000).unwrap_or(0);
+                (kind, person.session.as_bytes(), Some(person.person.as_bytes()), since, None)
             }
             Principal::Operator => return None,
         };
-        let tenant = self.principal.tenant()?;
+        let tenant = self.principal.tenant();
+        let domain = tenant.and_then(|tenant| tenant.domain);
         let end = self.principal.expires_at();
-        let mut meta = u64::from(permissions.bits()) | (kind << KIND);
+        let mut meta = u64::from(low) | (kind << KIND);
         let state = match self.state {
             State::Live => 0,
             State::Ended => ENDED,
@@ -94,7 +114,7 @@ impl Record {
         };
         meta |= state;
         for (flag, set) in [
-            (HAS_DOMAIN, tenant.domain.is_some()),
+            (HAS_DOMAIN, domain.is_some()),
             (HAS_PARENT, parent.is_some()),
             (HAS_END, end.is_some()),
             (LIMITED, self.limited),
@@ -102,11 +122,11 @@ impl Record {
             meta |= if set { flag } else { 0 };
         }
         let [id_high, id_low] = halves(id);
-        let [account_high, account_low] = halves(tenant.account.as_bytes());
-        let [domain_high, domain_low] = tenant.domain.map_or([0; 2], |domain| halves(domain.as_bytes()));
+        let [account_high, account_low] = tenant.map_or([0; 2], |tenant| halves(tenant.account.as_bytes()));
+        let [domain_high, domain_low] = domain.map_or([0; 2], |domain| halves(domain.as_bytes()));
         // A key has no parent, and a token no version.
         let version = version.map_or(0, |version| version.number().cast_unsigned());
-        let [parent_high, parent_low] = parent.map_or([version, 0], |parent| halves(parent.as_bytes()));
+        let [parent_high, parent_low] = parent.map_or([version, 0], halves);
         let end = end.map_or(0, |end| end.millis().unsigned_abs());
         Some(Words([
             id_high,
@@ -209,6 +229,10 @@ impl Words {
             TEMP => TokenKind::Temp,
             WIDGET => TokenKind::Widget,
             CHAT => TokenKind::Chat,
+            PERSON => {
+                *who = self.person();
+                return;
+            }
             _ => {
                 *who = None;
                 return;
@@ -225,6 +249,34 @@ impl Words {
             })),
             _ => None,
         };
+    }
+}
+
+impl Words {
+    /// The person whose it is. When it is judged, whoever judges it says: until then no proof is a fresh one.
+    #[inline(never)]
+    fn person(&self) -> Option<Principal> {
+        let [id_h, id_l, account_h, account_l, domain_h, domain_l, person_h, person_l, end, meta] = self.0;
+        let role = (meta >> KIND >> ROLE) & 0xf;
+        let role = match usize::try_from(role).ok()?.checked_sub(1) {
+            Some(at) => Some(*Role::ALL.get(at)?),
+            None => None,
+        };
+        let tenant = (meta & HAS_DOMAIN != 0).then(|| Tenant {
+            account: AccountId::from_bytes(whole(account_h, account_l)),
+            domain: Some(DomainId::from_bytes(whole(domain_h, domain_l))),
+        });
+        (meta & HAS_END != 0 && meta & HAS_PARENT != 0).then_some(())?;
+        Some(Principal::Person(PersonPrincipal {
+            session: SessionId::from_bytes(whole(id_h, id_l)),
+            person: PersonId::from_bytes(whole(person_h, person_l)),
+            tenant,
+            role,
+            amr: Amr::from_bits(u8::try_from((meta >> KIND >> AMR) & 0xf).ok()?)?,
+            auth_time: Timestamp::from_millis(i64::try_from(meta & PERMISSIONS).ok()? * 1000),
+            expires_at: Timestamp::from_millis(end.cast_signed()),
+            judged_at: Timestamp::MAX,
+        }))
     }
 }
 
@@ -267,7 +319,8 @@ mod tests {
         fn records_come_back_as_they_went_in(
             id: [u8; 16], account: [u8; 16], domain: Option<[u8; 16]>, parent: Option<[u8; 16]>,
             bits in 0_u32..512, end in proptest::option::of(0_i64..=Timestamp::MAX.millis()),
-            version: i64, now in 0_i64..=Timestamp::MAX.millis(), kind in 0_usize..5, state in 0_usize..3, limited: bool,
+            version: i64, now in 0_i64..=Timestamp::MAX.millis(), kind in 0_usize..6, state in 0_usize..3, limited: bool,
+            amr in 0_u8..8, role in 0_usize..5,
         ) {
             let (account, end) = (AccountId::from_bytes(account), end.map(Timestamp::from_millis));
             let domain = domain.map(DomainId::from_bytes);
@@ -276,6 +329,13 @@ mod tests {
                     id: KeyId::from_bytes(id), service: Service::ALL[kind], tenant: Tenant { account, domain },
                     permissions: Permissions::from_bits(bits), expires_at: end,
                     version: Version::from_stored(version),
+                }),
+                5 => Principal::Person(PersonPrincipal {
+                    session: SessionId::from_bytes(id), person: PersonId::from_bytes(parent.unwrap_or(id)),
+                    tenant: domain.map(|domain| Tenant { account, domain: Some(domain) }),
+                    role: role.checked_sub(1).map(|at| Role::ALL[at]), amr: Amr::from_bits(amr).unwrap(),
+                    auth_time: Timestamp::from_millis(i64::from(bits) * 1000),
+                    expires_at: end.unwrap_or(Timestamp::EPOCH), judged_at: Timestamp::MAX,
                 }),
                 _ => Principal::Token(TokenPrincipal {
                     id: TokenId::from_bytes(id), kind: TokenKind::ALL[kind - 2], account,

@@ -99,6 +99,11 @@ actions! {
     TokenMinted = "token.minted",
     SessionOpened = "session.opened",
     TokenRevoked = "token.revoked",
+    PersonRegistered = "person.registered",
+    PasswordChanged = "person.password_changed",
+    LoggedIn = "person.logged_in",
+    PersonSessionEnded = "person.session_ended",
+    PersonSessionsEnded = "person.sessions_ended",
     SigningKeyRotated = "signing_key.rotated",
     RequestRefused = "request.refused",
 }

@@ -22,7 +22,7 @@ fn issue(form: Form, seed: u64) -> String {
         Form::Key(service) => draw_key(service, &entropy).0,
         Form::Widget => draw_session(SessionKind::Widget, &entropy),
         Form::Chat => draw_session(SessionKind::Chat, &entropy),
-        Form::Temp | Form::Legacy => draw_temp_token(&entropy),
+        Form::Temp | Form::Legacy | Form::Jwt => draw_temp_token(&entropy),
     };
     secret.reveal().expose().to_owned()
 }

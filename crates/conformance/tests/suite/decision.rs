@@ -3,16 +3,19 @@
 #![expect(clippy::disallowed_methods, reason = "the decision itself is tested here")]
 
 use auth_core::{
+    amr::Amr,
     error::{Denial, FlowError, Refusal},
     flow::{KeyOrder, Platform, change_key, issue_key, rotate_key},
-    id::{AccountId, DomainId, KeyId, TokenId},
+    id::{AccountId, DomainId, KeyId, PersonId, SessionId, TokenId},
     model::{Key, KeyPatch, Set, Version},
     policy::{
-        Action, Allows, Ceiling, Granted, Need, Networks, Permission, Permissions, Proof, Requirement,
-        Rights, Rule, Scope, Verdict, decide, grant, judge,
+        Action, Allows, Assurance, Ceiling, Granted, Need, Networks, Permission, Permissions, Proof,
+        Requirement, Rights, Role, Rule, Scope, Verdict, decide, grant, judge,
     },
     port::{CreateKey, RevokeKey, StartCall},
-    principal::{Caller, KeyPrincipal, Origin, Principal, Tenant, TokenKind, TokenPrincipal},
+    principal::{
+        Caller, KeyPrincipal, Origin, PersonPrincipal, Principal, Tenant, TokenKind, TokenPrincipal,
+    },
     service::Service,
     time::{Clock as _, Timestamp},
 };
@@ -73,8 +76,32 @@ fn any_need() -> impl Strategy<Value = Need> {
         6 => (prop::sample::select(&Service::ALL[..]), prop::sample::select(Permission::ALL))
             .prop_map(|(service, permission)| Need::Key(service, permission)),
         2 => prop::sample::select(&TokenKind::ALL[..]).prop_map(Need::Token),
+        3 => (prop::sample::select(&ROLES[..]), prop::sample::select(&ASSURANCES[..]))
+            .prop_map(|(roles, assurance)| Need::Person(roles, assurance)),
         1 => Just(Need::Operator),
     ]
+}
+
+/// The roles that needs name.
+const ROLES: [&[Role]; 4] = [&[], &[Role::Member], &[Role::IsAdmin, Role::DomainOwner], &[Role::SuperAdmin]];
+const ASSURANCES: [Assurance; 3] = [Assurance::Login, Assurance::Role, Assurance::FreshMfa];
+
+/// A person who proved themself so long ago.
+fn any_person() -> impl Strategy<Value = Principal> {
+    let role = prop::option::of(prop::sample::select(&Role::ALL[..]));
+    (role, 0_u8..8, 0_u64..2000).prop_map(|(role, amr, seconds)| {
+        let auth_time = Timestamp::from_millis(1_800_000_000_000);
+        Principal::Person(PersonPrincipal {
+            session: SessionId::from_bytes([3; 16]),
+            person: PersonId::from_bytes([4; 16]),
+            tenant: None,
+            role,
+            amr: Amr::from_bits(amr).unwrap(),
+            auth_time,
+            expires_at: Timestamp::MAX,
+            judged_at: auth_time + Duration::from_secs(seconds),
+        })
+    })
 }
 
 fn any_caller() -> impl Strategy<Value = Option<Principal>> {
@@ -84,6 +111,7 @@ fn any_caller() -> impl Strategy<Value = Option<Principal>> {
             .prop_map(move |(service, permissions)| Some(key(service, tenant, permissions))),
         2 => prop::sample::select(&TokenKind::ALL[..])
             .prop_map(|kind| Some(token(kind, account(1), domain(1)))),
+        4 => any_person().prop_map(Some),
         1 => Just(Some(operator())),
         1 => Just(None),
     ]
@@ -94,8 +122,34 @@ fn word(need: Need) -> String {
     match need {
         Need::Key(service, permission) => format!("{service} {}", permission.name()),
         Need::Token(kind) => kind.name().to_owned(),
+        Need::Person(roles, assurance) => of_person(roles, assurance),
         Need::Operator => "operator".to_owned(),
     }
+}
+
+fn of_person(roles: &[Role], assurance: Assurance) -> String {
+    format!("a person {roles:?} {assurance:?}")
+}
+
+/// Every list of roles that a person is in.
+fn lists_of(person: &PersonPrincipal) -> impl Iterator<Item = &'static [Role]> {
+    let role = person.role;
+    ROLES.into_iter().filter(move |roles| roles.is_empty() || roles.iter().any(|one| Some(*one) == role))
+}
+
+/// How strongly a person has proved themself: each way that is met.
+fn met_ways(person: &PersonPrincipal) -> Vec<Assurance> {
+    let factors = person.amr.bits().count_ones();
+    let age = person.judged_at.millis() - person.auth_time.millis();
+    let demanding = matches!(person.role, Some(Role::IsAdmin | Role::DomainOwner | Role::SuperAdmin));
+    let mut ways = vec![Assurance::Login];
+    if factors > 1 || !demanding {
+        ways.push(Assurance::Role);
+    }
+    if factors > 1 && age <= 900_000 {
+        ways.push(Assurance::FreshMfa);
+    }
+    ways
 }
 
 /// Every need that a caller meets, as a set.
@@ -104,9 +158,22 @@ fn met_by(who: Option<&Principal>) -> BTreeSet<String> {
         None => BTreeSet::new(),
         Some(Principal::Operator { .. }) => BTreeSet::from(["operator".to_owned()]),
         Some(Principal::Token(token)) => BTreeSet::from([token.kind.name().to_owned()]),
+        Some(Principal::Person(person)) => {
+            let ways = met_ways(person);
+            lists_of(person).flat_map(|roles| ways.iter().map(move |way| of_person(roles, *way))).collect()
+        }
         Some(Principal::Key(key)) => {
             key.permissions.names().iter().map(|name| format!("{} {name}", key.service)).collect()
         }
+    }
+}
+
+fn is_the_right_person(need: Need, who: Option<&Principal>) -> bool {
+    match (need, who) {
+        (Need::Person(roles, _), Some(Principal::Person(person))) => {
+            lists_of(person).any(|list| list == roles)
+        }
+        _ => false,
     }
 }
 
@@ -123,6 +190,7 @@ proptest! {
         let wanted = match needs.iter().find(|need| met.contains(&word(**need))) {
             Some(need) => Verdict::Met(*need),
             None if who.is_none() => Verdict::NoCredential,
+            None if needs.iter().any(|need| is_the_right_person(*need, who.as_ref())) => Verdict::StepUp,
             None => Verdict::Lacking(needs),
         };
         prop_assert_eq!(judge(Rule::AnyOf(needs), who.as_ref()), wanted);

@@ -20,7 +20,7 @@ use conformance::{
     client::Request,
     operator::operator,
     place::Place,
-    world::{ISSUER, World},
+    world::{ISSUER, PEOPLE, World},
 };
 use futures_util::future::join_all;
 use std::{sync::Arc, time::Duration};
@@ -37,7 +37,7 @@ async fn open(
     keyring: Keyring,
 ) -> Result<Chatbot, FlowError> {
     let parts = (stores, Arc::new(clock.clone()) as _, Arc::new(SeededEntropy::new(number)) as _);
-    Chatbot::open(parts, keys(keyring), Tokens::default(), Responder::BuiltIn).await
+    Chatbot::open(parts, keys(keyring), (Tokens::default(), PEOPLE), Responder::BuiltIn).await
 }
 
 fn claims(now: Timestamp) -> Claims {

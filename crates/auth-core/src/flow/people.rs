@@ -1,0 +1,322 @@
+//! What people do with their logins: register, log in, carry on, log out, set a password.
+
+use super::{Platform, busy, revoke::settle_all};
+use crate::{
+    amr::{Amr, Method},
+    credential::{Password, Presented, Refresh},
+    error::{Denial, FlowError, Refusal, StoreError},
+    id::{AccessTokenId, PersonId, SessionId},
+    jwt::{Claims, LIFE, SigningKeys},
+    model::{
+        Address, DomainName, Login, Membership, Name, NewPerson, NewSession, Session, SessionEnd, Status,
+    },
+    policy::{Allows, Granted, OwnPerson, Proof, Role, grant},
+    port::{
+        BeginSession, Change, ChangePassword, Creation, EndSession, EndSessions, Passwords, Register,
+        Rotation,
+    },
+    principal::{Origin, PersonPrincipal},
+    secret::{PlainToken, RevealOnce},
+    service::Service,
+    time::Timestamp,
+};
+use std::sync::Arc;
+
+/// What logins need beside the platform.
+#[derive(Clone)]
+pub struct Logins {
+    /// What signs access tokens, and seals refresh tokens.
+    pub keys: Arc<SigningKeys>,
+    /// Whoever hashes passwords.
+    pub passwords: Arc<dyn Passwords>,
+}
+
+/// Somebody who wants to register.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The address that they will log in with.
+    pub address: Address,
+    /// Their name.
+    pub name: Name,
+    /// Their password.
+    pub password: Password,
+}
+
+/// What a login is for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The domain; by default the only one that the person belongs to.
+    pub domain: Option<DomainName>,
+    /// The service that will take the access tokens.
+    pub audience: Service,
+}
+
+/// The tokens of a session.
+#[derive(Debug)]
+pub struct Tokens {
+    /// The session.
+    pub session: Session,
+    /// The access token.
+    pub access: PlainToken,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The refresh token.
+    pub refresh: PlainToken,
+}
+
+impl Logins {
+    /// Registers somebody. What an address that is taken is told is what everybody is told, and it takes as long.
+    ///
+    /// # Errors
+    /// [`FlowError::Busy`]; the store's.
+    pub async fn register(
+        &self,
+        platform: &Platform,
+        grant: &Granted<Register>,
+        wanted: Registration,
+    ) -> Result<(), FlowError> {
+        let password = self.passwords.hash(&wanted.password).await?;
+        let at = platform.now();
+        let id = PersonId::draw(at, platform.entropy.as_ref());
+        let new = NewPerson { id, address: wanted.address, name: wanted.name, password, verified: false, at };
+        platform.stores.people.register(grant, new).await?;
+        Ok(())
+    }
+
+    /// Logs somebody in. An address that nobody has, a wrong password and a suspended person take the same time and get
+    /// the same answer.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`]; [`FlowError::Invalid`] for a domain that the person does not belong to; [`FlowError::Busy`].
+    pub async fn log_in(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        address: &str,
+        password: &str,
+        wanted: &Wanted,
+    ) -> Result<Tokens, FlowError> {
+        let login = match Address::parse(address) {
+            Ok(address) => platform.stores.people.by_address(&address).await?,
+            Err(_) => None,
+        };
+        let presented = Presented::new(password);
+        let hash = login.as_ref().map(|login| &login.password);
+        let good = self.passwords.verify(presented.as_ref(), hash).await?;
+        let Some(login) = login.filter(|login| good && login.person.status == Status::Active) else {
+            return Err(Denial::Unauthenticated(Refusal::Unknown).into());
+        };
+        self.keep_current(platform, &login, password).await;
+        self.begin(platform, origin, &login, wanted, Amr::of([Method::Password])).await
+    }
+
+    /// Keeps a hash of today's cost, where it was lower. Where that fails, the next login does it.
+    async fn keep_current(&self, platform: &Platform, login: &Login, password: &str) {
+        if !self.passwords.is_outdated(&login.password) {
+            return;
+        }
+        let Some(password) = Password::presented_before(password) else { return };
+        if let Ok(new) = self.passwords.hash(&password).await {
+            let _ = platform.stores.people.rehash(&login.person.address, &login.password, new).await;
+        }
+    }
+
+    /// Begins a session of a person who has proved who they are.
+    async fn begin(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        login: &Login,
+        wanted: &Wanted,
+        amr: Amr,
+    ) -> Result<Tokens, FlowError> {
+        let place = place(login, wanted)?;
+        let at = platform.now();
+        let id = SessionId::draw(at, platform.entropy.as_ref());
+        let refresh = self.draw(platform, id);
+        let role = match place {
+            Some(membership) => Some(membership.role),
+            None => login.person.is_super_admin.then_some(Role::SuperAdmin),
+        };
+        let session = Session {
+            id,
+            person: login.person.id,
+            tenant: place.map(|membership| membership.tenant),
+            domain: place.map(|membership| membership.domain_name.clone()),
+            audience: wanted.audience,
+            role,
+            amr,
+            auth_time: at,
+            source: origin.source.map(|address| address.to_string()).unwrap_or_default(),
+            created_at: at,
+            refreshed_at: None,
+            expires_at: at + crate::model::SESSION_IDLE,
+        };
+        let new = NewSession {
+            id,
+            domain: place.map(|membership| membership.domain),
+            audience: wanted.audience,
+            role,
+            amr,
+            refresh: refresh.digest(),
+            at,
+        };
+        let granted = Granted::<BeginSession>::to_proven(session.principal(), login.person.id, origin);
+        match platform.stores.sessions.begin(&granted, new).await? {
+            Creation::Done(()) => self.tokens(session, refresh.reveal(), at, platform),
+            // The person, the domain or the role is not what it was a moment ago.
+            _ => Err(Denial::Unauthenticated(Refusal::Revoked).into()),
+        }
+    }
+
+    /// Carries a session on: the refresh token is replaced, and an access token issued. The one before it may be sent
+    /// again within seconds, for an answer that was lost, and gets the same successor.
+    ///
+    /// # Errors
+    /// [`Denial::Unauthenticated`]: where a token was used long ago, its session has ended everywhere when this answers.
+    pub async fn refresh(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        text: &str,
+    ) -> Result<Tokens, FlowError> {
+        let refused = |cause| FlowError::from(Denial::Unauthenticated(cause));
+        let presented = Refresh::read(text, self.keys.keyring()).ok_or_else(|| refused(Refusal::Unknown))?;
+        let (at, id) = (platform.now(), presented.session());
+        let next = self.draw(platform, id);
+        let digest = next.digest();
+        let next = next.reveal();
+        let sealed = self.keys.keyring().seal(
+            &Session::cell(&id),
+            next.expose().as_bytes(),
+            platform.entropy.as_ref(),
+        );
+        match platform.stores.sessions.rotate(&presented, &digest, sealed, origin, at).await? {
+            Rotation::Done(session) => self.tokens(session, next, at, platform),
+            Rotation::Replayed(session, sealed) => {
+                let opened = self.keys.keyring().open(&Session::cell(&id), &sealed);
+                let text = opened.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+                let damaged = || StoreError::Damaged(format!("the successor of session {id} does not open"));
+                self.tokens(session, PlainToken::new(text.ok_or_else(damaged)?), at, platform)
+            }
+            Rotation::Burnt(seq) => {
+                platform.validator.settle(seq).await?;
+                Err(refused(Refusal::Revoked))
+            }
+            Rotation::Ended => Err(refused(Refusal::Expired)),
+        }
+    }
+
+    fn draw(&self, platform: &Platform, session: SessionId) -> RevealOnce {
+        Refresh::draw(session, self.keys.keyring(), platform.entropy.as_ref())
+    }
+
+    fn tokens(
+        &self,
+        session: Session,
+        refresh: PlainToken,
+        at: Timestamp,
+        platform: &Platform,
+    ) -> Result<Tokens, FlowError> {
+        let expires_at = (at + LIFE).min(session.expires_at);
+        let claims = Claims {
+            id: AccessTokenId::draw(at, platform.entropy.as_ref()),
+            person: session.person,
+            session: session.id,
+            audience: session.audience,
+            issued_at: at,
+            expires_at,
+            role: session.role,
+            domain: session.domain.clone(),
+            amr: session.amr,
+            auth_time: session.auth_time,
+        };
+        let access = self.keys.issue(&claims, at)?;
+        Ok(Tokens { session, access, expires_at, refresh })
+    }
+
+    /// Sets another password of the caller, who presents the old one too, and ends all their other sessions.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] where the old one is wrong; [`FlowError::Conflict`] where another was set meanwhile.
+    pub async fn change_password<R: Allows<ChangePassword>>(
+        &self,
+        platform: &Platform,
+        proof: &Proof<'_, R>,
+        who: &PersonPrincipal,
+        current: &str,
+        new: &Password,
+    ) -> Result<(), FlowError> {
+        let granted = Granted::<ChangePassword>::own(proof)?;
+        let login = platform.stores.people.login_of(OwnPerson::of(who)).await?;
+        let login = login.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
+        let presented = Presented::new(current);
+        if !self.passwords.verify(presented.as_ref(), Some(&login.password)).await? {
+            let reason = "not the password".to_owned();
+            return Err(FlowError::Invalid { field: "current_password", reason });
+        }
+        let hash = self.passwords.hash(new).await?;
+        let (people, at) = (&platform.stores.people, platform.now());
+        match people.change_password(&granted, &login.password, hash, Some(who.session), at).await? {
+            Change::Done(seq) => platform.validator.settle(seq).await,
+            Change::Stale | Change::Taken => Err(busy()),
+        }
+    }
+}
+
+/// The membership that a login is for; `None` for the platform, or for nothing yet.
+fn place<'a>(login: &'a Login, wanted: &Wanted) -> Result<Option<&'a Membership>, FlowError> {
+    let of = |name: &DomainName| login.memberships.iter().find(|membership| membership.domain_name == *name);
+    match (&wanted.domain, login.memberships.as_slice()) {
+        (Some(name), _) => of(name).map(Some).ok_or_else(|| FlowError::Invalid {
+            field: "domain",
+            reason: "you are not a member of it".to_owned(),
+        }),
+        (None, [only]) if !login.person.is_super_admin => Ok(Some(only)),
+        (None, _) => Ok(None),
+    }
+}
+
+/// Ends the caller's own session: once this has answered, nobody accepts its tokens.
+///
+/// # Errors
+/// The store's.
+pub async fn log_out<R: Allows<EndSession>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+) -> Result<(), FlowError> {
+    let granted = Granted::<EndSession>::own(proof)?;
+    end(platform, &granted).await
+}
+
+/// Ends one of the caller's own sessions.
+///
+/// # Errors
+/// [`Denial::Absent`] for one that is not theirs, or has ended.
+pub async fn end_session<R: Allows<EndSession>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+    own: OwnPerson,
+    id: SessionId,
+) -> Result<(), FlowError> {
+    let session = platform.stores.sessions.read(own, id, platform.now()).await?.ok_or(Denial::Absent)?;
+    end(platform, &grant::<EndSession, R>(proof, &session)?).await
+}
+
+async fn end(platform: &Platform, granted: &Granted<EndSession>) -> Result<(), FlowError> {
+    let ended = platform.stores.sessions.end(granted, SessionEnd::LoggedOut, platform.now()).await?;
+    settle_all(platform, ended).await
+}
+
+/// Ends all sessions of the caller, this one too.
+///
+/// # Errors
+/// The store's.
+pub async fn log_out_everywhere<R: Allows<EndSessions>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+) -> Result<(), FlowError> {
+    let granted = Granted::<EndSessions>::own(proof)?;
+    let seq = platform.stores.sessions.end_all(&granted, SessionEnd::LoggedOut, platform.now()).await?;
+    platform.validator.settle(seq).await
+}

@@ -1,0 +1,58 @@
+//! People and their passwords.
+
+use super::{Answer, Change, Creation, Seq};
+use crate::{
+    credential::PasswordHash,
+    id::{PersonId, SessionId},
+    model::{Address, Login, NewPerson, Person},
+    policy::{Action, Granted, Installation, OpenAction, OwnPerson, OwnTarget},
+    principal::Principal,
+    time::Timestamp,
+};
+
+/// To register.
+#[derive(Debug)]
+pub enum Register {}
+/// To set one's own password.
+#[derive(Debug)]
+pub enum ChangePassword {}
+
+impl Action for Register {
+    type Object = Installation;
+}
+impl OpenAction for Register {}
+impl Action for ChangePassword {
+    type Object = Person;
+}
+impl OwnTarget for ChangePassword {
+    fn own(who: &Principal) -> Option<PersonId> {
+        match who {
+            Principal::Person(person) => Some(person.person),
+            _ => None,
+        }
+    }
+}
+
+/// People.
+#[async_trait::async_trait]
+pub trait People: Send + Sync {
+    /// The person themself.
+    async fn read(&self, own: OwnPerson) -> Answer<Option<Person>>;
+    /// What a login with this address needs: it says nothing to whoever has not the password.
+    async fn by_address(&self, address: &Address) -> Answer<Option<Login>>;
+    /// What a login of this person needs.
+    async fn login_of(&self, own: OwnPerson) -> Answer<Option<Login>>;
+    /// Registers somebody; an address is taken once.
+    async fn register(&self, grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
+    /// Sets another password, if `old` is still the hash of theirs, and ends all sessions of the person but `kept`.
+    async fn change_password(
+        &self,
+        grant: &Granted<ChangePassword>,
+        old: &PasswordHash,
+        new: PasswordHash,
+        kept: Option<SessionId>,
+        at: Timestamp,
+    ) -> Answer<Change<Seq>>;
+    /// Keeps another hash of the same password, if `old` is still the hash of theirs.
+    async fn rehash(&self, address: &Address, old: &PasswordHash, new: PasswordHash) -> Answer<()>;
+}

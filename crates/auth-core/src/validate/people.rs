@@ -1,0 +1,127 @@
+//! Access tokens of people: judged by their signature at first sight, and by memory from then on. What a session is,
+//! and whether it is still one, only the store says; a token says whose it is.
+
+use super::{
+    Glance, Validator,
+    record::{Record, State},
+    state,
+};
+use crate::{
+    error::{Denial, FlowError, Refusal},
+    id::SessionId,
+    jwt::Claims,
+    port::Seq,
+    principal::{PersonPrincipal, Principal},
+    secret::TokenDigest,
+    time::{Monotonic, Timestamp},
+};
+
+/// A token that one of our keys made, and that has not ended.
+#[derive(Debug)]
+pub(super) struct Token {
+    digest: TokenDigest,
+    claims: Claims,
+}
+
+/// Where the table holds a session: under what no text has that is presented.
+fn place_of(session: SessionId) -> TokenDigest {
+    TokenDigest::of([b"session ".as_slice(), session.as_bytes()].concat())
+}
+
+impl Validator {
+    /// Lease and table, for the token itself; then its signature, and the table for its session.
+    pub(super) fn glance_at_token(
+        &self,
+        text: &[u8],
+        asked: Monotonic,
+        who: &mut Option<Principal>,
+    ) -> Glance {
+        let Some(keys) = &self.signing else { return Glance::Refused(Refusal::Unknown) };
+        let digest = TokenDigest::of(text);
+        let current = self.lease.wall(asked);
+        if let Some(now) = current
+            && let Some(record) = self.table.read().find(digest.words(), now)
+        {
+            return match record.refusal(now) {
+                Some(cause) => Glance::Refused(cause),
+                None => {
+                    record.tell(who);
+                    stamp(who, now);
+                    Glance::Good { limited: false, at: now }
+                }
+            };
+        }
+        let now = current.unwrap_or_else(|| self.clock.now());
+        // Before the keys are looked at: should one end meanwhile, the fill is dropped.
+        let noted = self.table.applied();
+        let claims = match keys.verify(text, self.service, now) {
+            Ok(claims) => claims,
+            Err(cause) => return Glance::Refused(cause),
+        };
+        let token = Token { digest, claims };
+        let known =
+            current.and_then(|now| self.table.read().find(place_of(token.claims.session).words(), now));
+        let Some(record) = known else { return Glance::AskSession(Box::new(token)) };
+        match (record.refusal(now), record.principal()) {
+            (None, Some(Principal::Person(session))) => match self.take(noted, &token, session, now) {
+                Ok(person) => {
+                    *who = Some(person);
+                    Glance::Good { limited: false, at: now }
+                }
+                Err(cause) => Glance::Refused(cause),
+            },
+            // A session that was refreshed since ends later than is known here.
+            (Some(cause), _) if cause != Refusal::Expired => Glance::Refused(cause),
+            _ => Glance::AskSession(Box::new(token)),
+        }
+    }
+
+    /// Takes a good token of a session that is one, and remembers it.
+    fn take(
+        &self,
+        noted: Seq,
+        Token { digest, claims }: &Token,
+        session: PersonPrincipal,
+        now: Timestamp,
+    ) -> Result<Principal, Refusal> {
+        if claims.person != session.person {
+            return Err(Refusal::Unknown);
+        }
+        let expires_at = claims.expires_at.min(session.expires_at);
+        let principal = Principal::Person(PersonPrincipal { expires_at, judged_at: now, ..session });
+        self.table.fill(noted, digest, Record { principal, state: State::Live, limited: false }, now);
+        Ok(principal)
+    }
+
+    /// Asks the store for a session, and remembers its answer.
+    pub(super) async fn ask_session(
+        &self,
+        token: &Token,
+        who: &mut Option<Principal>,
+    ) -> Result<(), FlowError> {
+        self.figures.lookups.inc();
+        let noted = self.table.applied();
+        let refused = |cause| FlowError::from(Denial::Unauthenticated(cause));
+        let found =
+            self.stores.sessions.find(token.claims.session).await?.ok_or(refused(Refusal::Revoked))?;
+        let now = self.clock.now();
+        let principal = Principal::Person(found.principal);
+        let record = Record { principal, state: state(found.ended), limited: false };
+        self.table.fill(noted, &place_of(token.claims.session), record, now);
+        if found.audience != self.service {
+            return Err(refused(Refusal::Unknown));
+        }
+        if let Some(cause) = record.refusal(now) {
+            return Err(refused(cause));
+        }
+        *who = Some(self.take(noted, token, found.principal, now).map_err(refused)?);
+        Ok(())
+    }
+}
+
+/// Notes when a person was judged.
+fn stamp(who: &mut Option<Principal>, now: Timestamp) {
+    if let Some(Principal::Person(person)) = who {
+        person.judged_at = now;
+    }
+}

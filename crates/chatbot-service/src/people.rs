@@ -1,0 +1,393 @@
+//! What people do with their logins: register, log in, carry on, log out, see their sessions, set a password.
+
+use crate::{
+    Chatbot,
+    rules::{Anybody, LoggedIn},
+};
+use auth_core::{
+    credential::Password,
+    flow::{Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere},
+    id::{PersonId, SessionId},
+    model::{Address, DomainName, Name, Session},
+    policy::{Granted, OwnPerson, Proof},
+    port::Register as ToRegister,
+    service::Service as Kind,
+    time::Timestamp,
+};
+use auth_web::{
+    Endpoint, Method, Problem, Service as _, Spec,
+    input::{Json, PageQuery, Path, Query},
+    reply::{Accepted, Done, Listed, Shown},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Logins, registrations and refreshes that one address may try a minute.
+const TRIED_PER_MINUTE: u32 = 60;
+
+/// Somebody who wants to register.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterBody {
+    /// What they will log in with.
+    #[schemars(with = "String")]
+    email: Address,
+    /// 12 to 72 bytes, and not among those that are guessed first.
+    password: String,
+    #[schemars(with = "String")]
+    name: Name,
+}
+
+/// The same for everybody.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Registered {
+    /// `registered`.
+    status: &'static str,
+}
+
+/// `POST /auth/register`.
+pub struct Register;
+
+impl Endpoint<Chatbot> for Register {
+    type Auth = Anybody;
+    type Input = Json<RegisterBody>;
+    type Output = Accepted<Registered>;
+    const SPEC: Spec = Spec::new(
+        "register",
+        Method::Post,
+        "/auth/register",
+        "Registers a person, where that is open; says the same of an address that is taken.",
+    )
+    .audited("person.registered")
+    .throttled(TRIED_PER_MINUTE)
+    .body(r#"{"email":"bob{new}@example.com","password":"violet tapir quietly","name":"Bob"}"#);
+
+    async fn call(
+        chatbot: &Chatbot,
+        who: Proof<'_, Anybody>,
+        Json(body): Self::Input,
+    ) -> Result<Self::Output, Problem> {
+        if !chatbot.people.registration.is_open() {
+            return Err(Problem::absent());
+        }
+        let known = [body.email.as_str(), body.name.as_str(), chatbot.logins.keys.issuer().as_str()];
+        let password = Password::new(&body.password, &known);
+        let password = password.map_err(|wrong| Problem::invalid("password", wrong))?;
+        let wanted = Registration { address: body.email, name: body.name, password };
+        let granted = Granted::<ToRegister>::to_anybody(&who);
+        chatbot.logins.register(chatbot.platform(), &granted, wanted).await?;
+        Ok(Accepted(Registered { status: "registered" }))
+    }
+}
+
+/// A login.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginBody {
+    email: String,
+    password: String,
+    /// The domain that it is for; by default the only one that the person belongs to.
+    #[schemars(with = "Option<String>")]
+    domain: Option<DomainName>,
+    /// The service that will take the access tokens: `chatbot` by default, or `hub` (RFC 8693 §2.1).
+    audience: Option<String>,
+}
+
+/// The tokens of a session.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TokensView {
+    /// A JWT (RFC 9068).
+    access_token: String,
+    /// `bearer`.
+    token_type: &'static str,
+    /// In seconds.
+    expires_in: u64,
+    /// Good once, for the next ones.
+    refresh_token: String,
+}
+
+impl TokensView {
+    fn of(tokens: &Tokens, now: Timestamp) -> Self {
+        Self {
+            access_token: tokens.access.expose().to_owned(),
+            token_type: "bearer",
+            expires_in: tokens.expires_at.since(now).as_secs(),
+            refresh_token: tokens.refresh.expose().to_owned(),
+        }
+    }
+}
+
+/// `POST /auth/login`.
+pub struct Login;
+
+impl Endpoint<Chatbot> for Login {
+    type Auth = Anybody;
+    type Input = Json<LoginBody>;
+    type Output = Shown<TokensView>;
+    const SPEC: Spec =
+        Spec::new("login", Method::Post, "/auth/login", "Begins a session with address and password.")
+            .audited("person.logged_in")
+            .throttled(TRIED_PER_MINUTE)
+            .body(r#"{"email":"{email}","password":"{password}"}"#);
+
+    async fn call(
+        chatbot: &Chatbot,
+        who: Proof<'_, Anybody>,
+        Json(body): Self::Input,
+    ) -> Result<Self::Output, Problem> {
+        let audience = match body.audience.as_deref() {
+            None => Kind::Chatbot,
+            Some(name) => {
+                Kind::parse(name).ok_or_else(|| Problem::invalid("audience", "expected chatbot or hub"))?
+            }
+        };
+        let (platform, wanted) = (chatbot.platform(), Wanted { domain: body.domain, audience });
+        let tokens =
+            chatbot.logins.log_in(platform, who.origin(), &body.email, &body.password, &wanted).await?;
+        Ok(Shown(TokensView::of(&tokens, platform.now())))
+    }
+}
+
+/// A refresh token.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshBody {
+    refresh_token: String,
+}
+
+/// `POST /auth/refresh`.
+pub struct Refresh;
+
+impl Endpoint<Chatbot> for Refresh {
+    type Auth = Anybody;
+    type Input = Json<RefreshBody>;
+    type Output = Shown<TokensView>;
+    const SPEC: Spec = Spec::new(
+        "refresh",
+        Method::Post,
+        "/auth/refresh",
+        "The next tokens of a session; a refresh token that was used long ago ends it.",
+    )
+    .throttled(TRIED_PER_MINUTE * 10)
+    .body(r#"{"refresh_token":"{refresh_token}"}"#);
+
+    async fn call(
+        chatbot: &Chatbot,
+        who: Proof<'_, Anybody>,
+        Json(body): Self::Input,
+    ) -> Result<Self::Output, Problem> {
+        let platform = chatbot.platform();
+        let tokens = chatbot.logins.refresh(platform, who.origin(), &body.refresh_token).await?;
+        Ok(Shown(TokensView::of(&tokens, platform.now())))
+    }
+}
+
+/// `POST /auth/logout`.
+pub struct Logout;
+
+impl Endpoint<Chatbot> for Logout {
+    type Auth = LoggedIn;
+    type Input = ();
+    type Output = Done;
+    const SPEC: Spec = Spec::new(
+        "logout",
+        Method::Post,
+        "/auth/logout",
+        "Ends this session: once answered, nobody accepts its tokens.",
+    )
+    .audited("person.session_ended");
+
+    async fn call(chatbot: &Chatbot, who: Proof<'_, LoggedIn>, (): ()) -> Result<Done, Problem> {
+        log_out(chatbot.platform(), &who).await?;
+        Ok(Done)
+    }
+}
+
+/// `POST /auth/logout-all`.
+pub struct LogoutAll;
+
+impl Endpoint<Chatbot> for LogoutAll {
+    type Auth = LoggedIn;
+    type Input = ();
+    type Output = Done;
+    const SPEC: Spec =
+        Spec::new("logout_all", Method::Post, "/auth/logout-all", "Ends all sessions of the person.")
+            .audited("person.sessions_ended");
+
+    async fn call(chatbot: &Chatbot, who: Proof<'_, LoggedIn>, (): ()) -> Result<Done, Problem> {
+        log_out_everywhere(chatbot.platform(), &who).await?;
+        Ok(Done)
+    }
+}
+
+/// A session.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SessionView {
+    #[schemars(with = "String")]
+    id: SessionId,
+    /// Whether it is the one that asks.
+    current: bool,
+    #[schemars(with = "Option<String>")]
+    domain: Option<DomainName>,
+    audience: &'static str,
+    role: Option<&'static str>,
+    /// How the person logged in: `pwd`, or `mfa`.
+    acr: &'static str,
+    /// From where.
+    source: String,
+    #[schemars(with = "String")]
+    created_at: Timestamp,
+    #[schemars(with = "Option<String>")]
+    refreshed_at: Option<Timestamp>,
+    #[schemars(with = "String")]
+    expires_at: Timestamp,
+}
+
+impl SessionView {
+    fn of(session: Session, current: SessionId) -> Self {
+        Self {
+            id: session.id,
+            current: session.id == current,
+            domain: session.domain,
+            audience: session.audience.name(),
+            role: session.role.map(|role| role.name()),
+            acr: session.amr.acr(),
+            source: session.source,
+            created_at: session.created_at,
+            refreshed_at: session.refreshed_at,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
+/// `GET /auth/sessions`.
+pub struct Sessions;
+
+impl Endpoint<Chatbot> for Sessions {
+    type Auth = LoggedIn;
+    type Input = Query<PageQuery>;
+    type Output = Shown<Listed<SessionView>>;
+    const SPEC: Spec = Spec::get("session_list", "/auth/sessions", "The person's sessions, newest first.");
+
+    async fn call(
+        chatbot: &Chatbot,
+        who: Proof<'_, LoggedIn>,
+        Query(query): Self::Input,
+    ) -> Result<Self::Output, Problem> {
+        let (limit, page) = query.page()?;
+        let (platform, me) = (chatbot.platform(), who.subject());
+        let found = platform.stores.sessions.list(OwnPerson::of(me), platform.now(), page).await?;
+        let view = |session| SessionView::of(session, me.session);
+        Ok(Shown(Listed::new(found, limit, |session: &Session| session.id.as_bytes().to_vec(), view)))
+    }
+}
+
+/// `DELETE /auth/sessions/{id}`.
+pub struct EndSession;
+
+impl Endpoint<Chatbot> for EndSession {
+    type Auth = LoggedIn;
+    type Input = Path<SessionId>;
+    type Output = Done;
+    const SPEC: Spec = Spec::new(
+        "session_end",
+        Method::Delete,
+        "/auth/sessions/{id}",
+        "Ends one of the person's sessions: once answered, nobody accepts its tokens.",
+    )
+    .audited("person.session_ended");
+
+    async fn call(
+        chatbot: &Chatbot,
+        who: Proof<'_, LoggedIn>,
+        Path(id): Self::Input,
+    ) -> Result<Done, Problem> {
+        end_session(chatbot.platform(), &who, OwnPerson::of(who.subject()), id).await?;
+        Ok(Done)
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Me {
+    #[schemars(with = "String")]
+    id: PersonId,
+    #[schemars(with = "String")]
+    email: Address,
+    #[schemars(with = "String")]
+    name: Name,
+    /// The role in the session's domain, or on the platform.
+    role: Option<&'static str>,
+    /// How the person logged in: `pwd`, or `mfa`.
+    acr: &'static str,
+    #[schemars(with = "String")]
+    session_id: SessionId,
+    #[schemars(with = "String")]
+    created_at: Timestamp,
+}
+
+/// `GET /auth/me`.
+pub struct Own;
+
+impl Endpoint<Chatbot> for Own {
+    type Auth = LoggedIn;
+    type Input = ();
+    type Output = Shown<Me>;
+    const SPEC: Spec = Spec::get("me", "/auth/me", "Who asks.");
+
+    async fn call(chatbot: &Chatbot, who: Proof<'_, LoggedIn>, (): ()) -> Result<Self::Output, Problem> {
+        let me = who.subject();
+        let person = chatbot.platform().stores.people.read(OwnPerson::of(me)).await?;
+        let person = person.ok_or_else(Problem::absent)?;
+        Ok(Shown(Me {
+            id: person.id,
+            email: person.address,
+            name: person.name,
+            role: me.role.map(|role| role.name()),
+            acr: me.amr.acr(),
+            session_id: me.session,
+            created_at: person.created_at,
+        }))
+    }
+}
+
+/// Another password.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    current_password: String,
+    /// 12 to 72 bytes, and not among those that are guessed first.
+    new_password: String,
+}
+
+/// `POST /auth/password/change`.
+pub struct ChangePassword;
+
+impl Endpoint<Chatbot> for ChangePassword {
+    type Auth = LoggedIn;
+    type Input = Json<PasswordBody>;
+    type Output = Done;
+    const SPEC: Spec = Spec::new(
+        "password_change",
+        Method::Post,
+        "/auth/password/change",
+        "Sets another password, and ends all other sessions of the person.",
+    )
+    .audited("person.password_changed")
+    .throttled(TRIED_PER_MINUTE)
+    .body(r#"{"current_password":"{password}","new_password":"quietly violet tapirs"}"#);
+
+    async fn call(
+        chatbot: &Chatbot,
+        who: Proof<'_, LoggedIn>,
+        Json(body): Self::Input,
+    ) -> Result<Done, Problem> {
+        let (platform, me) = (chatbot.platform(), who.subject());
+        let person = platform.stores.people.read(OwnPerson::of(me)).await?.ok_or_else(Problem::absent)?;
+        let known = [person.address.as_str(), person.name.as_str(), chatbot.logins.keys.issuer().as_str()];
+        let new = Password::new(&body.new_password, &known);
+        let new = new.map_err(|wrong| Problem::invalid("new_password", wrong))?;
+        chatbot.logins.change_password(platform, &who, me, &body.current_password, &new).await?;
+        Ok(Done)
+    }
+}
