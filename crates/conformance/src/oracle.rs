@@ -68,7 +68,11 @@ impl Line {
 
     /// What a challenge names to who lacks everything (RFC 6750 §3.1): the permissions and kinds, in their order.
     pub fn scope(&self) -> String {
-        let word = |need: &str| need.split(['(', ')']).nth(1).unwrap_or(need).to_owned();
+        let word = |need: &str| match need.split(['(', ')']).nth(1) {
+            Some(words) if !words.contains(',') => words.to_owned(),
+            _ if need.starts_with("jwt") => "person".to_owned(),
+            _ => need.to_owned(),
+        };
         self.needs.split('|').map(word).collect::<Vec<_>>().join(" ")
     }
 

@@ -3,7 +3,7 @@
 use super::{Answer, Creation, Seq};
 use crate::{
     credential::Refresh,
-    id::SessionId,
+    id::{PersonId, SessionId},
     model::{NewSession, Page, Person, Session, SessionEnd},
     policy::{Action, Granted, OwnPerson, OwnTarget},
     principal::{Origin, PersonPrincipal, Principal},
@@ -41,7 +41,7 @@ impl Action for EndSessions {
     type Object = Person;
 }
 impl OwnTarget for EndSessions {
-    fn own(who: &Principal) -> Option<crate::id::PersonId> {
+    fn own(who: &Principal) -> Option<PersonId> {
         match who {
             Principal::Person(person) => Some(person.person),
             _ => None,

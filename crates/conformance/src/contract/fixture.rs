@@ -14,8 +14,8 @@ use auth_core::{
         NewKey, NewToken, NewUser, Page, PhoneNumber, Prose, Version,
     },
     policy::{
-        Action, Allows, Bounded, Ceiling, Granted, Installation, Need, Networks, Permission, Permissions,
-        Proof, Requirement, Rights, Rule, Scope, decide, grant,
+        Action, Allows, Assurance, Bounded, Ceiling, Granted, Installation, Need, Networks, Permission,
+        Permissions, Proof, Requirement, Rights, Rule, Scope, decide, grant,
     },
     port::{
         CreateAccount, CreateDomain, CreateKey, Creation, MintToken, NewOneTime, Notice, Once, Purpose, Seq,
@@ -59,6 +59,7 @@ impl Requirement for May {
         Need::Key(Service::Hub, Permission::AuditRead),
         Need::Key(Service::Chatbot, Permission::AuditRead),
         Need::Token(TokenKind::Temp),
+        Need::Person(&[], Assurance::Login),
     ]);
     type Subject = Principal;
 }

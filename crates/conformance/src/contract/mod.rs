@@ -8,11 +8,14 @@ mod audit;
 mod calls;
 mod domains;
 pub mod fixture;
+pub mod fixture_people;
 mod key_index;
 mod keys;
 mod makers;
 mod one_time;
+mod people;
 mod revocations;
+mod sessions;
 mod signing_keys;
 mod tokens;
 mod users;
@@ -56,6 +59,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         makers::CASES,
         tokens::CASES,
         one_time::CASES,
+        people::CASES,
+        sessions::CASES,
         signing_keys::CASES,
         revocations::CASES,
         audit::CASES,

@@ -132,7 +132,11 @@ fn cells(line: &Line) -> Vec<Cell> {
 impl Cell {
     async fn hold<S: WebService>(&self, world: &World, row: &Row<S>, line: &Line, faults: &mut Vec<String>) {
         let credential = self.credential::<S>(world, line).await;
-        let holdings = self.about(world, row, &world.a);
+        let mut holdings = self.about(world, row, &world.a);
+        if row.spec.id == "refresh" {
+            // What was used a minute ago is used no more.
+            holdings.person = world.log_in(&holdings).await;
+        }
         let send = async |request: Request| request.send(world.address(S::KIND)).await.unwrap();
         let (before, trail) = (world.dump().await, world.stores.audit.head().await.unwrap().seq);
         let answer = send(request(row, &holdings, credential.as_deref())).await;
@@ -231,9 +235,17 @@ async fn touched(world: &World, changed: &[String]) -> Vec<String> {
     let tenant = world.tenant_of(&world.b, Service::Chatbot).await;
     let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     let person: PersonId = world.b.person.id.parse().unwrap();
-    let person = hex(person.as_bytes());
-    let own = [hex(tenant.account.as_bytes()), hex(tenant.domain.unwrap().as_bytes()), person];
-    let its_own = |row: &&String| own.iter().any(|id| row.contains(id.as_str()));
+    let session: SessionId = world.b.person.session.parse().unwrap();
+    let own = [
+        tenant.account.as_bytes(),
+        tenant.domain.as_ref().unwrap().as_bytes(),
+        person.as_bytes(),
+        session.as_bytes(),
+    ];
+    let own = own.map(|id| hex(id));
+    // The number of the last notice is nobody's.
+    let its_own =
+        |row: &&String| row.contains("notice_head|") || own.iter().any(|id| row.contains(id.as_str()));
     changed
         .iter()
         .filter(|row| !its_own(row))
