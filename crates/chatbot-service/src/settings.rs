@@ -115,9 +115,12 @@ impl Model {
     }
 }
 
-/// The origin of a service that listens at an address.
+/// The origin of a service that listens at an address, as this machine reaches it.
 fn origin(listen: SocketAddr) -> String {
-    format!("http://{listen}")
+    match listen.ip() {
+        IpAddr::V4(address) if !address.is_unspecified() => format!("http://{listen}"),
+        _ => format!("http://localhost:{}", listen.port()),
+    }
 }
 
 /// The signing keys of a store, with the keyring that opens them: it is made where nothing was sealed with it yet.

@@ -1,7 +1,7 @@
 //! What each credential looks like: pure text rules, checked before any hash or lookup.
 
-mod common;
 pub mod format;
+mod guessable;
 mod issue;
 mod password;
 mod refresh;

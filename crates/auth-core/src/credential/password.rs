@@ -73,7 +73,7 @@ impl Password {
         if presented.0.len() < LEAST {
             return Err(WrongPassword::Length);
         }
-        if super::common::is_common(&presented.0, known) {
+        if super::guessable::is_common(&presented.0, known) {
             Err(WrongPassword::Common)
         } else {
             Ok(Self(presented))

@@ -23,6 +23,7 @@ mod matrix;
 mod outage;
 mod pages;
 mod paths;
+mod people;
 mod postgres;
 mod races;
 mod redis;

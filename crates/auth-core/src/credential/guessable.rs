@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// Words that common passwords are made of, one a line, in lower case.
-const WORDS: &str = include_str!("common.txt");
+const WORDS: &str = include_str!("guessable.txt");
 
 static KNOWN: LazyLock<HashSet<&str>> =
     LazyLock::new(|| WORDS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect());
