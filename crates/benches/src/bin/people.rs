@@ -3,14 +3,24 @@
 
 use auth_core::{
     amr::{Amr, Method},
+    credential::Refresh,
+    error::StoreError,
     id::{AccessTokenId, PersonId, SessionId},
-    jwt::{Algorithm, Claims, Issuer, LIFE, SigningKey, Verifier, VerifyingKey},
-    model::DomainName,
-    policy::Role,
+    jwt::{Algorithm, Claims, Issuer, LIFE, SigningKey, SigningKeys, Verifier, VerifyingKey},
+    model::{DomainName, NewSession, Page, Session, SessionEnd, SigningKeyRecord},
+    policy::{Granted, OwnPerson, Role},
+    port::{
+        self, Answer, BeginSession, Change, Creation, EndSession, EndSessions, FoundSession,
+        RotateSigningKey, Rotation, Seq, Sessions,
+    },
+    principal::{Origin, PersonPrincipal},
+    seal::{Keyring, Sealed},
+    secret::TokenDigest,
     service::Service,
-    time::Timestamp,
+    time::{Clock as _, Timestamp},
+    validate::{MOST_HELD, Validator},
 };
-use auth_web::system::OsEntropy;
+use auth_web::system::{OsEntropy, SystemClock};
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa,
@@ -22,9 +32,11 @@ use aws_lc_rs::{
 use benches::{
     figure::{Figure, Limit, Rounds, each},
     turns::{Turns, both},
+    world::{World, identify},
 };
 use clap::Parser;
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::FutureExt as _;
 use jsonwebtoken::{DecodingKey, Validation, jwk::Jwk};
 use std::{hint::black_box, process::ExitCode, sync::Arc};
 
@@ -39,10 +51,151 @@ struct Arguments {
 fn main() -> ExitCode {
     let turns = Turns::begin(Arguments::parse().rounds);
     let figures = Algorithm::ALL.map(|algorithm| tokens(&turns, algorithm));
-    turns.end(figures.iter().flatten())
+    let sights = sights(&turns);
+    turns.end(figures.iter().flatten().chain(&sights))
 }
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// A store that knows every session: whose person has the session's own bytes.
+struct EverySession;
+
+fn unavailable<T>() -> Answer<T> {
+    Err(StoreError::Unavailable("not in this measurement".to_owned()))
+}
+
+#[async_trait::async_trait]
+impl Sessions for EverySession {
+    async fn find(&self, id: SessionId) -> Answer<Option<FoundSession>> {
+        let principal = PersonPrincipal {
+            session: id,
+            person: PersonId::from_bytes(*id.as_bytes()),
+            tenant: None,
+            role: None,
+            amr: Amr::of([Method::Password]),
+            auth_time: NOW,
+            expires_at: Timestamp::MAX,
+            judged_at: Timestamp::MAX,
+        };
+        Ok(Some(FoundSession { principal, audience: Service::Chatbot, ended: false }))
+    }
+    async fn read(&self, _: OwnPerson, _: SessionId, _: Timestamp) -> Answer<Option<Session>> {
+        unavailable()
+    }
+    async fn list(&self, _: OwnPerson, _: Timestamp, _: Page) -> Answer<Vec<Session>> {
+        unavailable()
+    }
+    async fn begin(&self, _: &Granted<BeginSession>, _: NewSession) -> Answer<Creation> {
+        unavailable()
+    }
+    async fn rotate(
+        &self,
+        _: &Refresh,
+        _: &TokenDigest,
+        _: Sealed,
+        _: &Origin,
+        _: Timestamp,
+    ) -> Answer<Rotation> {
+        unavailable()
+    }
+    async fn end(&self, _: &Granted<EndSession>, _: SessionEnd, _: Timestamp) -> Answer<Option<Seq>> {
+        unavailable()
+    }
+    async fn end_all(&self, _: &Granted<EndSessions>, _: SessionEnd, _: Timestamp) -> Answer<Seq> {
+        unavailable()
+    }
+    async fn purge(&self, _: Timestamp) -> Answer<()> {
+        unavailable()
+    }
+}
+
+/// What a validator takes for a token of a session that it knows: at first sight, and later.
+fn sights(turns: &Turns) -> Vec<Figure> {
+    let place = World::cold(1);
+    let mut stores = place.platform.stores.clone();
+    stores.sessions = Arc::new(EverySession);
+    let key = SigningKey::generate(Algorithm::EdDsa, &OsEntropy).unwrap();
+    let keyring = Arc::new(Keyring::new(&[[1; 32].into()]).unwrap());
+    let issuer = Issuer::parse("https://chat.example.com").unwrap();
+    let cell = SigningKeyRecord::cell(key.public().kid());
+    stores.signing_keys = Arc::new(OneKey(SigningKeyRecord {
+        number: 1,
+        kid: key.public().kid().clone(),
+        algorithm: Algorithm::EdDsa,
+        sealed: keyring.seal(&cell, &key.to_pkcs8().unwrap(), &OsEntropy),
+        created_at: NOW,
+        signs_from: NOW,
+        ends_at: None,
+    }));
+    let keys = Arc::new(SigningKeys::new(issuer.clone(), keyring));
+    let raw = Raw::of(&key).public();
+    let clock = Arc::new(SystemClock::start());
+    let validator = Validator::new(Service::Chatbot, stores, Arc::clone(&clock) as _, [9; 16], MOST_HELD);
+    let validator = validator.with_signing_keys(keys);
+    let mut number = 0;
+    let [mut first, mut later] = [(); 2].map(|()| Rounds::default());
+    turns.run("sights of tokens", |floor_first| {
+        validator.renew().now_or_never().unwrap().unwrap();
+        // Every token is of one session, which the first of a round makes known, and new to the validator.
+        let texts: Vec<_> = (0..=SAMPLE)
+            .map(|_| {
+                number += 1;
+                let id = AccessTokenId::from_bytes((number as u128).to_be_bytes());
+                let issued_at = clock.now();
+                let new =
+                    Claims { id, issued_at, expires_at: issued_at + LIFE, auth_time: issued_at, ..claims(7) };
+                issuer.issue(&key, &new).unwrap().expose().to_owned()
+            })
+            .collect();
+        let (before, texts) = texts.split_first().unwrap();
+        let see = |text: &String| assert!(identify(&validator, text, validator.reading()).is_some());
+        see(before);
+        let parts: Vec<_> = texts
+            .iter()
+            .map(|text| {
+                let (message, signature) = text.rsplit_once('.').unwrap();
+                (message.as_bytes(), BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap())
+            })
+            .collect();
+        let all = || each(SAMPLE, || texts.iter().for_each(see));
+        let check = || {
+            each(SAMPLE, || {
+                parts.iter().for_each(|(message, signature)| raw.verify_sig(message, signature).unwrap())
+            })
+        };
+        let (ours, floor) = both(all, check, floor_first);
+        first.note(ours, floor);
+        let digest = || each(SAMPLE, || texts.iter().for_each(|text| _ = black_box(TokenDigest::of(text))));
+        let again = || each(SAMPLE * 8, || (0..8).for_each(|_| texts.iter().for_each(see)));
+        let (ours, floor) = both(again, digest, floor_first);
+        later.note(ours, floor);
+    });
+    turns.tell(vec![
+        Figure::of("first sight at the validator, EdDSA: raw check", &first, Limit::Times(1.08)),
+        Figure::of("later sight of a token: its SHA-256", &later, Limit::Most(600.0)),
+    ])
+}
+
+/// A store with one signing key.
+struct OneKey(SigningKeyRecord);
+
+#[async_trait::async_trait]
+impl port::SigningKeys for OneKey {
+    async fn list(&self) -> Answer<Vec<SigningKeyRecord>> {
+        Ok(vec![self.0.clone()])
+    }
+    async fn add(
+        &self,
+        _: &Granted<RotateSigningKey>,
+        _: SigningKeyRecord,
+        _: Timestamp,
+    ) -> Answer<Change<Seq>> {
+        unavailable()
+    }
+    async fn purge(&self, _: Timestamp) -> Answer<()> {
+        unavailable()
+    }
+}
 
 /// How many tokens one measurement takes.
 const SAMPLE: usize = 32;

@@ -3,31 +3,36 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
 
 use auth_core::{
-    credential::draw_key,
+    credential::{Refresh, draw_key},
     flow::Platform,
-    model::NewKey,
-    port::{CreateKey, Creation, KeyIndex, OneTime, Purpose, Stores},
-    secret::TokenDigest,
+    model::{NewKey, SESSION_IDLE, Session},
+    port::{CreateKey, Creation, KeyIndex, OneTime, Purpose, Rotation, Stores},
+    seal::Sealed,
+    secret::{PlainToken, TokenDigest},
     service::Service,
     time::Timestamp,
 };
 use auth_web::system::{OsEntropy, SystemClock};
 use benches::{
     figure::{Figure, Limit, Rounds, thread_nanos, wall_nanos},
-    postgres::Bare,
+    postgres::{Bare, ROTATE, TAKE},
 };
 use clap::Parser;
 use conformance::{
     contract::{
         Fixture,
         fixture::{granted, hub},
+        fixture_people::{begun, keyring, refresh_of},
     },
     place::{Backend, Place},
     servers::{Postgres, Redis},
 };
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex},
+};
 
 /// Steps of a round.
 const STEPS: usize = 1024;
@@ -69,6 +74,7 @@ async fn main() -> ExitCode {
     for at_once in [1, AT_ONCE] {
         figures.push(redis_step(&redis, at_once, rounds).await);
         figures.push(postgres_step(&postgres, at_once, rounds).await);
+        figures.push(rotation(&postgres, at_once, rounds).await);
     }
     figures.extend(lookups(&postgres, arguments.keys as usize, rounds).await);
     println!("{}", Figure::head());
@@ -160,14 +166,18 @@ async fn note(rounds: &mut Rounds, round: u32, ours: impl AsyncFn() -> f64, floo
 async fn postgres_step(server: &Postgres, at_once: usize, rounds: u32) -> Figure {
     let fixture = Place::on(&server.backend()).await.fixture().await;
     let (stores, at) = (&fixture.stores.one_time, fixture.at());
-    let bare = &Bare::connect(&fixture.place.as_ref().unwrap().url(), at_once).await;
+    let bare = &Bare::connect(&fixture.place.as_ref().unwrap().url(), at_once, TAKE).await;
     let mut measured = Rounds::default();
     let bar = bar("DELETE … RETURNING", rounds.into());
     for round in 0..rounds {
         let (kept, others) = (keep(&fixture).await, keep(&fixture).await);
         let ours = async || each(kept.clone(), at_once, async |digest| take(stores, digest, at).await).await;
         let floor = async || {
-            let step = async |digest: TokenDigest| bare.take(Purpose::OauthState, &digest, at).await;
+            let step = async |digest: TokenDigest| {
+                let (digest, purpose) = (digest.as_bytes().as_slice(), Purpose::OauthState.name());
+                let content: Vec<u8> = bare.run(&[&digest, &purpose, &at.millis()]).await.get(0);
+                assert!(!content.is_empty());
+            };
             each(others.clone(), at_once, step).await
         };
         note(&mut measured, round, ours, floor).await;
@@ -175,6 +185,68 @@ async fn postgres_step(server: &Postgres, at_once: usize, rounds: u32) -> Figure
     }
     bar.finish_and_clear();
     Figure::of(format!("take on Postgres, {at_once} at once, µs: bare statement"), &measured, STEP)
+}
+
+/// Sessions that are carried on in one round.
+const SESSIONS: usize = 256;
+
+/// Sessions with the refresh tokens that are good.
+async fn sessions(fixture: &Fixture, name: &str) -> Vec<Mutex<PlainToken>> {
+    let login = fixture.person(&format!("{name}@example.com")).await;
+    let begun = join_all((0..SESSIONS).map(|_| begun(fixture, &login))).await;
+    begun.into_iter().map(|(_, token)| Mutex::new(token)).collect()
+}
+
+/// A refresh token and its successor, sealed.
+fn successor(fixture: &Fixture, token: &PlainToken) -> (Refresh, PlainToken, Sealed) {
+    let presented = Refresh::read(token.expose(), &keyring()).unwrap();
+    let id = presented.session();
+    let next = refresh_of(fixture, id);
+    let sealed = keyring().seal(&Session::cell(&id), next.expose().as_bytes(), fixture.entropy());
+    (presented, next, sealed)
+}
+
+async fn rotation(server: &Postgres, at_once: usize, rounds: u32) -> Figure {
+    let fixture = Place::on(&server.backend()).await.fixture().await;
+    let (ours_of, others) = (sessions(&fixture, "alice").await, sessions(&fixture, "bob").await);
+    let bare = &Bare::connect(&fixture.place.as_ref().unwrap().url(), at_once, ROTATE).await;
+    let (at, origin) = (fixture.at(), fixture.origin());
+    let mut measured = Rounds::default();
+    let bar = bar("rotation", rounds.into());
+    for round in 0..rounds {
+        // What is presented, and what will follow, is drawn before the time is taken.
+        let drawn = |of: &[Mutex<PlainToken>]| -> Vec<_> {
+            let each = |place: &Mutex<PlainToken>| {
+                let mut token = place.lock().unwrap();
+                let (presented, next, sealed) = successor(&fixture, &token);
+                let digest = TokenDigest::of(next.expose());
+                *token = next;
+                (presented, digest, sealed)
+            };
+            of.iter().map(each).collect()
+        };
+        let (mine, theirs) = (drawn(&ours_of), drawn(&others));
+        let ours = async || {
+            let step = async |(presented, digest, sealed): (Refresh, TokenDigest, Sealed)| {
+                let rotated = fixture.stores.sessions.rotate(&presented, &digest, sealed, &origin, at).await;
+                assert!(matches!(rotated, Ok(Rotation::Done(_))), "{rotated:?}");
+            };
+            each(mine.clone(), at_once, step).await
+        };
+        let floor = async || {
+            let step = async |(presented, digest, sealed): (Refresh, TokenDigest, Sealed)| {
+                let (next, old) = (digest.as_bytes().as_slice(), presented.digest().as_bytes().as_slice());
+                let (id, sealed) = (presented.session(), sealed.as_bytes());
+                let (now, ends) = (at.millis(), (at + SESSION_IDLE).millis());
+                bare.run(&[&next, &sealed, &now, &ends, &id.as_bytes().as_slice(), &old]).await;
+            };
+            each(theirs.clone(), at_once, step).await
+        };
+        note(&mut measured, round, ours, floor).await;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Figure::of(format!("refresh on Postgres, {at_once} at once, µs: bare statement"), &measured, STEP)
 }
 
 /// A store with so many keys: their digests, and the text of one that was made as usual.
