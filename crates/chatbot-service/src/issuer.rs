@@ -82,7 +82,7 @@ impl Chatbot {
                 Err(error) => return Err(error),
             }
         }
-        self.logins.keys.reload(port).await
+        Ok(())
     }
 
     /// What the service does by itself with its keys.

@@ -63,6 +63,8 @@ impl Chatbot {
         let logins = Logins { keys, passwords: Arc::new(passwords) };
         let chatbot = Self { platform, responder, logins, tokens, people };
         chatbot.rotate_if_due().await?;
+        // Nobody follows the stream yet.
+        chatbot.logins.keys.reload(chatbot.platform.stores.signing_keys.as_ref()).await?;
         Ok(chatbot)
     }
 

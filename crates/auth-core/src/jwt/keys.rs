@@ -2,7 +2,7 @@
 
 use super::{Claims, Issuer, JwkSet, SigningKey, Verifier, VerifyingKey};
 use crate::{
-    error::{FlowError, Refusal, StoreError},
+    error::{Denial, FlowError, Refusal, StoreError},
     model::SigningKeyRecord,
     port,
     seal::Keyring,
@@ -44,20 +44,25 @@ impl SigningKeys {
         &self.keyring
     }
 
-    /// Reads them anew.
+    /// Reads them anew. By one task at a time, which follows the stream of revocations, so that no slower reader puts
+    /// back what has ended.
     ///
     /// # Errors
     /// The store's; a key that does not open, or is not the one that its row says. Then those that were known before are
     /// still.
     pub async fn reload(&self, store: &dyn port::SigningKeys) -> Result<(), FlowError> {
+        self.known.store(Arc::new(self.read(store).await?));
+        Ok(())
+    }
+
+    async fn read(&self, store: &dyn port::SigningKeys) -> Result<Known, FlowError> {
         let mut known = Known::default();
         for record in store.list().await? {
             let key = self.open(&record)?;
             known.verifying.push(VerifyingKey { key: Arc::clone(key.public()), ends_at: record.ends_at });
             known.signing.push((record.signs_from, key));
         }
-        self.known.store(Arc::new(known));
-        Ok(())
+        Ok(known)
     }
 
     fn open(&self, record: &SigningKeyRecord) -> Result<SigningKey, StoreError> {
@@ -91,6 +96,22 @@ impl SigningKeys {
     /// As [`Verifier::verify`].
     pub fn verify(&self, token: &[u8], audience: Service, now: Timestamp) -> Result<Claims, Refusal> {
         Verifier::verify_for(&self.issuer, audience, token, &self.known.load().verifying, now)
+    }
+
+    /// As [`verify`](Self::verify), by the keys that the store has now, whatever is known here: where there is no lease.
+    ///
+    /// # Errors
+    /// The store's, and as there.
+    pub(crate) async fn verify_afresh(
+        &self,
+        store: &dyn port::SigningKeys,
+        token: &[u8],
+        audience: Service,
+        now: Timestamp,
+    ) -> Result<Claims, FlowError> {
+        let known = self.read(store).await?;
+        let claims = Verifier::verify_for(&self.issuer, audience, token, &known.verifying, now);
+        Ok(claims.map_err(Denial::Unauthenticated)?)
     }
 
     /// The public halves of those whose tokens are taken, also of one that does not sign yet, as they are published

@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Token {
     digest: TokenDigest,
     claims: Claims,
+    /// Its text, where there was no lease: then the keys of memory may have ended too, and it is to be judged again.
+    unproved: Option<Vec<u8>>,
 }
 
 /// Where the table holds a session: under what no text has that is presented.
@@ -58,7 +60,7 @@ impl Validator {
             Ok(claims) => claims,
             Err(cause) => return Glance::Refused(cause),
         };
-        let token = Token { digest, claims };
+        let token = Token { digest, claims, unproved: current.is_none().then(|| text.to_vec()) };
         let known =
             current.and_then(|now| self.table.read().find(place_of(token.claims.session).words(), now));
         let Some(record) = known else { return Glance::AskSession(Box::new(token)) };
@@ -80,7 +82,7 @@ impl Validator {
     fn take(
         &self,
         noted: Seq,
-        Token { digest, claims }: &Token,
+        Token { digest, claims, .. }: &Token,
         session: PersonPrincipal,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
@@ -102,6 +104,10 @@ impl Validator {
         self.figures.lookups.inc();
         let noted = self.table.applied();
         let refused = |cause| FlowError::from(Denial::Unauthenticated(cause));
+        if let (Some(text), Some(keys)) = (&token.unproved, &self.signing) {
+            let store = self.stores.signing_keys.as_ref();
+            keys.verify_afresh(store, text, self.service, self.clock.now()).await?;
+        }
         let found =
             self.stores.sessions.find(token.claims.session).await?.ok_or(refused(Refusal::Revoked))?;
         let now = self.clock.now();

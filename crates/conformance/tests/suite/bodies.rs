@@ -1,11 +1,11 @@
 //! Bodies: their size, form and time, on every route of both tables, and what becomes of one that is not read.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{policy::Rule, service::Service};
 use auth_web::{Place, Service as WebService, endpoint::Row};
 use chatbot_service::Chatbot;
 use conformance::place::changes;
-use conformance::{client::Response, world::World};
+use conformance::{caller::Kind, client::Response, world::World};
 use hub_service::Hub;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
@@ -22,14 +22,14 @@ fn head<S: WebService>(world: &World, row: &Row<S>, known: bool) -> String {
         "" => String::new(),
         query => format!("?{query}"),
     };
-    let credential = match (row.spec.place, S::KIND) {
-        (Place::Cookie(name), _) => format!("Cookie: {name}={}\r\n", holdings.chat),
-        (Place::Query(_), _) => String::new(),
-        (Place::Header, Service::Hub) => format!("Authorization: Bearer {}\r\n", holdings.hub_key),
-        (Place::Header, Service::Chatbot) if row.spec.id == "widget_message" => {
-            format!("Authorization: Bearer {}\r\n", holdings.widget.0)
-        }
-        (Place::Header, Service::Chatbot) => format!("Authorization: Bearer {}\r\n", holdings.domain_key),
+    let taken = Kind::of_needs(&row.rule.to_string().replace(' ', ""));
+    // The first that a service's backend has; a public route is shown a key.
+    let kind = if taken.is_empty() || taken.contains(&Kind::Key) { Kind::Key } else { taken[0] };
+    let credential = kind.of(holdings, S::KIND);
+    let credential = match row.spec.place {
+        Place::Cookie(name) => format!("Cookie: {name}={credential}\r\n"),
+        Place::Query(_) => String::new(),
+        Place::Header => format!("Authorization: Bearer {credential}\r\n"),
     };
     let target = if known {
         holdings.fill(S::KIND, &format!("{}{query}", row.spec.path))

@@ -25,6 +25,10 @@ const WRITTEN: &[(&str, &str)] = &[
     ("key_secrets", "UPDATE"),
     ("tokens", "INSERT"),
     ("tokens", "UPDATE"),
+    ("people", "INSERT"),
+    ("people", "UPDATE"),
+    ("sessions", "INSERT"),
+    ("sessions", "UPDATE"),
     ("calls", "INSERT"),
     ("calls", "UPDATE"),
     ("requests_once", "INSERT"),
@@ -119,6 +123,7 @@ async fn what_other_processes_may_not_know_is_not_told_as_done() {
     }
     let expected =
         ["api_key_create", "api_key_change", "api_key_rotate", "api_key_revoke"].map(|id| (Service::Hub, id));
-    let expected = expected.into_iter().chain([(Service::Chatbot, "token_revoke")]);
+    let of_chatbot = ["token_revoke", "logout", "logout_all", "session_end", "password_change"];
+    let expected = expected.into_iter().chain(of_chatbot.map(|id| (Service::Chatbot, id)));
     assert_eq!(asked, expected.collect::<Vec<_>>());
 }
