@@ -39,14 +39,25 @@ const NEITHER: [&str; 20] = [
     "CREATE SCHEMA something",
     "BEGIN; LOCK TABLE keys IN ACCESS EXCLUSIVE MODE",
 ];
-const NOT_THE_HUB: [&str; 5] = [
+const NOT_THE_HUB: [&str; 9] = [
+    "SELECT FROM people",
+    "SELECT FROM members",
+    "SELECT FROM sessions",
+    "SELECT FROM signing_keys",
     "UPDATE calls SET scheduled_time = 0",
     "UPDATE keys SET account_id = ''",
     "SELECT FROM tokens",
     "UPDATE tokens SET revoked_at = NULL",
     "UPDATE keys SET service = 'chatbot', domain_id = (SELECT id FROM domains LIMIT 1)",
 ];
-const NOT_THE_CHATBOT: [&str; 6] = [
+const NOT_THE_CHATBOT: [&str; 13] = [
+    "DELETE FROM people",
+    "UPDATE people SET super_admin = 1",
+    "UPDATE people SET status = 'active'",
+    "INSERT INTO members SELECT domain_id, person_id, 'domain_owner', 0, 1 FROM members",
+    "UPDATE members SET role = 'domain_owner'",
+    "UPDATE sessions SET role = 'super_admin'",
+    "UPDATE signing_keys SET sealed = ''",
     "SELECT FROM users",
     "SELECT FROM calls",
     "SELECT name FROM accounts",
