@@ -139,7 +139,15 @@ impl People for Store {
         let (grant, chain, old) = (grant.clone(), self.chain(), old.as_str().to_owned());
         self.write(async move |conn| {
             let person = grant.target();
-            let same = people::table.find(person.as_bytes().to_vec()).filter(dsl::password.eq(old));
+            if let Some(kept) = kept
+                && !sessions::is_open(conn, kept, at).await?
+            {
+                return Ok(Change::Stale);
+            }
+            let same = people::table
+                .find(person.as_bytes().to_vec())
+                .filter(dsl::password.eq(old))
+                .filter(dsl::status.eq(Status::Active.name()));
             let row = (dsl::password.eq(new.as_str().to_owned()), dsl::version.eq(dsl::version + 1));
             if diesel::update(same).set(row).execute(conn).await? == 0 {
                 return Ok(Change::Stale);

@@ -88,15 +88,20 @@ macro_rules! joined {
 /// Ends what a condition says and was not ended before.
 macro_rules! end {
     ($conn:expr, $which:expr, $why:expr, $at:expr) => {{
-        let row = (dsl::ended_at.eq($at.millis()), dsl::ended_why.eq($why.name()));
+        // Over for whoever looks at its end alone, too.
+        let over = dsl::idle_ends_at.eq($at.millis());
+        let row = (dsl::ended_at.eq($at.millis()), dsl::ended_why.eq($why.name()), over);
         diesel::update($which.filter(dsl::ended_at.is_null())).set(row).execute($conn).await?
     }};
 }
 
-/// Whether a role is the person's: on the platform, or in the domain.
+/// Whether the person is as they were when they proved themself, and the role theirs: on the platform, or in the domain.
 async fn has_role(conn: &mut Conn, person: PersonId, new: &NewSession) -> Done<bool> {
     let person = person.as_bytes().to_vec();
-    let active = people::table.find(person.clone()).filter(people::status.eq(Status::Active.name()));
+    let active = people::table
+        .find(person.clone())
+        .filter(people::status.eq(Status::Active.name()))
+        .filter(people::version.eq(new.version.number()));
     let is_super: Option<i64> = active.select(people::super_admin).first(conn).await.optional()?;
     let role = match (new.domain, is_super) {
         (_, None) => return Ok(false),
@@ -114,6 +119,13 @@ async fn has_role(conn: &mut Conn, person: PersonId, new: &NewSession) -> Done<b
         }
     };
     Ok(role == new.role)
+}
+
+/// Whether a session has not ended.
+pub(super) async fn is_open(conn: &mut Conn, id: SessionId, at: Timestamp) -> Done<bool> {
+    let session = sessions::table.find(id.as_bytes().to_vec());
+    let open = session.filter(dsl::ended_at.is_null()).filter(dsl::idle_ends_at.gt(at.millis()));
+    Ok(open.select(dsl::id).first::<Vec<u8>>(conn).await.optional()?.is_some())
 }
 
 /// Ends the sessions of a person but one, and announces that: of the person, so that one that begins meanwhile is asked
@@ -179,54 +191,98 @@ where
         out.push_sql(" AND ended_at IS NULL AND idle_ends_at > ");
         out.push_bind_param::<BigInt, _>(&self.at)?;
         out.push_sql(
-            " AND EXISTS (SELECT 1 FROM people WHERE people.id = person_id AND people.status = 'active') \
-             AND (domain_id IS NULL OR EXISTS (SELECT 1 FROM domains JOIN accounts ON accounts.id = domains.account_id \
-             WHERE domains.id = domain_id AND domains.status = 'active' AND accounts.status = 'active')) RETURNING id, person_id, audience, role, amr, source, created_at, refreshed_at, idle_ends_at, \
-             domain_id, (SELECT account_id FROM domains WHERE domains.id = domain_id), \
+            " AND EXISTS (SELECT 1 FROM people WHERE people.id = sessions.person_id AND people.status = 'active' \
+             AND (sessions.domain_id IS NOT NULL \
+             OR (super_admin = 1) = (COALESCE(sessions.role, '') = 'super_admin'))) \
+             AND (domain_id IS NULL OR EXISTS (SELECT 1 FROM members \
+             JOIN domains ON domains.id = members.domain_id JOIN accounts ON accounts.id = domains.account_id \
+             WHERE members.domain_id = sessions.domain_id AND members.person_id = sessions.person_id \
+             AND members.role = sessions.role AND domains.status = 'active' AND accounts.status = 'active')) \
+             RETURNING id, person_id, audience, role, amr, source, created_at, refreshed_at, idle_ends_at, domain_id, (SELECT account_id FROM domains WHERE domains.id = domain_id), \
              (SELECT name FROM domains WHERE domains.id = domain_id)",
         );
         Ok(())
     }
 }
 
+/// A session as it is judged.
+struct Judged {
+    session: Session,
+    /// It was ended.
+    was_ended: bool,
+    /// It is none any more, however long it would have lived: it was ended, or person, domain or account are suspended, or
+    /// the role is another.
+    ended: bool,
+    /// The digest of its refresh token, that of the one before it, and the sealed text of the good one.
+    tokens: (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>),
+}
+
+async fn judged(conn: &mut Conn, id: SessionId) -> Done<Option<Judged>> {
+    type Found = (
+        SessionRow,
+        Option<(Vec<u8>, Vec<u8>, String)>,
+        Option<(String, String)>,
+        Option<String>,
+        (String, i64),
+        Option<i64>,
+        (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>),
+    );
+    let member = members::domain_id.nullable().eq(dsl::domain_id).and(members::person_id.eq(dsl::person_id));
+    let query = sessions::table
+        .inner_join(people::table)
+        .left_join(domains::table.inner_join(accounts::table))
+        .left_join(members::table.on(member))
+        .filter(dsl::id.eq(id.as_bytes().to_vec()))
+        .select((
+            SessionRow::as_select(),
+            (domains::id, domains::account_id, domains::name).nullable(),
+            (domains::status, accounts::status).nullable(),
+            members::role.nullable(),
+            (people::status, people::super_admin),
+            dsl::ended_at,
+            (dsl::refresh, dsl::parent, dsl::successor),
+        ));
+    let found: Option<Found> = query.first(conn).await.optional()?;
+    let Some((session, domain, statuses, role, (person, is_super), ended_at, tokens)) = found else {
+        return Ok(None);
+    };
+    let (session, was_ended) = (read((session, domain))?, ended_at.is_some());
+    let active = |status: &str| Status::parse(status) == Some(Status::Active);
+    let now = match &statuses {
+        Some(_) => role.as_deref().and_then(Role::parse),
+        None => (is_super == 1).then_some(Role::SuperAdmin),
+    };
+    let ended = was_ended
+        || !active(&person)
+        || statuses.is_some_and(|(domain, account)| !active(&domain) || !active(&account))
+        || session.tenant.is_some() && now.is_none()
+        || now != session.role;
+    Ok(Some(Judged { session, was_ended, ended, tokens }))
+}
+
 /// What a refresh token is to its session, where it is not the one that is good.
 enum Standing {
     /// The one before it, within the time of a lost answer: its successor, sealed.
-    Parent(Sealed),
+    Parent(Session, Sealed),
     /// One from before.
     Ancestor,
     /// The session has ended.
     Ended,
 }
 
-/// What is looked at of a session to tell that.
-type Kept = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>, i64, Option<i64>);
-
 async fn standing(conn: &mut Conn, presented: &Refresh, at: Timestamp) -> Done<Standing> {
-    let session = sessions::table.find(presented.session().as_bytes().to_vec());
-    let kept = session.select((
-        dsl::refresh,
-        dsl::parent,
-        dsl::successor,
-        dsl::refreshed_at,
-        dsl::idle_ends_at,
-        dsl::ended_at,
-    ));
-    let found: Option<Kept> = kept.first(conn).await.optional()?;
+    let Some(found) = judged(conn, presented.session()).await? else { return Ok(Standing::Ended) };
+    let (session, (refresh, parent, successor)) = (found.session, found.tokens);
     let digest = presented.digest().as_bytes().as_slice();
-    Ok(match found {
-        Some((refresh, parent, successor, refreshed_at, ends_at, None)) if ends_at > at.millis() => {
-            let lost = row::maybe_time(refreshed_at).is_some_and(|then| at < then + REPLAY);
-            match successor {
-                Some(successor) if lost && parent.as_deref() == Some(digest) => {
-                    Standing::Parent(Sealed::from_bytes(successor))
-                }
-                // It is good, and its person or domain is suspended.
-                _ if refresh == digest => Standing::Ended,
-                _ => Standing::Ancestor,
-            }
-        }
-        _ => Standing::Ended,
+    if found.was_ended || session.expires_at <= at || refresh == digest {
+        // Where it is the good one, then person or domain are suspended, or the role is another.
+        return Ok(Standing::Ended);
+    }
+    let lost = session.refreshed_at.is_some_and(|then| at < then + REPLAY);
+    Ok(match successor.filter(|_| lost && parent.as_deref() == Some(digest)) {
+        Some(_) if found.ended => Standing::Ended,
+        Some(successor) => Standing::Parent(session, Sealed::from_bytes(successor)),
+        None => Standing::Ancestor,
     })
 }
 
@@ -234,45 +290,11 @@ async fn standing(conn: &mut Conn, presented: &Refresh, at: Timestamp) -> Done<S
 impl Sessions for Store {
     async fn find(&self, id: SessionId) -> Answer<Option<FoundSession>> {
         self.read(async move |conn| {
-            let member =
-                members::domain_id.nullable().eq(dsl::domain_id).and(members::person_id.eq(dsl::person_id));
-            let query = sessions::table
-                .inner_join(people::table)
-                .left_join(domains::table.inner_join(accounts::table))
-                .left_join(members::table.on(member))
-                .filter(dsl::id.eq(id.as_bytes().to_vec()))
-                .select((
-                    SessionRow::as_select(),
-                    (domains::id, domains::account_id, domains::name).nullable(),
-                    (domains::status, accounts::status).nullable(),
-                    members::role.nullable(),
-                    (people::status, people::super_admin),
-                    dsl::ended_at,
-                ));
-            type Found = (
-                SessionRow,
-                Option<(Vec<u8>, Vec<u8>, String)>,
-                Option<(String, String)>,
-                Option<String>,
-                (String, i64),
-                Option<i64>,
-            );
-            let found: Option<Found> = query.first(conn).await.optional()?;
-            let Some((session, domain, statuses, role, (person, is_super), ended_at)) = found else {
-                return Ok(None);
-            };
-            let session = read((session, domain))?;
-            let active = |status: &str| Status::parse(status) == Some(Status::Active);
-            let now = match &statuses {
-                Some(_) => role.as_deref().and_then(Role::parse),
-                None => (is_super == 1).then_some(Role::SuperAdmin),
-            };
-            let ended = ended_at.is_some()
-                || !active(&person)
-                || statuses.is_some_and(|(domain, account)| !active(&domain) || !active(&account))
-                || session.tenant.is_some() && now.is_none()
-                || now != session.role;
-            Ok(Some(FoundSession { principal: session.principal(), audience: session.audience, ended }))
+            Ok(judged(conn, id).await?.map(|Judged { session, ended, .. }| FoundSession {
+                principal: session.principal(),
+                audience: session.audience,
+                ended,
+            }))
         })
         .await
     }
@@ -358,22 +380,19 @@ impl Sessions for Store {
         }
         let (presented, origin, chain) = (presented.clone(), origin.clone(), self.chain());
         let id = presented.session();
-        let session = async move |conn: &mut Conn| {
-            let found = joined!().filter(dsl::id.eq(id.as_bytes().to_vec())).first::<Joined>(conn).await;
-            found.optional()?.map(read).transpose()
-        };
         let (of, then) = (presented.clone(), at);
         let standing_now = self.read(async move |conn| standing(conn, &of, then).await).await?;
         match standing_now {
             Standing::Ended => Ok(Rotation::Ended),
-            Standing::Parent(sealed) => {
-                let session = self.read(session).await?;
-                Ok(session.map_or(Rotation::Ended, |session| Rotation::Replayed(session, sealed)))
-            }
+            Standing::Parent(session, sealed) => Ok(Rotation::Replayed(session, sealed)),
             Standing::Ancestor => {
                 self.write(async move |conn| {
                     // Others may have refreshed the session since, or ended it: an ancestor stays one.
-                    let Some(session) = session(conn).await? else { return Ok(Rotation::Ended) };
+                    let found =
+                        joined!().filter(dsl::id.eq(id.as_bytes().to_vec())).first::<Joined>(conn).await;
+                    let Some(session) = found.optional()?.map(read).transpose()? else {
+                        return Ok(Rotation::Ended);
+                    };
                     let own = sessions::table.filter(dsl::id.eq(session.id.as_bytes().to_vec()));
                     if end!(conn, own, SessionEnd::Replayed, at) == 0 {
                         return Ok(Rotation::Ended);

@@ -61,7 +61,8 @@ struct Listed(Vec<SigningKeyView>);
 impl Report for Listed {
     fn text(&self) -> String {
         let row = |key: &SigningKeyView| {
-            let (from, until) = (key.signs_from.to_string(), or_dash(key.ends_at));
+            let from = if key.signs_from == Timestamp::EPOCH { key.created_at } else { key.signs_from };
+            let (from, until) = (from.to_string(), or_dash(key.ends_at));
             [key.kid.to_string(), key.algorithm.to_owned(), from, until]
         };
         columns(["KEY", "ALGORITHM", "SIGNS FROM", "TAKEN UNTIL"], self.0.iter().map(row))
@@ -84,6 +85,9 @@ impl Rotated {
 impl Report for Rotated {
     fn text(&self) -> String {
         let Self { kid, signs_from, old_until } = self;
+        if *signs_from == Timestamp::EPOCH {
+            return format!("signing key {kid}: signs at once; no token of an older key is taken any more");
+        }
         format!(
             "signing key {kid}: signs from {signs_from} on; tokens of older keys are taken until {old_until}"
         )

@@ -12,9 +12,12 @@ pub const TAKE: &str =
 /// Puts the successor in place of a refresh token: what a store sends.
 pub const ROTATE: &str = "UPDATE sessions SET parent = refresh, refresh = $1, successor = $2, refreshed_at = $3, \
     idle_ends_at = CASE WHEN ends_at < $4 THEN ends_at ELSE $4 END WHERE id = $5 AND refresh = $6 AND ended_at IS NULL \
-    AND idle_ends_at > $3 AND EXISTS (SELECT 1 FROM people WHERE people.id = person_id AND people.status = 'active') \
-    AND (domain_id IS NULL OR EXISTS (SELECT 1 FROM domains JOIN accounts ON accounts.id = domains.account_id \
-    WHERE domains.id = domain_id AND domains.status = 'active' AND accounts.status = 'active')) \
+    AND idle_ends_at > $3 AND EXISTS (SELECT 1 FROM people WHERE people.id = sessions.person_id AND people.status = 'active' \
+    AND (sessions.domain_id IS NOT NULL OR (super_admin = 1) = (COALESCE(sessions.role, '') = 'super_admin'))) \
+    AND (domain_id IS NULL OR EXISTS (SELECT 1 FROM members JOIN domains ON domains.id = members.domain_id \
+    JOIN accounts ON accounts.id = domains.account_id WHERE members.domain_id = sessions.domain_id \
+    AND members.person_id = sessions.person_id AND members.role = sessions.role AND domains.status = 'active' \
+    AND accounts.status = 'active')) \
     RETURNING id, person_id, audience, role, amr, source, created_at, refreshed_at, idle_ends_at, domain_id, \
     (SELECT account_id FROM domains WHERE domains.id = domain_id), (SELECT name FROM domains WHERE domains.id = domain_id)";
 

@@ -91,6 +91,12 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     }
 }
 
+/// The costs of hashes that, made after one of `cost`, take with it as long as one of `today`: each costs twice as much as
+/// the one before it, and the first as much as that one. None where it cost as much or more.
+fn made_up(cost: u32, today: u32) -> std::ops::Range<u32> {
+    cost..today
+}
+
 /// bcrypt reads 72 bytes, and our types hold no more: so its functions that would cut do not, and take 72, which those
 /// that refuse to cut do not.
 fn hashed(text: &str, cost: u32, entropy: &dyn Entropy) -> Result<PasswordHash, String> {
@@ -114,11 +120,17 @@ impl Passwords for Pool {
         presented: Option<&Presented>,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, FlowError> {
+        let today = self.cost;
         let real = hash.is_some() && presented.is_some();
         let (presented, hash) = (presented.cloned(), hash.unwrap_or(&self.decoy).clone());
         let verified = self.run(move || {
             let text = presented.as_ref().map_or("nobody's password", Presented::expose);
-            bcrypt::verify(text, hash.as_str())
+            let good = bcrypt::verify(text, hash.as_str())?;
+            // Whoever knows the password learns that its hash is an old one; nobody else does.
+            for cost in made_up(hash.cost(), today).filter(|_| !good) {
+                std::hint::black_box(bcrypt::hash_with_salt(text, cost, [0; 16])?);
+            }
+            Ok::<_, bcrypt::BcryptError>(good)
         });
         Ok(verified.await?.map_err(|error| StoreError::Damaged(error.to_string()))? && real)
     }
@@ -170,6 +182,16 @@ mod tests {
             for version in ["$2a$", "$2b$", "$2y$"] {
                 let hash: PasswordHash = hash.replacen("$2a$", version, 1).parse().unwrap();
                 assert!(pool.verify(Presented::new(text).as_ref(), Some(&hash)).await.unwrap(), "{version}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_costs_the_same_whatever_its_hash_cost() {
+        for today in 4..=COST {
+            for cost in 4..=today {
+                let rounds: u64 = made_up(cost, today).map(|cost| 1 << cost).sum();
+                assert_eq!((1 << cost) + rounds, 1_u64 << today, "{cost} of {today}");
             }
         }
     }

@@ -157,6 +157,7 @@ impl Logins {
             domain: place.map(|membership| membership.domain),
             audience: wanted.audience,
             role,
+            version: login.person.version,
             amr,
             refresh: refresh.digest(),
             at,

@@ -29,9 +29,9 @@ pub enum Handover {
 pub struct RotatedSigningKey {
     /// What names it.
     pub kid: Kid,
-    /// From when on it signs.
+    /// From when on it signs: the epoch, where it does so at once.
     pub signs_from: Timestamp,
-    /// From when on tokens of older keys are refused.
+    /// From when on tokens of older keys are refused: likewise.
     pub old_until: Timestamp,
 }
 
@@ -39,7 +39,8 @@ pub struct RotatedSigningKey {
 /// once.
 ///
 /// # Errors
-/// [`FlowError::Conflict`] where another one was made since.
+/// [`FlowError::Conflict`] where another one was made since; where a key that is there does not open with this keyring,
+/// as of [`SigningKeys::reload`]: no service could open the new one.
 pub async fn rotate_signing_key(
     platform: &Platform,
     keys: &SigningKeys,
@@ -54,8 +55,10 @@ pub async fn rotate_signing_key(
             let signs_from = now + PUBLISHED_BEFORE;
             (signs_from, signs_from + LIFE + LEEWAY)
         }
-        (Handover::AtOnce, _) | (_, None) => (now, now),
+        // Past by any clock: a process whose clock is behind signs with the new one too, and takes none of the others.
+        (Handover::AtOnce, _) | (_, None) => (Timestamp::EPOCH, Timestamp::EPOCH),
     };
+    keys.open_all(platform.stores.signing_keys.as_ref()).await?;
     let kid = key.public().kid().clone();
     let der = key.to_pkcs8().map_err(|error| StoreError::Damaged(error.to_string()))?;
     let sealed = keys.keyring().seal(&SigningKeyRecord::cell(&kid), &der, platform.entropy.as_ref());

@@ -23,9 +23,31 @@ pub struct SigningKeys {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// From when on each signs, oldest first.
-    signing: Vec<(Timestamp, SigningKey)>,
+    /// Oldest first.
+    signing: Vec<Held>,
     verifying: Vec<VerifyingKey>,
+}
+
+/// A key that was opened.
+#[derive(Debug)]
+struct Held {
+    key: Arc<SigningKey>,
+    /// What it was opened from: as long as the row is this one, it is not opened anew.
+    record: SigningKeyRecord,
+}
+
+impl Known {
+    /// The newest key that signs at a time.
+    fn signs(&self, now: Timestamp) -> Option<&SigningKey> {
+        let signs =
+            |held: &&Held| held.record.signs_from <= now && held.record.ends_at.is_none_or(|end| end > now);
+        self.signing.iter().rev().find(signs).map(|held| held.key.as_ref())
+    }
+
+    fn opened(&self, record: &SigningKeyRecord) -> Option<Arc<SigningKey>> {
+        let same = |held: &&Held| held.record.kid == record.kid && held.record.sealed == record.sealed;
+        self.signing.iter().find(same).map(|held| Arc::clone(&held.key))
+    }
 }
 
 impl SigningKeys {
@@ -55,12 +77,24 @@ impl SigningKeys {
         Ok(())
     }
 
+    /// Whether all keys of the store open with this keyring. Whoever adds one with another leaves the services with keys
+    /// that they cannot open.
+    ///
+    /// # Errors
+    /// As of [`reload`](Self::reload).
+    pub(crate) async fn open_all(&self, store: &dyn port::SigningKeys) -> Result<(), FlowError> {
+        self.read(store).await.map(|_| ())
+    }
+
     async fn read(&self, store: &dyn port::SigningKeys) -> Result<Known, FlowError> {
-        let mut known = Known::default();
+        let (before, mut known) = (self.known.load_full(), Known::default());
         for record in store.list().await? {
-            let key = self.open(&record)?;
+            let key = match before.opened(&record) {
+                Some(key) => key,
+                None => Arc::new(self.open(&record)?),
+            };
             known.verifying.push(VerifyingKey { key: Arc::clone(key.public()), ends_at: record.ends_at });
-            known.signing.push((record.signs_from, key));
+            known.signing.push(Held { key, record });
         }
         Ok(known)
     }
@@ -76,7 +110,7 @@ impl SigningKeys {
 
     /// Whether there is one that signs now.
     pub fn can_sign(&self, now: Timestamp) -> bool {
-        self.known.load().signing.iter().any(|(from, _)| *from <= now)
+        self.known.load().signs(now).is_some()
     }
 
     /// Issues a token, with the newest key that signs at this time.
@@ -85,8 +119,7 @@ impl SigningKeys {
     /// There is none, or the library could not sign.
     pub fn issue(&self, claims: &Claims, now: Timestamp) -> Result<PlainToken, FlowError> {
         let known = self.known.load();
-        let key = known.signing.iter().rev().find(|(from, _)| *from <= now).map(|(_, key)| key);
-        let key = key.ok_or_else(|| StoreError::Unavailable("no key signs yet".to_owned()))?;
+        let key = known.signs(now).ok_or_else(|| StoreError::Unavailable("no key signs now".to_owned()))?;
         Ok(self.issuer.issue(key, claims).map_err(|error| StoreError::Damaged(error.to_string()))?)
     }
 
@@ -96,6 +129,11 @@ impl SigningKeys {
     /// As [`Verifier::verify`].
     pub fn verify(&self, token: &[u8], audience: Service, now: Timestamp) -> Result<Claims, Refusal> {
         Verifier::verify_for(&self.issuer, audience, token, &self.known.load().verifying, now)
+    }
+
+    /// Whether a token names a key that is known here.
+    pub(crate) fn knows(&self, token: &[u8]) -> bool {
+        self.known.load().verifying.iter().any(|known| known.key.is_named_by(token))
     }
 
     /// As [`verify`](Self::verify), by the keys that the store has now, whatever is known here: where there is no lease.

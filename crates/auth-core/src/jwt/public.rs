@@ -106,6 +106,10 @@ impl PublicKey {
     pub(super) const fn head(&self) -> &str {
         &self.head
     }
+    /// Whether a token says that it made it.
+    pub(super) fn is_named_by(&self, token: &[u8]) -> bool {
+        token.strip_prefix(self.head.as_bytes()).is_some_and(|rest| rest.starts_with(b"."))
+    }
     /// How long its signatures are, in bytes.
     pub(super) fn signature_len(&self) -> usize {
         match &self.parts {

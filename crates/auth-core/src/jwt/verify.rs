@@ -42,8 +42,8 @@ pub fn looks_like_jwt(text: &[u8]) -> bool {
 }
 
 impl Verifier {
-    /// What a token says, if one of the keys made it and it is good now. Before the signature is known good nothing is
-    /// parsed or allocated; afterwards, the claims alone.
+    /// What a token says, if one of the keys made it and it is good now; it ends with its key at the latest. Before the
+    /// signature is known good nothing is parsed or allocated; afterwards, the claims alone.
     ///
     /// # Errors
     /// [`Refusal::Unknown`] where none of the keys made it, or it is another issuer's or another service's;
@@ -60,7 +60,7 @@ impl Verifier {
         keys: &[VerifyingKey],
         now: Timestamp,
     ) -> Result<Claims, Refusal> {
-        let (json, length) = authentic(token, keys, now)?;
+        let (json, length, key_ends_at) = authentic(token, keys, now)?;
         let json = json.get(..length).ok_or(Refusal::Malformed)?;
         // No text of ours holds what JSON escapes: whoever escapes something says it in a second way.
         if json.contains(&b'\\') {
@@ -70,22 +70,24 @@ impl Verifier {
         if wire.iss != issuer.as_str() || wire.aud != audience.name() {
             return Err(Refusal::Unknown);
         }
-        let claims = wire.read(audience).ok_or(Refusal::Malformed)?;
+        let mut claims = wire.read(audience).ok_or(Refusal::Malformed)?;
         let ahead = now + LEEWAY;
         let lives = claims.expires_at.since(claims.issued_at);
         if claims.issued_at > ahead || claims.auth_time > ahead || lives > LIFE || lives.is_zero() {
             return Err(Refusal::Malformed);
         }
+        // Whoever remembers the token does so until its key has ended, and no longer.
+        claims.expires_at = key_ends_at.map_or(claims.expires_at, |end| claims.expires_at.min(end));
         if claims.expires_at <= now { Err(Refusal::Expired) } else { Ok(claims) }
     }
 }
 
-/// The bytes of what a token says, once one of the keys is known to have signed them.
+/// The bytes of what a token says, once one of the keys is known to have signed them, and when that key ends.
 fn authentic(
     token: &[u8],
     keys: &[VerifyingKey],
     now: Timestamp,
-) -> Result<([u8; MOST_CLAIMS], usize), Refusal> {
+) -> Result<([u8; MOST_CLAIMS], usize, Option<Timestamp>), Refusal> {
     if token.len() > MOST_BYTES {
         return Err(Refusal::Malformed);
     }
@@ -104,7 +106,7 @@ fn authentic(
     }
     let mut json = [0; MOST_CLAIMS];
     let length = decode(claims, &mut json).ok_or(Refusal::Malformed)?;
-    Ok((json, length))
+    Ok((json, length, *ends_at))
 }
 
 /// What stands before and behind the last dot. What stands before it may hold more of them: then it is no header of ours.

@@ -111,6 +111,25 @@ fn what_is_issued_is_read_back_with_each_algorithm() {
     }
 }
 
+/// What is remembered of a token is remembered until `expires_at`: so that is not after the end of its key.
+#[test]
+fn a_token_ends_with_its_key() {
+    let [key, ..] = keys();
+    let token = issued(key, &claims());
+    let judge = |ends_at, now| {
+        let known = [VerifyingKey { key: Arc::clone(key.public()), ends_at: Some(ends_at) }];
+        verifier().verify(token.as_bytes(), &known, now).map(|claims| claims.expires_at)
+    };
+    let (end, millisecond) = (NOW + LIFE / 2, Duration::from_millis(1));
+    assert_eq!(judge(end, NOW), Ok(end));
+    assert_eq!(judge(NOW + LIFE * 2, NOW), Ok(NOW + LIFE));
+    assert_eq!(judge(end, Timestamp::from_millis(end.millis() - 1)), Ok(end));
+    assert_eq!(judge(end, end), Err(Refusal::Expired));
+    assert_eq!(judge(end, end + millisecond), Err(Refusal::Expired));
+    // Whose clock is behind by years takes none of a key that ended at once.
+    assert_eq!(judge(Timestamp::EPOCH, Timestamp::EPOCH), Err(Refusal::Expired));
+}
+
 /// The library takes whatever is taken here, and reads the same in it.
 #[test]
 fn the_library_reads_what_is_issued() {

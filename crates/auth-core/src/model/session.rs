@@ -3,7 +3,7 @@
 use crate::{
     amr::Amr,
     id::{DomainId, PersonId, SessionId},
-    model::DomainName,
+    model::{DomainName, Version},
     policy::{Owned, Role},
     principal::{PersonPrincipal, Tenant},
     seal::Cell,
@@ -124,6 +124,8 @@ pub struct NewSession {
     pub audience: Service,
     /// The role of the person.
     pub role: Option<Role>,
+    /// The state of the person who proved themself.
+    pub version: Version,
     /// How the person proved themself.
     pub amr: Amr,
     /// SHA-256 of its first refresh token.

@@ -44,7 +44,8 @@ pub trait People: Send + Sync {
     async fn login_of(&self, own: OwnPerson) -> Answer<Option<Login>>;
     /// Registers somebody; an address is taken once.
     async fn register(&self, grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
-    /// Sets another password, if `old` is still the hash of theirs, and ends all sessions of the person but `kept`.
+    /// Sets another password, if `old` is still the hash of theirs, they are not suspended, and the session `kept` has not
+    /// ended; and ends all their other sessions. Whoever proved themself by the old one begins no session any more.
     async fn change_password(
         &self,
         grant: &Granted<ChangePassword>,

@@ -54,11 +54,12 @@ impl OwnTarget for EndSessions {
 pub enum Rotation {
     /// It was the session's: from now on the successor is.
     Done(Session),
-    /// It was used within the last seconds, and its successor was not: here is that same successor, sealed.
+    /// It was used within the last seconds, its successor was not, and the session is one: here is that same successor,
+    /// sealed.
     Replayed(Session, Sealed),
     /// It was used before that: somebody else has it, too. The session and its access tokens have ended now.
     Burnt(Seq),
-    /// Its session has ended, or never was.
+    /// Its session has ended, or never was; or its person, domain or account is suspended, or the role not theirs.
     Ended,
 }
 
@@ -82,8 +83,8 @@ pub trait Sessions: Send + Sync {
     async fn read(&self, own: OwnPerson, id: SessionId, at: Timestamp) -> Answer<Option<Session>>;
     /// The person's own sessions that have not ended, newest first.
     async fn list(&self, own: OwnPerson, at: Timestamp, page: Page) -> Answer<Vec<Session>>;
-    /// Begins a session. *Stale* where the person, the domain or its account was suspended meanwhile, or the role is not
-    /// theirs any more.
+    /// Begins a session. *Stale* where the person is not in the state in which they proved themself (their password is
+    /// another one), or the domain or its account was suspended meanwhile, or the role is not theirs any more.
     async fn begin(&self, grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation>;
     /// Puts the successor in place of a refresh token: one statement, where it is the session's. However many present one
     /// at the same time, one of them gets [`Rotation::Done`], and the others its successor.
@@ -99,6 +100,6 @@ pub trait Sessions: Send + Sync {
     async fn end(&self, grant: &Granted<EndSession>, why: SessionEnd, at: Timestamp) -> Answer<Option<Seq>>;
     /// Ends all sessions of a person.
     async fn end_all(&self, grant: &Granted<EndSessions>, why: SessionEnd, at: Timestamp) -> Answer<Seq>;
-    /// Forgets sessions that ended before a time.
+    /// Forgets sessions that ended before a time, in whatever way.
     async fn purge(&self, before: Timestamp) -> Answer<()>;
 }

@@ -197,7 +197,7 @@ impl Validator {
             }
             (Glance::Good { .. }, _) => None,
             (Glance::Refused(cause), _) => return Err(Denial::Unauthenticated(cause).into()),
-            (Glance::AskSession(token), _) => return self.ask_session(&token, who).await,
+            (Glance::AskSession(token), _) => return self.ask_session(&token, source, who).await,
             (Glance::Ask(digest, form), _) => self.ask(&digest, form, source, who).await?,
         };
         Ok(limits.map_or(Ok(()), |limits| within_networks(&limits, source))?)
@@ -223,7 +223,7 @@ impl Validator {
                     Ok(())
                 }
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
-                Glance::AskSession(token) => self.ask_session(&token, who).await,
+                Glance::AskSession(token) => self.ask_session(&token, source, who).await,
                 Glance::Ask(digest, form) => {
                     let limits = self.ask(&digest, form, source, who).await?;
                     if let (Some(Principal::Key(key)), Some(limits)) = (&who, &limits) {
@@ -306,9 +306,7 @@ impl Validator {
         source: Option<IpAddr>,
         who: &mut Option<Principal>,
     ) -> Result<Option<Arc<Limits>>, FlowError> {
-        let subject = Subject::source(UNKNOWN, source);
-        let throttled = |retry_after| Denial::Throttled { retry_after };
-        self.throttle.check(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic()).map_err(throttled)?;
+        self.check_guesses(source)?;
         let place = self.is_current().then(|| self.flights.join(digest));
         let mut turn = match &place {
             Some(place) => Some(place.turn(self.reading()).await?),
@@ -337,8 +335,7 @@ impl Validator {
             turn.fail(self.reading(), error);
         }
         let Some((record, limits)) = found? else {
-            // Where there is no room to count it, it stays uncounted: see `check`.
-            let _ = self.throttle.admit(subject, UNKNOWN_PER_MINUTE, self.clock.monotonic());
+            self.count_guess(source);
             return Err(Denial::Unauthenticated(Refusal::Unknown).into());
         };
         let now = self.clock.now();
@@ -351,6 +348,19 @@ impl Validator {
             self.limits.remember(key.id, noted, limits);
         }
         Ok(limits)
+    }
+
+    /// Whether an address may still cause lookups of what turns out unknown.
+    fn check_guesses(&self, source: Option<IpAddr>) -> Result<(), Denial> {
+        let (subject, now) = (Subject::source(UNKNOWN, source), self.clock.monotonic());
+        let checked = self.throttle.check(subject, UNKNOWN_PER_MINUTE, now);
+        checked.map_err(|retry_after| Denial::Throttled { retry_after })
+    }
+
+    /// Counts one. Where there is no room to, it stays uncounted.
+    fn count_guess(&self, source: Option<IpAddr>) {
+        let (subject, now) = (Subject::source(UNKNOWN, source), self.clock.monotonic());
+        let _ = self.throttle.admit(subject, UNKNOWN_PER_MINUTE, now);
     }
 
     async fn look_up(

@@ -15,14 +15,22 @@ use crate::{
     secret::TokenDigest,
     time::{Monotonic, Timestamp},
 };
+use std::net::IpAddr;
 
-/// A token that one of our keys made, and that has not ended.
+/// A token whose session is to be asked for.
 #[derive(Debug)]
 pub(super) struct Token {
     digest: TokenDigest,
-    claims: Claims,
-    /// Its text, where there was no lease: then the keys of memory may have ended too, and it is to be judged again.
-    unproved: Option<Vec<u8>>,
+    proof: TokenProof,
+}
+
+#[derive(Debug)]
+enum TokenProof {
+    /// One of our keys made it, as they were at a number of the stream: what has ended since is not remembered.
+    Made(Claims, Seq),
+    /// There was no lease: a key of memory may have ended, and there may be newer ones. The text is to be judged by the
+    /// keys of the store.
+    Unknown(Vec<u8>),
 }
 
 /// Where the table holds a session: under what no text has that is presented.
@@ -56,25 +64,34 @@ impl Validator {
         let now = current.unwrap_or_else(|| self.clock.now());
         // Before the keys are looked at: should one end meanwhile, the fill is dropped.
         let noted = self.table.applied();
+        let ask = |proof| Glance::AskSession(Box::new(Token { digest, proof }));
         let claims = match keys.verify(text, self.service, now) {
             Ok(claims) => claims,
+            // There may be a key that this process has not heard of.
+            Err(Refusal::Unknown) if current.is_none() && !keys.knows(text) => {
+                return ask(TokenProof::Unknown(text.to_vec()));
+            }
             Err(cause) => return Glance::Refused(cause),
         };
-        let token = Token { digest, claims, unproved: current.is_none().then(|| text.to_vec()) };
-        let known =
-            current.and_then(|now| self.table.read().find(place_of(token.claims.session).words(), now));
-        let Some(record) = known else { return Glance::AskSession(Box::new(token)) };
+        if current.is_none() {
+            return ask(TokenProof::Unknown(text.to_vec()));
+        }
+        let Some(record) = self.table.read().find(place_of(claims.session).words(), now) else {
+            return ask(TokenProof::Made(claims, noted));
+        };
         match (record.refusal(now), record.principal()) {
-            (None, Some(Principal::Person(session))) => match self.take(noted, &token, session, now) {
-                Ok(person) => {
-                    *who = Some(person);
-                    Glance::Good { limited: false, at: now }
+            (None, Some(Principal::Person(session))) => {
+                match self.take(noted, &digest, &claims, session, now) {
+                    Ok(person) => {
+                        *who = Some(person);
+                        Glance::Good { limited: false, at: now }
+                    }
+                    Err(cause) => Glance::Refused(cause),
                 }
-                Err(cause) => Glance::Refused(cause),
-            },
+            }
             // A session that was refreshed since ends later than is known here.
             (Some(cause), _) if cause != Refusal::Expired => Glance::Refused(cause),
-            _ => Glance::AskSession(Box::new(token)),
+            _ => ask(TokenProof::Made(claims, noted)),
         }
     }
 
@@ -82,7 +99,8 @@ impl Validator {
     fn take(
         &self,
         noted: Seq,
-        Token { digest, claims, .. }: &Token,
+        digest: &TokenDigest,
+        claims: &Claims,
         session: PersonPrincipal,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
@@ -98,30 +116,44 @@ impl Validator {
     /// Asks the store for a session, and remembers its answer.
     pub(super) async fn ask_session(
         &self,
-        token: &Token,
+        Token { digest, proof }: &Token,
+        source: Option<IpAddr>,
         who: &mut Option<Principal>,
     ) -> Result<(), FlowError> {
         self.figures.lookups.inc();
         let noted = self.table.applied();
         let refused = |cause| FlowError::from(Denial::Unauthenticated(cause));
-        if let (Some(text), Some(keys)) = (&token.unproved, &self.signing) {
-            let store = self.stores.signing_keys.as_ref();
-            keys.verify_afresh(store, text, self.service, self.clock.now()).await?;
-        }
-        let found =
-            self.stores.sessions.find(token.claims.session).await?.ok_or(refused(Refusal::Revoked))?;
+        let (claims, proved) = match proof {
+            TokenProof::Made(claims, then) => (claims.clone(), *then),
+            TokenProof::Unknown(text) => (self.judge_afresh(text, source).await?, noted),
+        };
+        let found = self.stores.sessions.find(claims.session).await?.ok_or(refused(Refusal::Revoked))?;
         let now = self.clock.now();
         let principal = Principal::Person(found.principal);
         let record = Record { principal, state: state(found.ended), limited: false };
-        self.table.fill(noted, &place_of(token.claims.session), record, now);
+        self.table.fill(noted, &place_of(claims.session), record, now);
         if found.audience != self.service {
             return Err(refused(Refusal::Unknown));
         }
         if let Some(cause) = record.refusal(now) {
             return Err(refused(cause));
         }
-        *who = Some(self.take(noted, token, found.principal, now).map_err(refused)?);
+        *who = Some(self.take(proved, digest, &claims, found.principal, now).map_err(refused)?);
         Ok(())
+    }
+
+    /// Judges a token by the keys that the store has now. An address that presents such as none of them made is soon not
+    /// worth the store's time.
+    async fn judge_afresh(&self, text: &[u8], source: Option<IpAddr>) -> Result<Claims, FlowError> {
+        let unknown = || FlowError::from(Denial::Unauthenticated(Refusal::Unknown));
+        let keys = self.signing.as_ref().ok_or_else(unknown)?;
+        self.check_guesses(source)?;
+        let store = self.stores.signing_keys.as_ref();
+        let judged = keys.verify_afresh(store, text, self.service, self.clock.now()).await;
+        if judged == Err(unknown()) {
+            self.count_guess(source);
+        }
+        judged
     }
 }
 

@@ -193,14 +193,16 @@ impl Validator {
         Ok(is_member)
     }
 
-    /// Starts empty at the head of the stream. All secrets are read after the head was, so none is missed.
+    /// Starts empty at the head of the stream. All secrets are read after the head was, so none is missed; the signing
+    /// keys also before the head counts as applied: what an older one made is not remembered as of then.
     async fn begin(&self) -> Result<(), FlowError> {
         let head = self.stores.revocations.renew(self.replica.name(), LEASE).await?.head;
+        self.read_signing_keys().await?;
         self.table.begin(head);
         self.replica.known.store(0, Ordering::Release);
         self.limits.clear(head);
         self.filter.refill(&self.stores.key_index.digests_since(self.service, Seq(0)).await?);
-        self.read_signing_keys().await
+        Ok(())
     }
 
     /// Reads the signing keys, where this service has any.

@@ -143,7 +143,8 @@ impl Fixture {
             expires_at: at + SESSION_IDLE,
         };
         let domain = place.map(|membership| membership.domain);
-        let new = NewSession { id, domain, audience, role, amr, refresh: token.digest(), at };
+        let (version, refresh) = (login.person.version, token.digest());
+        let new = NewSession { id, domain, audience, role, version, amr, refresh, at };
         (session, token.reveal(), new)
     }
 

@@ -6,9 +6,9 @@ use super::{
     fixture_people::{as_person, begun, open},
 };
 use auth_core::{
-    model::{Address, Status},
+    model::{Address, SessionEnd, Status},
     policy::Role,
-    port::{About, Change, ChangePassword, Creation, Notice, Register},
+    port::{About, Change, ChangePassword, Creation, EndSession, Notice, Register},
 };
 
 cases! {
@@ -109,7 +109,16 @@ async fn a_password_is_changed_once_and_ends_the_other_sessions(fixture: &Fixtur
     assert_eq!(change(&login.password, later).await, Change::Stale, "it is not the password any more");
     fixture.assert_silent("a stale change").await;
     let now = fixture.peer.people.by_address(&login.person.address).await.unwrap().unwrap();
-    assert_eq!((now.password, now.person.version), (new, login.person.version.next()));
+    assert_eq!((&now.password, now.person.version), (&new, login.person.version.next()));
+    let late = fixture.password_hash(3);
+    fixture.set("people", "status = 'suspended'").await;
+    assert_eq!(change(&new, late.clone()).await, Change::Stale, "they are suspended");
+    fixture.set("people", "status = 'active'").await;
+    let end = granted::<EndSession>(&kept);
+    fixture.stores.sessions.end(&end, SessionEnd::LoggedOut, fixture.at()).await.unwrap();
+    fixture.look_away().await;
+    assert_eq!(change(&new, late).await, Change::Stale, "from a session that has ended");
+    fixture.assert_silent("no change").await;
 }
 
 fn granted_to(login: &auth_core::model::Login) -> auth_core::policy::Granted<ChangePassword> {

@@ -8,9 +8,9 @@ use super::{
 use auth_core::{
     credential::Refresh,
     id::SessionId,
-    model::{NewSession, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd, Status},
+    model::{Login, NewSession, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd, Status},
     policy::Role,
-    port::{About, Creation, EndSession, EndSessions, Notice, Rotation},
+    port::{About, Change, ChangePassword, Creation, EndSession, EndSessions, Notice, Rotation},
     seal::Sealed,
     secret::{PlainToken, TokenDigest},
     time::Timestamp,
@@ -30,6 +30,8 @@ cases! {
     of_many_who_present_an_old_one_one_ends_the_session,
     idle_and_absolute_ends_are_kept_to_the_millisecond,
     what_is_suspended_is_not_carried_on,
+    a_role_that_is_lost_is_not_carried_on,
+    who_proved_themself_by_an_old_password_begins_nothing,
     an_ended_session_stays_ended,
     all_sessions_of_a_person_end_together,
     what_ended_is_forgotten_and_nothing_else,
@@ -52,6 +54,15 @@ fn sealed(fixture: &Fixture, next: &PlainToken, id: SessionId) -> Sealed {
 
 fn opened(sealed: &Sealed, session: &Session) -> String {
     String::from_utf8(keyring().open(&Session::cell(&session.id), sealed).unwrap().to_vec()).unwrap()
+}
+
+/// Begins a session of no domain in a role.
+async fn begun_as(fixture: &Fixture, login: &Login, role: Option<Role>) -> (Session, PlainToken) {
+    let (session, token, new) = fixture.new_session(login, None);
+    let (session, new) = (Session { role, ..session }, NewSession { role, ..new });
+    let begun = fixture.stores.sessions.begin(&session_grant(login, &session), new).await.unwrap();
+    assert_eq!(begun, Creation::Done(()));
+    (session, token)
 }
 
 async fn one_opening_reads_what_another_began(fixture: &Fixture) {
@@ -277,9 +288,14 @@ async fn what_is_suspended_is_not_carried_on(fixture: &Fixture) {
     let domain = fixture.domain(&account).await;
     fixture.join(&domain, login.person.id, Role::Member).await;
     let login = fixture.peer.people.by_address(&login.person.address).await.unwrap().unwrap();
-    let (session, token) = fixture.begin(&login, Some(&login.memberships[0])).await;
+    let (session, first) = fixture.begin(&login, Some(&login.memberships[0])).await;
+    let (_, token) = rotate(fixture, first.expose(), fixture.at()).await;
     let ended = async || fixture.peer.sessions.find(session.id).await.unwrap().unwrap().ended;
-    let refused = async || rotate(fixture, token.expose(), fixture.at()).await.0 == Rotation::Ended;
+    // The token before it is still the one of a lost answer.
+    let refused = async || {
+        let of = async |text: &PlainToken| rotate(fixture, text.expose(), fixture.at()).await.0;
+        (of(&token).await, of(&first).await) == (Rotation::Ended, Rotation::Ended)
+    };
     fixture.suspend_domain(&domain, Status::Suspended).await;
     assert!(ended().await && refused().await, "its domain");
     fixture.suspend_domain(&domain, Status::Active).await;
@@ -290,10 +306,53 @@ async fn what_is_suspended_is_not_carried_on(fixture: &Fixture) {
     assert!(ended().await && refused().await, "its person");
     fixture.set("people", "status = 'active'").await;
     fixture.set("members", "role = 'is_admin'").await;
-    assert!(ended().await, "another role");
+    assert!(ended().await && refused().await, "another role");
     fixture.set("members", "role = 'member'").await;
     assert!(!ended().await);
+    assert!(matches!(rotate(fixture, first.expose(), fixture.at()).await.0, Rotation::Replayed(..)));
     assert!(matches!(rotate(fixture, token.expose(), fixture.at()).await.0, Rotation::Done(_)));
+}
+
+async fn a_role_that_is_lost_is_not_carried_on(fixture: &Fixture) {
+    let login = fixture.person("alice@example.com").await;
+    let account = fixture.account().await;
+    let domain = fixture.domain(&account).await;
+    fixture.join(&domain, login.person.id, Role::Member).await;
+    fixture.set("people", "super_admin = 1").await;
+    let login = fixture.peer.people.by_address(&login.person.address).await.unwrap().unwrap();
+    let (member, in_domain) = fixture.begin(&login, Some(&login.memberships[0])).await;
+    let (platform, on_platform) = begun_as(fixture, &login, Some(Role::SuperAdmin)).await;
+    let carry = async |text: &PlainToken| rotate(fixture, text.expose(), fixture.at()).await;
+    let ((first, on_platform), (second, in_domain)) = (carry(&on_platform).await, carry(&in_domain).await);
+    assert!(matches!((first, second), (Rotation::Done(_), Rotation::Done(_))));
+    let ended =
+        async |session: &Session| fixture.peer.sessions.find(session.id).await.unwrap().unwrap().ended;
+    fixture.set("people", "super_admin = 0").await;
+    assert!(ended(&platform).await && carry(&on_platform).await.0 == Rotation::Ended, "no super admin");
+    assert!(!ended(&member).await, "a member is one in any case");
+    let (plain, of_nothing) = begun(fixture, &login).await;
+    fixture.set("people", "super_admin = 1").await;
+    assert!(ended(&plain).await && carry(&of_nothing).await.0 == Rotation::Ended, "more than it began as");
+    fixture.set("members", "role = 'domain_owner'").await;
+    assert!(ended(&member).await && carry(&in_domain).await.0 == Rotation::Ended);
+    fixture.place.as_ref().unwrap().execute("DELETE FROM members").await;
+    assert!(ended(&member).await && carry(&in_domain).await.0 == Rotation::Ended, "they left");
+}
+
+async fn who_proved_themself_by_an_old_password_begins_nothing(fixture: &Fixture) {
+    let login = fixture.person("alice@example.com").await;
+    let (kept, _) = begun(fixture, &login).await;
+    let (session, _, new) = fixture.new_session(&login, None);
+    let change = granted::<ChangePassword>(&login.person);
+    let hash = fixture.password_hash(1);
+    let changed =
+        fixture.stores.people.change_password(&change, &login.password, hash, Some(kept.id), fixture.at());
+    assert!(matches!(changed.await.unwrap(), Change::Done(_)));
+    fixture.look_away().await;
+    let begun = fixture.peer.sessions.begin(&session_grant(&login, &session), new).await.unwrap();
+    assert_eq!(begun, Creation::Stale);
+    assert_eq!(fixture.peer.sessions.find(session.id).await.unwrap(), None);
+    fixture.assert_silent("a login that came too late").await;
 }
 
 async fn an_ended_session_stays_ended(fixture: &Fixture) {
@@ -345,5 +404,13 @@ async fn what_ended_is_forgotten_and_nothing_else(fixture: &Fixture) {
     assert!(there(&first).await && there(&second).await);
     fixture.stores.sessions.purge(end + SECOND / 2).await.unwrap();
     assert!(!there(&first).await && there(&second).await);
+    let end = granted::<EndSession>(&second);
+    let at = fixture.at();
+    fixture.stores.sessions.end(&end, SessionEnd::LoggedOut, at).await.unwrap();
+    fixture.look_away().await;
+    fixture.stores.sessions.purge(at).await.unwrap();
+    assert!(there(&second).await);
+    fixture.stores.sessions.purge(at + SECOND).await.unwrap();
+    assert!(!there(&second).await, "what was ended is not kept until its time would have been over");
     fixture.assert_silent("forgetting").await;
 }

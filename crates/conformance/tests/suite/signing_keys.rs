@@ -3,15 +3,17 @@
 
 use auth_core::{
     amr::{Amr, Method},
-    error::{FlowError, Refusal, StoreError},
+    error::{Denial, FlowError, Refusal, StoreError},
     flow::{Handover, PUBLISHED_BEFORE, Platform, rotate_signing_key},
     id::{AccessTokenId, PersonId, SessionId},
     jwt::{Algorithm, Claims, Issuer, LEEWAY, LIFE, SigningKey, SigningKeys},
+    model::SigningKeyRecord,
     policy::{Installation, grant},
-    port::{RotateSigningKey, Stores},
+    port::{Change, RotateSigningKey, Stores},
     seal::Keyring,
     service::Service,
     time::{Clock as _, Timestamp},
+    validate::Validator,
 };
 use auth_web::Service as _;
 use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder};
@@ -161,6 +163,90 @@ async fn a_key_in_wrong_hands_ends_at_once() {
     here.reload(world.stores.signing_keys.as_ref()).await.unwrap();
     assert_eq!(verify(), Err(Refusal::Expired));
     assert_eq!(world.chatbot(Request::get("/health/ready")).await.status, 200, "the new one signs");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_remembered_of_a_token_ends_with_its_key() {
+    let world = World::start().await;
+    let platform = &world.operator_platform;
+    let person = world.log_in(&world.a).await;
+    let me = async || world.chatbot(Request::get("/auth/me").bearer(&person.access)).await.status;
+    assert_eq!(me().await, 200);
+    let key = SigningKey::generate(Algorithm::EdDsa, platform.entropy.as_ref()).unwrap();
+    let (kid, now) = (key.public().kid().clone(), world.clock.now());
+    let cell = SigningKeyRecord::cell(&kid);
+    let next = SigningKeyRecord {
+        number: 2,
+        algorithm: Algorithm::EdDsa,
+        sealed: Place::keyring().seal(&cell, &key.to_pkcs8().unwrap(), platform.entropy.as_ref()),
+        created_at: now,
+        signs_from: now,
+        ends_at: None,
+        kid: kid.clone(),
+    };
+    let end = now + LIFE / 2;
+    let granted = grant::<RotateSigningKey, _>(&operator(), &Installation).unwrap();
+    let Change::Done(seq) = world.stores.signing_keys.add(&granted, next, end).await.unwrap() else {
+        panic!("another one is the second")
+    };
+    platform.validator.settle(seq).await.unwrap();
+    assert_eq!((me().await, me().await), (200, 200), "judged anew, and from memory");
+    world.advance(LIFE / 2 - Duration::from_millis(1)).await;
+    assert_eq!(me().await, 200);
+    world.advance(Duration::from_millis(1)).await;
+    assert_eq!(me().await, 401, "although it would live for as long again");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_lease_the_keys_of_the_store_judge() {
+    let world = World::start().await;
+    let here = keys(Place::keyring());
+    here.reload(world.stores.signing_keys.as_ref()).await.unwrap();
+    let clock = Arc::new(world.clock.clone());
+    let validator = Validator::new(Service::Chatbot, world.stores.clone(), clock, [7; 16], 100)
+        .with_signing_keys(Arc::new(here));
+    let judge = async |text: &str| {
+        let judged = validator.authenticate(text.as_bytes(), None, validator.reading()).await;
+        judged.map(|who| who.expires_at())
+    };
+    let refused = |cause| Err(FlowError::Denied(Denial::Unauthenticated(cause)));
+    let old = world.log_in(&world.a).await;
+    assert!(judge(&old.access).await.is_ok());
+    rotate(&world.operator_platform, Algorithm::Es256, Handover::AtOnce).await;
+    let new = world.log_in(&world.a).await;
+    assert!(judge(&new.access).await.is_ok(), "of a key that it has not heard of");
+    assert_eq!(
+        judge(&old.access).await,
+        refused(Refusal::Expired),
+        "of one that has ended, it has not heard either"
+    );
+    // Whoever presents what no key made is not looked up without end.
+    let strange = SigningKey::generate(Algorithm::EdDsa, &SeededEntropy::new(9)).unwrap();
+    let text = Issuer::parse(ISSUER).unwrap().issue(&strange, &claims(world.clock.now())).unwrap();
+    for _ in 0..300 {
+        assert_eq!(judge(text.expose()).await, refused(Refusal::Unknown));
+    }
+    let throttled = judge(text.expose()).await;
+    assert!(matches!(throttled, Err(FlowError::Denied(Denial::Throttled { .. }))), "{throttled:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_no_service_could_open_is_not_added() {
+    let world = World::start().await;
+    let platform = &world.operator_platform;
+    let key = SigningKey::generate(Algorithm::EdDsa, platform.entropy.as_ref()).unwrap();
+    let granted = grant::<RotateSigningKey, _>(&operator(), &Installation).unwrap();
+    let known = world.stores.signing_keys.list().await.unwrap();
+    let other = keys(Keyring::new(&[[9; 32].into()]).unwrap());
+    for handover in [Handover::Orderly, Handover::AtOnce] {
+        let rotated = rotate_signing_key(platform, &other, &granted, known.last(), &key, handover).await;
+        assert!(matches!(rotated, Err(FlowError::Store(StoreError::Damaged(_)))), "{rotated:?}");
+    }
+    assert_eq!(world.stores.signing_keys.list().await.unwrap(), known);
+    assert_eq!(world.chatbot(Request::get("/health/ready")).await.status, 200);
     world.end().await;
 }
 
