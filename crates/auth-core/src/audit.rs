@@ -106,7 +106,30 @@ pub enum Event {
     PasswordChanged { person: PersonId },
     /// A person logged in: a session began.
     #[serde(rename = "person.logged_in")]
-    LoggedIn { person: PersonId, session: SessionId, audience: &'static str, acr: &'static str },
+    LoggedIn {
+        person: PersonId,
+        session: SessionId,
+        audience: &'static str,
+        acr: &'static str,
+        /// The second factor that was shown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        factor: Option<&'static str>,
+        /// The session that it came in place of.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replaced: Option<SessionId>,
+    },
+    /// A person began to enrol a second factor.
+    #[serde(rename = "person.factor_enrolling")]
+    FactorEnrolling { person: PersonId, factor: &'static str },
+    /// A person enrolled a second factor: their sessions were ended, and this one began.
+    #[serde(rename = "person.factor_enrolled")]
+    FactorEnrolled { person: PersonId, factor: &'static str, session: SessionId },
+    /// A person removed a second factor: their sessions were ended.
+    #[serde(rename = "person.factor_removed")]
+    FactorRemoved { person: PersonId, factor: &'static str },
+    /// A person drew recovery codes: those before them are none any more.
+    #[serde(rename = "person.recovery_codes_drawn")]
+    RecoveryCodesDrawn { person: PersonId },
     /// A session of a person was ended before its time, and its access tokens.
     #[serde(rename = "person.session_ended")]
     PersonSessionEnded { person: PersonId, session: SessionId, why: &'static str },

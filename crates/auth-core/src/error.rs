@@ -1,6 +1,6 @@
 //! What can go wrong, in the words of the domain; no HTTP here.
 
-use crate::policy::{Excess, Need};
+use crate::policy::{Assurance, Excess, Need};
 use std::time::Duration;
 
 /// Why a credential was not accepted. Callers are told the same for all; the audit trail says which.
@@ -43,9 +43,9 @@ pub enum Denial {
         /// What would have admitted the caller.
         missing: &'static [Need],
     },
-    /// The right person, who must prove themself by a second factor first (RFC 9470).
-    #[error("a second factor is needed, within the last 15 minutes")]
-    StepUp,
+    /// The right person, who must prove themself so strongly first (RFC 9470).
+    #[error("a {} is needed, within the last 15 minutes", .0.acr())]
+    StepUp(Assurance),
     /// A good key, from an address outside its networks.
     #[error("the key may not be used from this address")]
     Network,

@@ -6,6 +6,7 @@
 //! written down.
 
 pub mod amr;
+pub mod attempts;
 pub mod audit;
 pub mod credential;
 pub mod entropy;

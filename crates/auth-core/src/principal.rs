@@ -121,7 +121,7 @@ pub struct PersonPrincipal {
     pub judged_at: Timestamp,
 }
 
-/// How old the proof of a second factor may be where a fresh one is asked for.
+/// How old a proof may be where a fresh one is asked for.
 pub const FRESH: Duration = Duration::from_secs(15 * 60);
 
 impl PersonPrincipal {
@@ -129,9 +129,9 @@ impl PersonPrincipal {
     pub fn is_backed(&self) -> bool {
         self.amr.is_mfa() || !self.role.is_some_and(Role::is_privileged)
     }
-    /// Whether there was a second factor within the last 15 minutes.
+    /// Whether they proved themself within the last 15 minutes.
     pub fn is_fresh(&self) -> bool {
-        self.amr.is_mfa() && self.judged_at <= self.auth_time + FRESH
+        self.judged_at <= self.auth_time + FRESH
     }
 }
 

@@ -138,6 +138,8 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
         one_time: Arc::clone(&store) as _,
         people: Arc::clone(&store) as _,
         sessions: Arc::clone(&store) as _,
+        factors: Arc::clone(&store) as _,
+        attempts: Arc::clone(&store) as _,
         signing_keys: store,
         calls: Arc::clone(&reports) as _,
         audit: reports,

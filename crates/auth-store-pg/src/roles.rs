@@ -52,17 +52,20 @@ const HUB: Given = &[
 /// Domains and their keys are made by the operator.
 const CHATBOT: Given = &[
     ("SELECT (id, status)", "accounts"),
+    ("SELECT, INSERT, DELETE, UPDATE (failures, last_at)", "attempts"),
     ("SELECT", "domains"),
     ("SELECT", "key_secrets"),
     ("SELECT, UPDATE (last_used_at, use_count)", "keys"),
     ("SELECT", "members"),
     ("SELECT, INSERT, UPDATE (password, version)", "people"),
+    ("SELECT, INSERT, DELETE", "recovery_codes"),
     (
         "SELECT, INSERT, DELETE, UPDATE (refresh, parent, successor, refreshed_at, idle_ends_at, ended_at, ended_why)",
         "sessions",
     ),
     ("SELECT, INSERT, DELETE, UPDATE (ends_at)", "signing_keys"),
     ("SELECT, INSERT, DELETE, UPDATE (revoked_at)", "tokens"),
+    ("SELECT, INSERT, DELETE, UPDATE (secret, session_id, created_at, confirmed_at, last_step)", "totp"),
 ];
 
 /// The tables whose rows are a service's own: which it sees, and which it writes. Of a secret: whoever sees its key. Of a

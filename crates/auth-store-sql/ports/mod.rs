@@ -6,9 +6,11 @@
 //! when it writes.
 
 mod accounts;
+mod attempts;
 pub(crate) mod audit;
 mod calls;
 mod domains;
+mod factors;
 mod keys;
 pub(crate) mod notices;
 mod once;

@@ -6,10 +6,11 @@ use auth_core::{
     audit::Event,
     credential::PasswordHash,
     id::SessionId,
-    model::{Address, Login, Membership, NewPerson, Person, SessionEnd, Status, Version},
+    model::{Address, Login, Membership, NewPerson, Person, SessionEnd, Status, TotpFactor, Version},
     policy::{Granted, OwnPerson, Role},
     port::{Answer, Change, ChangePassword, Creation, People, Register, Seq},
     principal::Tenant,
+    seal::Sealed,
     time::Timestamp,
 };
 use auth_store_sql::{
@@ -17,6 +18,7 @@ use auth_store_sql::{
     schema::{
         accounts, domains, members,
         people::{self, dsl},
+        recovery_codes, totp,
     },
 };
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
@@ -72,7 +74,17 @@ async fn login(conn: &mut Conn, found: Option<PersonRow>) -> Done<Option<Login>>
         })
     };
     let memberships = rows.into_iter().map(membership).collect::<Done<_>>()?;
-    Ok(Some(Login { person, password, memberships }))
+    let id = person.id.as_bytes().to_vec();
+    let factor = totp::table.find(id.clone()).select((totp::secret, totp::session_id, totp::confirmed_at));
+    let found: Option<(Vec<u8>, Vec<u8>, Option<i64>)> = factor.first(conn).await.optional()?;
+    let factor = |(secret, session, confirmed): (Vec<u8>, Vec<u8>, Option<i64>)| {
+        let (secret, session) = (Sealed::from_bytes(secret), row::session_id(&session)?);
+        Done::Ok(TotpFactor { secret, session, is_confirmed: confirmed.is_some() })
+    };
+    let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id)).count();
+    let codes: i64 = codes.get_result(conn).await?;
+    let recovery_codes = u32::try_from(codes).unwrap_or(u32::MAX);
+    Ok(Some(Login { person, password, memberships, totp: found.map(factor).transpose()?, recovery_codes }))
 }
 
 #[async_trait::async_trait]
@@ -140,7 +152,7 @@ impl People for Store {
         self.write(async move |conn| {
             let person = grant.target();
             if let Some(kept) = kept
-                && !sessions::is_open(conn, kept, at).await?
+                && !sessions::is_open(conn, person, kept, at).await?
             {
                 return Ok(Change::Stale);
             }

@@ -1,13 +1,13 @@
 //! Sessions of people, and the refresh tokens that carry them on.
 
-use super::{audit, notices};
+use super::{audit, factors, notices};
 use crate::{Conn, Store};
 use auth_core::{
     amr::Amr,
     audit::{Entry, Event},
     credential::Refresh,
     id::{PersonId, SessionId},
-    model::{NewSession, Page, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd, Status},
+    model::{FactorUse, NewSession, Page, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd, Status},
     policy::{Granted, OwnPerson, Role},
     port::{
         About, Answer, BeginSession, Creation, EndSession, EndSessions, FoundSession, Rotation, Seq, Sessions,
@@ -121,11 +121,30 @@ async fn has_role(conn: &mut Conn, person: PersonId, new: &NewSession) -> Done<b
     Ok(role == new.role)
 }
 
-/// Whether a session has not ended.
-pub(super) async fn is_open(conn: &mut Conn, id: SessionId, at: Timestamp) -> Done<bool> {
-    let session = sessions::table.find(id.as_bytes().to_vec());
+/// Whether a session is the person's, and has not ended.
+pub(super) async fn is_open(conn: &mut Conn, person: PersonId, id: SessionId, at: Timestamp) -> Done<bool> {
+    let session =
+        sessions::table.find(id.as_bytes().to_vec()).filter(dsl::person_id.eq(person.as_bytes().to_vec()));
     let open = session.filter(dsl::ended_at.is_null()).filter(dsl::idle_ends_at.gt(at.millis()));
     Ok(open.select(dsl::id).first::<Vec<u8>>(conn).await.optional()?.is_some())
+}
+
+/// Whether there is or was a session.
+async fn is_there(conn: &mut Conn, id: SessionId) -> Done<bool> {
+    let found = sessions::table.find(id.as_bytes().to_vec()).select(dsl::id);
+    Ok(found.first::<Vec<u8>>(conn).await.optional()?.is_some())
+}
+
+/// Ends what a session that begins comes in place of, and announces that: all sessions of the person, where an
+/// authenticator becomes a factor of theirs by it.
+async fn end_before(conn: &mut Conn, person: PersonId, new: &NewSession) -> Done<Option<Seq>> {
+    if let Some(FactorUse::NewTotp { .. }) = new.factor {
+        return end_others(conn, person, None, SessionEnd::FactorsChanged, new.at).await;
+    }
+    let Some(replaced) = new.replaces else { return Ok(None) };
+    let old = sessions::table.filter(dsl::id.eq(replaced.as_bytes().to_vec()));
+    end!(conn, old, SessionEnd::Replaced, new.at);
+    Ok(Some(notices::announce(conn, About::Session(replaced), true).await?))
 }
 
 /// Ends the sessions of a person but one, and announces that: of the person, so that one that begins meanwhile is asked
@@ -327,13 +346,24 @@ impl Sessions for Store {
         .await
     }
 
-    async fn begin(&self, grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation> {
+    async fn begin(&self, grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation<Option<Seq>>> {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let person = grant.target();
-            if !has_role(conn, person, &new).await? {
+            if !has_role(conn, person, &new).await? || is_there(conn, new.id).await? {
                 return Ok(Creation::Stale);
             }
+            if let Some(replaced) = new.replaces
+                && !is_open(conn, person, replaced, new.at).await?
+            {
+                return Ok(Creation::Stale);
+            }
+            if let Some(factor) = &new.factor
+                && !factors::use_up(conn, person, factor, new.at).await?
+            {
+                return Ok(Creation::Stale);
+            }
+            let ended = end_before(conn, person, &new).await?;
             let source = grant.origin().source.map(|address| address.to_string()).unwrap_or_default();
             let row = (
                 dsl::id.eq(new.id.as_bytes().to_vec()),
@@ -350,9 +380,15 @@ impl Sessions for Store {
             );
             diesel::insert_into(sessions::table).values(row).execute(conn).await?;
             let (session, audience, acr) = (new.id, new.audience.name(), new.amr.acr());
-            let event = Event::LoggedIn { person, session, audience, acr };
+            let factor = new.factor.as_ref().map(FactorUse::name);
+            let event = match (&new.factor, factor) {
+                (Some(FactorUse::NewTotp { .. }), Some(factor)) => {
+                    Event::FactorEnrolled { person, factor, session }
+                }
+                _ => Event::LoggedIn { person, session, audience, acr, factor, replaced: new.replaces },
+            };
             audit::write(conn, &chain, &grant, new.at, event).await?;
-            Ok(Creation::Done(()))
+            Ok(Creation::Done(ended))
         })
         .await
     }

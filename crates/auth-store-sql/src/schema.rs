@@ -64,6 +64,18 @@ diesel::table! {
     }
 }
 diesel::table! {
+    totp (person_id) {
+        person_id -> Binary, secret -> Binary, session_id -> Binary, created_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>, last_step -> BigInt,
+    }
+}
+diesel::table! {
+    recovery_codes (person_id, digest) { person_id -> Binary, digest -> Binary, }
+}
+diesel::table! {
+    attempts (subject) { subject -> Binary, failures -> BigInt, last_at -> BigInt, }
+}
+diesel::table! {
     signing_keys (number) {
         number -> BigInt, kid -> Text, algorithm -> Text, sealed -> Binary, created_at -> BigInt,
         signs_from -> BigInt, ends_at -> Nullable<BigInt>,

@@ -8,7 +8,7 @@ use actix_web::http::{
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use auth_core::{
     error::{Denial, FlowError, Refusal, StoreError},
-    policy::Need,
+    policy::{Assurance, Need},
     principal::FRESH,
 };
 use std::time::Duration;
@@ -44,7 +44,7 @@ enum Challenge {
     InvalidToken,
     InsufficientScope(&'static [Need]),
     /// RFC 9470 §3.
-    StepUp,
+    StepUp(Assurance),
 }
 
 macro_rules! kinds {
@@ -81,7 +81,7 @@ kinds! {
     /// No good credential.
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid credential is required";
     /// The right person, who must prove themself by a second factor first.
-    StepUp = UNAUTHORIZED, "insufficient_user_authentication", "A second factor is needed";
+    StepUp = UNAUTHORIZED, "insufficient_user_authentication", "A stronger or newer login is needed";
     /// A good credential that lacks what the route asks for.
     Forbidden = FORBIDDEN, "insufficient_scope", "The credential does not allow this";
     /// A good key, from an address outside its networks.
@@ -194,10 +194,10 @@ impl Challenge {
             Self::None => None,
             Self::Realm => Some(format!("Bearer realm=\"{realm}\"")),
             Self::InvalidToken => Some(format!("Bearer realm=\"{realm}\", error=\"invalid_token\"")),
-            Self::StepUp => {
-                let max_age = FRESH.as_secs();
+            Self::StepUp(proof) => {
+                let (acr, max_age) = (proof.acr(), FRESH.as_secs());
                 Some(format!(
-                    "Bearer realm=\"{realm}\", error=\"insufficient_user_authentication\", acr_values=\"mfa\", \
+                    "Bearer realm=\"{realm}\", error=\"insufficient_user_authentication\", acr_values=\"{acr}\", \
                      max_age={max_age}"
                 ))
             }
@@ -231,10 +231,16 @@ impl From<Denial> for Problem {
                 problem.0.challenge = Challenge::InsufficientScope(missing);
                 problem
             }
-            Denial::StepUp => {
-                let detail = "Log in with a second factor, within the last 15 minutes.";
+            Denial::StepUp(proof) => {
+                let detail = match proof {
+                    Assurance::Login | Assurance::FreshLogin => {
+                        "Log in again: this takes a login of the last 15 minutes."
+                    }
+                    Assurance::Role | Assurance::Mfa => "Log in with a second factor.",
+                    Assurance::FreshMfa => "Log in with a second factor, within the last 15 minutes.",
+                };
                 let mut problem = Self::new(Kind::StepUp, detail);
-                problem.0.challenge = Challenge::StepUp;
+                problem.0.challenge = Challenge::StepUp(proof);
                 problem
             }
             Denial::Network => Self::new(Kind::Network, "The key's allowed_cidrs do not hold your address."),

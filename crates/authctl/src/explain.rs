@@ -184,8 +184,9 @@ fn of_verdict(route: &Route, who: Option<&Principal>) -> Answer {
             let why = "no credential was given, and one is required".to_owned();
             Answer::refused(Kind::Unauthenticated, why)
         }
-        Verdict::StepUp => {
-            let why = "the right person, who must log in with a second factor first".to_owned();
+        Verdict::StepUp(proof) => {
+            let why =
+                format!("the right person, who must log in first so that the context is {}", proof.acr());
             Answer::refused(Kind::StepUp, why)
         }
         Verdict::Lacking(needs) => {

@@ -3,6 +3,7 @@
 use crate::{Chatbot, rules::Published};
 use auth_core::{
     amr::CONTEXTS,
+    attempts::REMEMBERED,
     entropy::Entropy,
     error::{FlowError, StoreError},
     flow::{Handover, rotate_signing_key},
@@ -90,9 +91,13 @@ impl Chatbot {
         if let Err(error) = self.rotate_if_due().await {
             tracing::error!(%error, "the signing keys could not be looked after");
         }
-        let before = Timestamp::from_millis(self.platform.now().millis().saturating_sub(KEPT));
+        let now = self.platform.now();
+        let before = ago(now, KEPT);
         if let Err(error) = self.platform.stores.sessions.purge(before).await {
             tracing::warn!(%error, "sessions that are over could not be forgotten");
+        }
+        if let Err(error) = self.platform.stores.attempts.purge(ago(now, REMEMBERED)).await {
+            tracing::warn!(%error, "guesses that are long ago could not be forgotten");
         }
         if let Err(error) = self.platform.stores.signing_keys.purge(before).await {
             tracing::warn!(%error, "signing keys that are over could not be forgotten");
@@ -100,8 +105,12 @@ impl Chatbot {
     }
 }
 
-/// For how many milliseconds a key is kept after its end: whoever reads an old log still finds it.
-const KEPT: i64 = 7 * 24 * 3600 * 1000;
+/// How long a signing key, or a session, is kept after its end: whoever reads an old log still finds it.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+fn ago(now: Timestamp, span: Duration) -> Timestamp {
+    Timestamp::from_millis(now.millis().saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+}
 
 /// The public halves of the signing keys: a JWK Set (RFC 7517 §5).
 #[derive(Debug, Serialize, JsonSchema)]

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod chat;
+pub mod factors;
 pub mod issuer;
 pub mod passwords;
 pub mod people;
@@ -96,6 +97,12 @@ impl Service for Chatbot {
         row::<Self, audit::Events>(),
         row::<Self, people::Register>(),
         row::<Self, people::Login>(),
+        row::<Self, factors::Verify>(),
+        row::<Self, factors::StepUp>(),
+        row::<Self, factors::EnrollTotp>(),
+        row::<Self, factors::ConfirmTotp>(),
+        row::<Self, factors::RemoveTotp>(),
+        row::<Self, factors::RecoveryCodes>(),
         row::<Self, people::Refresh>(),
         row::<Self, people::Logout>(),
         row::<Self, people::LogoutAll>(),

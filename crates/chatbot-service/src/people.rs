@@ -2,11 +2,11 @@
 
 use crate::{
     Chatbot,
-    rules::{Anybody, LoggedIn},
+    rules::{Anybody, LoggedIn as InSession},
 };
 use auth_core::{
     credential::Password,
-    flow::{Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere},
+    flow::{LoggedIn, Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere},
     id::{PersonId, SessionId},
     model::{Address, DomainName, Name, Session},
     policy::{Granted, OwnPerson, Proof},
@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Logins, registrations and refreshes that one address may try a minute.
-const TRIED_PER_MINUTE: u32 = 60;
+pub(crate) const TRIED_PER_MINUTE: u32 = 60;
 
 /// Somebody who wants to register.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -107,7 +107,7 @@ pub struct TokensView {
 }
 
 impl TokensView {
-    fn of(tokens: &Tokens, now: Timestamp) -> Self {
+    pub(crate) fn of(tokens: &Tokens, now: Timestamp) -> Self {
         Self {
             access_token: tokens.access.expose().to_owned(),
             token_type: "bearer",
@@ -117,18 +117,41 @@ impl TokensView {
     }
 }
 
+/// What a login is answered: the tokens of a session, or what is still asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LoginView {
+    /// A session began.
+    Begun(TokensView),
+    /// The password is right, and the person has a second factor: `POST /auth/mfa/verify` takes it.
+    SecondFactor {
+        /// `true`.
+        mfa_required: bool,
+        /// Good for that, and for nothing else.
+        mfa_token: String,
+        /// In seconds.
+        expires_in: u64,
+        /// `totp`, `recovery_code`.
+        methods: Vec<&'static str>,
+    },
+}
+
 /// `POST /auth/login`.
 pub struct Login;
 
 impl Endpoint<Chatbot> for Login {
     type Auth = Anybody;
     type Input = Json<LoginBody>;
-    type Output = Shown<TokensView>;
-    const SPEC: Spec =
-        Spec::new("login", Method::Post, "/auth/login", "Begins a session with address and password.")
-            .audited("person.logged_in")
-            .throttled(TRIED_PER_MINUTE)
-            .body(r#"{"email":"{email}","password":"{password}"}"#);
+    type Output = Shown<LoginView>;
+    const SPEC: Spec = Spec::new(
+        "login",
+        Method::Post,
+        "/auth/login",
+        "Begins a session with address and password, or asks for the second factor.",
+    )
+    .audited("person.logged_in")
+    .throttled(TRIED_PER_MINUTE)
+    .body(r#"{"email":"{email}","password":"{password}"}"#);
 
     async fn call(
         chatbot: &Chatbot,
@@ -142,9 +165,18 @@ impl Endpoint<Chatbot> for Login {
             }
         };
         let (platform, wanted) = (chatbot.platform(), Wanted { domain: body.domain, audience });
-        let tokens =
+        let logged_in =
             chatbot.logins.log_in(platform, who.origin(), &body.email, &body.password, &wanted).await?;
-        Ok(Shown(TokensView::of(&tokens, platform.now())))
+        let now = platform.now();
+        Ok(Shown(match logged_in {
+            LoggedIn::Begun(tokens) => LoginView::Begun(TokensView::of(&tokens, now)),
+            LoggedIn::SecondFactor { pending, expires_at, methods } => LoginView::SecondFactor {
+                mfa_required: true,
+                mfa_token: pending.expose().to_owned(),
+                expires_in: expires_at.since(now).as_secs(),
+                methods,
+            },
+        }))
     }
 }
 
@@ -186,7 +218,7 @@ impl Endpoint<Chatbot> for Refresh {
 pub struct Logout;
 
 impl Endpoint<Chatbot> for Logout {
-    type Auth = LoggedIn;
+    type Auth = InSession;
     type Input = ();
     type Output = Done;
     const SPEC: Spec = Spec::new(
@@ -197,7 +229,7 @@ impl Endpoint<Chatbot> for Logout {
     )
     .audited("person.session_ended");
 
-    async fn call(chatbot: &Chatbot, who: Proof<'_, LoggedIn>, (): ()) -> Result<Done, Problem> {
+    async fn call(chatbot: &Chatbot, who: Proof<'_, InSession>, (): ()) -> Result<Done, Problem> {
         log_out(chatbot.platform(), &who).await?;
         Ok(Done)
     }
@@ -207,14 +239,14 @@ impl Endpoint<Chatbot> for Logout {
 pub struct LogoutAll;
 
 impl Endpoint<Chatbot> for LogoutAll {
-    type Auth = LoggedIn;
+    type Auth = InSession;
     type Input = ();
     type Output = Done;
     const SPEC: Spec =
         Spec::new("logout_all", Method::Post, "/auth/logout-all", "Ends all sessions of the person.")
             .audited("person.sessions_ended");
 
-    async fn call(chatbot: &Chatbot, who: Proof<'_, LoggedIn>, (): ()) -> Result<Done, Problem> {
+    async fn call(chatbot: &Chatbot, who: Proof<'_, InSession>, (): ()) -> Result<Done, Problem> {
         log_out_everywhere(chatbot.platform(), &who).await?;
         Ok(Done)
     }
@@ -264,14 +296,14 @@ impl SessionView {
 pub struct Sessions;
 
 impl Endpoint<Chatbot> for Sessions {
-    type Auth = LoggedIn;
+    type Auth = InSession;
     type Input = Query<PageQuery>;
     type Output = Shown<Listed<SessionView>>;
     const SPEC: Spec = Spec::get("session_list", "/auth/sessions", "The person's sessions, newest first.");
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<'_, LoggedIn>,
+        who: Proof<'_, InSession>,
         Query(query): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let (limit, page) = query.page()?;
@@ -286,7 +318,7 @@ impl Endpoint<Chatbot> for Sessions {
 pub struct EndSession;
 
 impl Endpoint<Chatbot> for EndSession {
-    type Auth = LoggedIn;
+    type Auth = InSession;
     type Input = Path<SessionId>;
     type Output = Done;
     const SPEC: Spec = Spec::new(
@@ -299,7 +331,7 @@ impl Endpoint<Chatbot> for EndSession {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<'_, LoggedIn>,
+        who: Proof<'_, InSession>,
         Path(id): Self::Input,
     ) -> Result<Done, Problem> {
         end_session(chatbot.platform(), &who, OwnPerson::of(who.subject()), id).await?;
@@ -330,12 +362,12 @@ pub struct Me {
 pub struct Own;
 
 impl Endpoint<Chatbot> for Own {
-    type Auth = LoggedIn;
+    type Auth = InSession;
     type Input = ();
     type Output = Shown<Me>;
     const SPEC: Spec = Spec::get("me", "/auth/me", "Who asks.");
 
-    async fn call(chatbot: &Chatbot, who: Proof<'_, LoggedIn>, (): ()) -> Result<Self::Output, Problem> {
+    async fn call(chatbot: &Chatbot, who: Proof<'_, InSession>, (): ()) -> Result<Self::Output, Problem> {
         let me = who.subject();
         let person = chatbot.platform().stores.people.read(OwnPerson::of(me)).await?;
         let person = person.ok_or_else(Problem::absent)?;
@@ -364,7 +396,7 @@ pub struct PasswordBody {
 pub struct ChangePassword;
 
 impl Endpoint<Chatbot> for ChangePassword {
-    type Auth = LoggedIn;
+    type Auth = InSession;
     type Input = Json<PasswordBody>;
     type Output = Done;
     const SPEC: Spec = Spec::new(
@@ -379,7 +411,7 @@ impl Endpoint<Chatbot> for ChangePassword {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<'_, LoggedIn>,
+        who: Proof<'_, InSession>,
         Json(body): Self::Input,
     ) -> Result<Done, Problem> {
         let (platform, me) = (chatbot.platform(), who.subject());

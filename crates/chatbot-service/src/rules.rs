@@ -3,7 +3,10 @@
 use auth_core::{
     id::DomainId,
     policy::{Allows, Assurance, Need, Nobody, Permission, Requirement, Rule},
-    port::{ChangePassword, EndSession, EndSessions, MintToken, OpenSession, Register, RevokeToken},
+    port::{
+        ChangePassword, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, MintToken, OpenSession,
+        Register, RemoveTotp, RevokeToken,
+    },
     principal::{KeyPrincipal, PersonPrincipal, TokenKind, TokenPrincipal},
     service::Service,
 };
@@ -99,6 +102,36 @@ impl Requirement for LoggedIn {
 impl Allows<ChangePassword> for LoggedIn {}
 impl Allows<EndSession> for LoggedIn {}
 impl Allows<EndSessions> for LoggedIn {}
+
+/// A person who has logged in just now: to enrol a second factor.
+#[derive(Debug)]
+pub struct JustLoggedIn;
+
+impl Requirement for JustLoggedIn {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(&[], Assurance::FreshLogin)]);
+    type Subject = PersonPrincipal;
+}
+impl Allows<EnrolTotp> for JustLoggedIn {}
+
+/// A person who has shown a second factor once in this session.
+#[derive(Debug)]
+pub struct WithFactor;
+
+impl Requirement for WithFactor {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(&[], Assurance::Mfa)]);
+    type Subject = PersonPrincipal;
+}
+
+/// A person who has shown a second factor just now.
+#[derive(Debug)]
+pub struct JustShown;
+
+impl Requirement for JustShown {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(&[], Assurance::FreshMfa)]);
+    type Subject = PersonPrincipal;
+}
+impl Allows<RemoveTotp> for JustShown {}
+impl Allows<DrawRecoveryCodes> for JustShown {}
 
 /// Whoever wants to verify an access token.
 #[derive(Debug)]

@@ -31,11 +31,13 @@ pub enum Kind {
     Chat,
     /// A person, by an access token.
     Person,
+    /// A person who has shown a second factor, by an access token.
+    Strong,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Key, Self::Temp, Self::Widget, Self::Chat, Self::Person];
+    pub const ALL: [Self; 6] = [Self::Key, Self::Temp, Self::Widget, Self::Chat, Self::Person, Self::Strong];
 
     /// The kinds that a route takes, as its needs are written; a public route takes none.
     pub fn of_needs(needs: &str) -> Vec<Self> {
@@ -44,11 +46,17 @@ impl Kind {
             "temp" => Some(Self::Temp),
             "widget" => Some(Self::Widget),
             "chat" => Some(Self::Chat),
+            need if need.ends_with("+mfa") || need.ends_with("+factor") => Some(Self::Strong),
             need if need.starts_with("jwt") => Some(Self::Person),
             need if need.contains("key(") => Some(Self::Key),
             need => panic!("{need} is no need"),
         };
         needs.split('|').filter_map(kind).collect()
+    }
+
+    /// Whether it is a person's.
+    pub const fn is_person(self) -> bool {
+        matches!(self, Self::Person | Self::Strong)
     }
 
     /// A live one of a tenant, that may everything its kind can.
@@ -60,6 +68,7 @@ impl Kind {
             (Self::Widget, _) => &holdings.widget.0,
             (Self::Chat, _) => &holdings.chat,
             (Self::Person, _) => &holdings.person.access,
+            (Self::Strong, _) => &holdings.strong.access,
         };
         assert!(credential.len() > 30, "{self:?} is missing");
         credential.clone()
@@ -68,7 +77,7 @@ impl Kind {
     /// A well-formed one that nobody issued.
     pub fn unknown(self, world: &World, service: Service) -> String {
         let entropy = world.hub_platform.entropy.as_ref();
-        if self == Self::Person {
+        if self.is_person() {
             return forged(world, entropy);
         }
         let drawn = match self {
@@ -76,7 +85,7 @@ impl Kind {
             Self::Temp => draw_temp_token(entropy),
             Self::Widget => draw_session(SessionKind::Widget, entropy),
             Self::Chat => draw_session(SessionKind::Chat, entropy),
-            Self::Person => unreachable!("made above"),
+            Self::Person | Self::Strong => unreachable!("made above"),
         };
         let unknown = drawn.reveal().expose().to_owned();
         assert!(classify(&unknown).is_ok(), "{self:?} is not well-formed");
@@ -89,8 +98,8 @@ impl Kind {
         if self == Self::Widget {
             return ended_widget(world, expired).await;
         }
-        if self == Self::Person {
-            return ended_login(world, expired).await;
+        if self.is_person() {
+            return ended_login(world, self, expired).await;
         }
         // Only the chatbot service mints tokens, whatever the service that they are shown to.
         let maker = if self == Self::Key { service } else { Service::Chatbot };
@@ -101,7 +110,7 @@ impl Kind {
         let credential = match self {
             Self::Temp => world.temp(&secret, 1).await.0,
             Self::Chat => opened_chat(world, &world.temp(&secret, 1).await.0).await,
-            Self::Key | Self::Widget | Self::Person => secret,
+            Self::Key | Self::Widget | Self::Person | Self::Strong => secret,
         };
         assert_good(world, maker, &credential).await;
         if expired {
@@ -162,8 +171,12 @@ fn forged(world: &World, entropy: &dyn Entropy) -> String {
     Issuer::parse(ISSUER).unwrap().issue(&key, &claims).unwrap().expose().to_owned()
 }
 
-async fn ended_login(world: &World, expired: bool) -> String {
-    let token = world.log_in(&world.a).await.access;
+async fn ended_login(world: &World, kind: Kind, expired: bool) -> String {
+    let person = match kind {
+        Kind::Strong => world.log_in_strongly(&world.a.strong).await,
+        _ => world.log_in(&world.a).await,
+    };
+    let token = person.access;
     assert_good(world, Service::Chatbot, &token).await;
     if expired {
         world.advance(LIFE).await;

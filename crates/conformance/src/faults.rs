@@ -1,6 +1,7 @@
 //! A store that fails when it is told to: every port, each call.
 
 use auth_core::{
+    attempts::Trial,
     audit::{Chained, Entry, Head},
     credential::{NewSecret, PasswordHash, Refresh},
     error::StoreError,
@@ -12,13 +13,13 @@ use auth_core::{
     },
     policy::{Bounded, Granted, OwnPerson, Scope},
     port::{
-        Accounts, Answer, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall, Change, ChangeAccount,
-        ChangeDomain, ChangeKey, ChangePassword, ChangeUser, CreateAccount, CreateDomain, CreateKey,
-        CreateUser, Creation, Domains, EndSession, EndSessions, FoundKey, FoundSession, FoundToken,
-        ImportKeys, KeyIndex, Keys, MintToken, NewOneTime, Notice, Once, OneTime, OpenSession, People,
-        Purpose, Register, RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey,
-        RotateSigningKey, Rotation, Seq, Sessions, SigningKeys, StartCall, Stores, SuspendAccount,
-        SuspendDomain, Tokens, Users,
+        Accounts, Answer, Attempts, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall, Change,
+        ChangeAccount, ChangeDomain, ChangeKey, ChangePassword, ChangeUser, CreateAccount, CreateDomain,
+        CreateKey, CreateUser, Creation, Domains, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp,
+        Factors, FoundKey, FoundSession, FoundToken, ImportKeys, KeyIndex, Keys, MintToken, NewOneTime,
+        Notice, Once, OneTime, OpenSession, People, Purpose, Register, RemoveTotp, RemoveUser, Renewal,
+        ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey, RotateSigningKey, Rotation, Seq, Sessions,
+        SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users,
     },
     principal::{Origin, Tenant, TokenKind},
     seal::Sealed,
@@ -110,6 +111,8 @@ impl Faults {
             audit: Arc::clone(&faulty) as _,
             people: Arc::clone(&faulty) as _,
             sessions: Arc::clone(&faulty) as _,
+            factors: Arc::clone(&faulty) as _,
+            attempts: Arc::clone(&faulty) as _,
             signing_keys: Arc::clone(&faulty) as _,
             revocations: faulty,
         }
@@ -245,10 +248,20 @@ port!(Sessions, sessions {
     find(id: SessionId) -> Answer<Option<FoundSession>>;
     read(own: OwnPerson, id: SessionId, at: Timestamp) -> Answer<Option<Session>>;
     list(own: OwnPerson, at: Timestamp, page: Page) -> Answer<Vec<Session>>;
-    begin(grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation>;
+    begin(grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation<Option<Seq>>>;
     rotate(presented: &Refresh, next: &TokenDigest, sealed: Sealed, origin: &Origin, at: Timestamp) -> Answer<Rotation>;
     end(grant: &Granted<EndSession>, why: SessionEnd, at: Timestamp) -> Answer<Option<Seq>>;
     end_all(grant: &Granted<EndSessions>, why: SessionEnd, at: Timestamp) -> Answer<Seq>;
+    purge(before: Timestamp) -> Answer<()>;
+});
+port!(Factors, factors {
+    enrol(grant: &Granted<EnrolTotp>, secret: Sealed, session: SessionId, at: Timestamp) -> Answer<Change>;
+    remove(grant: &Granted<RemoveTotp>, at: Timestamp) -> Answer<Change<Seq>>;
+    replace_recovery_codes(grant: &Granted<DrawRecoveryCodes>, digests: Vec<TokenDigest>, at: Timestamp) -> Answer<Change>;
+});
+port!(Attempts, attempts {
+    take(trial: &Trial, at: Timestamp) -> Answer<Result<(), Duration>>;
+    succeeded(trial: &Trial) -> Answer<()>;
     purge(before: Timestamp) -> Answer<()>;
 });
 port!(SigningKeys, signing_keys {

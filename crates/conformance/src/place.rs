@@ -226,6 +226,35 @@ impl Place {
         self.execute(&sql).await;
     }
 
+    /// Notes from now on which kinds of write there are to which of these tables.
+    pub async fn note_writes(&self, writes: &[(&str, &str)]) {
+        let mut sql = match &self.database {
+            Database::File(_) => "CREATE TABLE noted (line TEXT)".to_owned(),
+            Database::Server(_) => "CREATE TABLE noted (line TEXT); GRANT INSERT ON noted TO PUBLIC; \
+                 CREATE FUNCTION note() RETURNS TRIGGER LANGUAGE plpgsql AS \
+                 $$ BEGIN INSERT INTO noted VALUES (TG_TABLE_NAME || ' ' || TG_OP); RETURN NULL; END $$"
+                .to_owned(),
+        };
+        for (table, write) in writes {
+            sql += &match &self.database {
+                Database::File(_) => format!(
+                    "; CREATE TRIGGER noted_{table}_{write} AFTER {write} ON {table} \
+                     BEGIN INSERT INTO noted VALUES ('{table} {write}'); END"
+                ),
+                Database::Server(_) => format!(
+                    "; CREATE TRIGGER noted_{table}_{write} AFTER {write} ON {table} \
+                     FOR EACH ROW EXECUTE FUNCTION note()"
+                ),
+            };
+        }
+        self.execute(&sql).await;
+    }
+
+    /// What [`note_writes`](Self::note_writes) noted: `table WRITE`.
+    pub async fn noted(&self) -> Vec<String> {
+        self.query("SELECT DISTINCT line FROM noted").await
+    }
+
     /// Undoes [`break_writes`](Self::break_writes).
     pub async fn mend_writes(&self, table: &str) {
         let sql = match &self.database {
@@ -288,12 +317,12 @@ impl Place {
     }
 }
 
-/// What changes by itself: who serves, how often a key was used and when last, how far a session was carried on, and where in the chain an event has its place
-/// once refusals come between.
+/// What changes by itself: who serves, how often a key was used and when last, how often secrets were guessed, how far a
+/// session was carried on, and where in the chain an event has its place once refusals come between.
 fn by_itself(table: &str, column: &str) -> bool {
     matches!(
         (table, column),
-        ("replicas" | "audit_head", _)
+        ("replicas" | "audit_head" | "attempts", _)
             | ("keys", "use_count" | "last_used_at")
             | ("audit_events", "seq" | "previous" | "link")
             | ("sessions", "refresh" | "parent" | "successor" | "refreshed_at" | "idle_ends_at")

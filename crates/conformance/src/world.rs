@@ -7,6 +7,7 @@ use crate::{
     place::{Backend, Place},
 };
 use auth_core::{
+    credential::TotpSecret,
     flow::{KeyOrder, Platform, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
@@ -93,8 +94,10 @@ pub struct Holdings {
     pub widget: (String, String),
     /// The cookie value of a browser chat session.
     pub chat: String,
-    /// A person who is a member of the domain, and is logged in.
+    /// A person who is a member of the domain, is logged in, and enrols an authenticator.
     pub person: Person,
+    /// Another member, who is logged in with a second factor, and is logging in once more.
+    pub strong: Person,
 }
 
 /// A person in one of their sessions.
@@ -112,11 +115,17 @@ pub struct Person {
     pub access: String,
     /// Its refresh token.
     pub refresh: String,
+    /// The secret of their authenticator.
+    pub totp: String,
+    /// A code of it that was not shown yet.
+    pub code: String,
+    /// What names a login of theirs that waits for that code.
+    pub pending: String,
 }
 
 impl Holdings {
     /// What must not be seen by another tenant.
-    pub fn marks(&self) -> [&str; 10] {
+    pub fn marks(&self) -> [&str; 12] {
         [
             &self.account_id,
             &self.domain,
@@ -128,6 +137,8 @@ impl Holdings {
             &self.hub_key,
             &self.person.id,
             &self.person.session,
+            &self.strong.id,
+            &self.strong.session,
         ]
     }
 
@@ -146,6 +157,9 @@ impl Holdings {
             ("{email}", &self.person.email),
             ("{password}", &self.person.password),
             ("{refresh_token}", &self.person.refresh),
+            ("{totp_code}", &self.person.code),
+            ("{mfa_code}", &self.strong.code),
+            ("{mfa_token}", &self.strong.pending),
             ("{account_id}", &self.account_id),
             ("{domain}", &self.domain),
             ("{origin}", &self.origin),
@@ -318,7 +332,8 @@ impl World {
         let connect = Request::get(&format!("/autoconnect?token={}", temp.0));
         let cookie = self.chatbot(connect).await.header("set-cookie").unwrap_or_default().to_owned();
         let chat = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
-        let person = self.person(name, tenant).await;
+        let person = self.enrolling(self.person("alice", name, tenant).await).await;
+        let strong = self.strong(name, tenant).await;
         let widget = format!(r#"{{"tenant":"{name}.example","origin":"{origin}"}}"#);
         let widget = self.chatbot(Request::post("/v1/widget/session", &widget)).await;
         Holdings {
@@ -334,13 +349,14 @@ impl World {
             widget: (widget.field("token"), widget.field("session_id")),
             chat,
             person,
+            strong,
         }
     }
 
     /// Registers a person, makes them a member of the tenant's domain, and logs them in.
-    async fn person(&self, name: &str, tenant: Tenant) -> Person {
-        let (email, password) = (format!("alice@{name}.example"), format!("violet tapir {name} quietly"));
-        let body = format!(r#"{{"email":"{email}","password":"{password}","name":"Alice"}}"#);
+    async fn person(&self, who: &str, name: &str, tenant: Tenant) -> Person {
+        let (email, password) = (format!("{who}@{name}.example"), format!("violet tapir {name} quietly"));
+        let body = format!(r#"{{"email":"{email}","password":"{password}","name":"Somebody"}}"#);
         let registered = self.chatbot(Request::post("/auth/register", &body)).await;
         assert_eq!(registered.status, 202, "{}", registered.body);
         let holdings =
@@ -348,6 +364,52 @@ impl World {
         let id = self.log_in(&holdings).await.id;
         self.join(&id, tenant, Role::Member).await;
         self.log_in(&holdings).await
+    }
+
+    /// Begins to enrol an authenticator of a person.
+    pub async fn enrolling(&self, person: Person) -> Person {
+        let enrolling = Request::new("POST", "/auth/mfa/totp/enroll").bearer(&person.access);
+        let answer = self.chatbot(enrolling).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let totp = answer.field("secret");
+        let code = TotpSecret::parse(&totp).unwrap().code(self.clock.now());
+        Person { totp, code, ..person }
+    }
+
+    /// Registers a person with a second factor, who is logged in by it, and is logging in once more.
+    async fn strong(&self, name: &str, tenant: Tenant) -> Person {
+        let person = self.enrolling(self.person("bob", name, tenant).await).await;
+        let body = format!(r#"{{"code":"{}"}}"#, person.code);
+        let confirmed = Request::post("/auth/mfa/totp/confirm", &body).bearer(&person.access);
+        let begun = self.in_session(&person, &self.chatbot(confirmed).await).await;
+        self.pending(&begun).await
+    }
+
+    /// Shows the password of a person with a second factor, who has yet to show a code that was not shown before.
+    pub async fn pending(&self, person: &Person) -> Person {
+        let body = format!(r#"{{"email":"{}","password":"{}"}}"#, person.email, person.password);
+        let answer = self.chatbot(Request::post("/auth/login", &body)).await;
+        assert_eq!(answer.json()["mfa_required"], true, "{}", answer.body);
+        // One step ahead: that of now was shown.
+        let next = self.clock.now() + Duration::from_secs(30);
+        let code = TotpSecret::parse(&person.totp).unwrap().code(next);
+        Person { pending: answer.field("mfa_token"), code, ..person.clone() }
+    }
+
+    /// Logs a person with a second factor in, once more, after the time of the codes that were shown.
+    pub async fn log_in_strongly(&self, person: &Person) -> Person {
+        self.advance(Duration::from_secs(60)).await;
+        let person = self.pending(person).await;
+        let body = format!(r#"{{"mfa_token":"{}","code":"{}"}}"#, person.pending, person.code);
+        self.in_session(&person, &self.chatbot(Request::post("/auth/mfa/verify", &body)).await).await
+    }
+
+    /// A person in the session that an answer began.
+    pub async fn in_session(&self, person: &Person, answer: &Response) -> Person {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let (access, refresh) = (answer.field("access_token"), answer.field("refresh_token"));
+        let me = self.chatbot(Request::get("/auth/me").bearer(&access)).await;
+        Person { id: me.field("id"), session: me.field("session_id"), access, refresh, ..person.clone() }
     }
 
     /// Makes a person a member of a domain, past the store.
@@ -370,16 +432,7 @@ impl World {
         let Person { email, password, .. } = &holdings.person;
         let body = format!(r#"{{"email":"{email}","password":"{password}"}}"#);
         let answer = self.chatbot(Request::post("/auth/login", &body)).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let (access, refresh) = (answer.field("access_token"), answer.field("refresh_token"));
-        let me = self.chatbot(Request::get("/auth/me").bearer(&access)).await;
-        Person {
-            id: me.field("id"),
-            session: me.field("session_id"),
-            access,
-            refresh,
-            ..holdings.person.clone()
-        }
+        self.in_session(&holdings.person, &answer).await
     }
 
     async fn tenant(&self, name: &str) -> Tenant {

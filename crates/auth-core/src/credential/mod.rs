@@ -4,9 +4,15 @@ pub mod format;
 mod guessable;
 mod issue;
 mod password;
+mod pending;
+mod recovery;
 mod refresh;
+mod totp;
 
 pub use format::{Form, Malformed, begins_as_own, classify};
 pub use issue::{NewSecret, SessionKind, draw_key, draw_session, draw_temp_token};
 pub use password::{Password, PasswordHash, Presented, WrongPassword};
+pub use pending::{PENDING, PendingLogin};
+pub use recovery::{RECOVERY_CODES, draw_recovery_code, recovery_digest};
 pub use refresh::{REFRESH_LEN, Refresh};
+pub use totp::TotpSecret;

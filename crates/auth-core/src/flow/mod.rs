@@ -1,6 +1,7 @@
 //! Use cases that are more than one command of a store.
 
 mod change_key;
+mod factors;
 mod invoice;
 mod issue_key;
 mod mint_token;
@@ -12,11 +13,12 @@ mod rotate_signing_key;
 mod verify_key;
 
 pub use change_key::change_key;
+pub use factors::{Enrolment, Typed, draw_recovery_codes, remove_totp};
 pub use invoice::{Invoice, InvoiceLine, Tariff, invoices};
 pub use issue_key::{IssuedKey, KeyOrder, issue_key};
 pub use mint_token::{Minted, TokenOrder, mint_token};
 pub use open_session::{Opened, open_session};
-pub use people::{Logins, Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere};
+pub use people::{LoggedIn, Logins, Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere};
 pub use revoke::{revoke_key, revoke_token, set_account_status, set_domain_status};
 pub use rotate_key::{MOST_OVERLAP, RotatedKey, rotate_key};
 pub use rotate_signing_key::{Handover, PUBLISHED_BEFORE, RotatedSigningKey, rotate_signing_key};

@@ -3,12 +3,14 @@
 use super::{Platform, busy, revoke::settle_all};
 use crate::{
     amr::{Amr, Method},
+    attempts::Trial,
     credential::{Password, Presented, Refresh},
     error::{Denial, FlowError, Refusal, StoreError},
     id::{AccessTokenId, PersonId, SessionId},
     jwt::{Claims, LIFE, SigningKeys},
     model::{
-        Address, DomainName, Login, Membership, Name, NewPerson, NewSession, Session, SessionEnd, Status,
+        Address, DomainName, FactorUse, Login, Membership, Name, NewPerson, NewSession, Session, SessionEnd,
+        Status,
     },
     policy::{Allows, Granted, OwnPerson, Proof, Role, grant},
     port::{
@@ -64,6 +66,37 @@ pub struct Tokens {
     pub refresh: PlainToken,
 }
 
+/// What became of a login.
+#[derive(Debug)]
+pub enum LoggedIn {
+    /// A session began.
+    Begun(Tokens),
+    /// The password is right, and a second factor is asked for.
+    SecondFactor {
+        /// What names the login until then: see [`PendingLogin`](crate::credential::PendingLogin).
+        pending: PlainToken,
+        /// When it is over.
+        expires_at: Timestamp,
+        /// What the person can show.
+        methods: Vec<&'static str>,
+    },
+}
+
+/// How a person proved themself, and for which session.
+pub(super) struct Shown {
+    pub(super) session: SessionId,
+    pub(super) amr: Amr,
+    pub(super) factor: Option<FactorUse>,
+    pub(super) replaces: Option<SessionId>,
+}
+
+impl Shown {
+    fn password(platform: &Platform) -> Self {
+        let session = SessionId::draw(platform.now(), platform.entropy.as_ref());
+        Self { session, amr: Amr::of([Method::Password]), factor: None, replaces: None }
+    }
+}
+
 impl Logins {
     /// Registers somebody. What an address that is taken is told is what everybody is told, and it takes as long.
     ///
@@ -83,11 +116,12 @@ impl Logins {
         Ok(())
     }
 
-    /// Logs somebody in. An address that nobody has, a wrong password and a suspended person take the same time and get
-    /// the same answer.
+    /// Logs somebody in, or asks for their second factor, where they have one. An address that nobody has, a wrong password
+    /// and a suspended person take the same time and get the same answer.
     ///
     /// # Errors
-    /// [`Refusal::Unknown`]; [`FlowError::Invalid`] for a domain that the person does not belong to; [`FlowError::Busy`].
+    /// [`Refusal::Unknown`]; [`FlowError::Invalid`] for a domain that the person does not belong to; [`FlowError::Busy`];
+    /// [`Denial::Throttled`] after too many wrong guesses: then nothing is looked at.
     pub async fn log_in(
         &self,
         platform: &Platform,
@@ -95,7 +129,9 @@ impl Logins {
         address: &str,
         password: &str,
         wanted: &Wanted,
-    ) -> Result<Tokens, FlowError> {
+    ) -> Result<LoggedIn, FlowError> {
+        let trial = Trial::password(origin.source, address);
+        take(platform, &trial).await?;
         let login = match Address::parse(address) {
             Ok(address) => platform.stores.people.by_address(&address).await?,
             Err(_) => None,
@@ -106,8 +142,13 @@ impl Logins {
         let Some(login) = login.filter(|login| good && login.person.status == Status::Active) else {
             return Err(Denial::Unauthenticated(Refusal::Unknown).into());
         };
+        forget(platform, &trial).await;
         self.keep_current(platform, &login, password).await;
-        self.begin(platform, origin, &login, wanted, Amr::of([Method::Password])).await
+        if login.totp.as_ref().is_some_and(|factor| factor.is_confirmed) {
+            return self.ask_second_factor(platform, &login, wanted);
+        }
+        let tokens = self.begin(platform, origin, &login, wanted, Shown::password(platform)).await?;
+        tokens.map(LoggedIn::Begun).ok_or_else(|| Denial::Unauthenticated(Refusal::Revoked).into())
     }
 
     /// Keeps a hash of today's cost, where it was lower. Where that fails, the next login does it.
@@ -121,18 +162,18 @@ impl Logins {
         }
     }
 
-    /// Begins a session of a person who has proved who they are.
-    async fn begin(
+    /// Begins a session of a person who has proved who they are; `None` where the person, the domain or the role is not
+    /// what it was a moment ago, or the factor was used.
+    pub(super) async fn begin(
         &self,
         platform: &Platform,
         origin: &Origin,
         login: &Login,
         wanted: &Wanted,
-        amr: Amr,
-    ) -> Result<Tokens, FlowError> {
+        Shown { session: id, amr, factor, replaces }: Shown,
+    ) -> Result<Option<Tokens>, FlowError> {
         let place = place(login, wanted)?;
         let at = platform.now();
-        let id = SessionId::draw(at, platform.entropy.as_ref());
         let refresh = self.draw(platform, id);
         let role = match place {
             Some(membership) => Some(membership.role),
@@ -159,14 +200,20 @@ impl Logins {
             role,
             version: login.person.version,
             amr,
+            factor,
+            replaces,
             refresh: refresh.digest(),
             at,
         };
         let granted = Granted::<BeginSession>::to_proven(session.principal(), login.person.id, origin);
         match platform.stores.sessions.begin(&granted, new).await? {
-            Creation::Done(()) => self.tokens(session, refresh.reveal(), at, platform),
-            // The person, the domain or the role is not what it was a moment ago.
-            _ => Err(Denial::Unauthenticated(Refusal::Revoked).into()),
+            Creation::Done(ended) => {
+                if let Some(seq) = ended {
+                    platform.validator.settle(seq).await?;
+                }
+                self.tokens(session, refresh.reveal(), at, platform).map(Some)
+            }
+            _ => Ok(None),
         }
     }
 
@@ -251,11 +298,14 @@ impl Logins {
         let granted = Granted::<ChangePassword>::own(proof)?;
         let login = platform.stores.people.login_of(OwnPerson::of(who)).await?;
         let login = login.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
+        let trial = Trial::own_password(who.person);
+        take(platform, &trial).await?;
         let presented = Presented::new(current);
         if !self.passwords.verify(presented.as_ref(), Some(&login.password)).await? {
             let reason = "not the password".to_owned();
             return Err(FlowError::Invalid { field: "current_password", reason });
         }
+        forget(platform, &trial).await;
         let hash = self.passwords.hash(new).await?;
         let (people, at) = (&platform.stores.people, platform.now());
         match people.change_password(&granted, &login.password, hash, Some(who.session), at).await? {
@@ -265,8 +315,22 @@ impl Logins {
     }
 }
 
+/// Counts a guess before it is judged.
+///
+/// # Errors
+/// [`Denial::Throttled`] where it has to wait.
+pub(super) async fn take(platform: &Platform, trial: &Trial) -> Result<(), FlowError> {
+    let taken = platform.stores.attempts.take(trial, platform.now()).await?;
+    taken.map_err(|retry_after| Denial::Throttled { retry_after }.into())
+}
+
+/// Forgets a guess that was right. Where that fails, the next ones wait sooner.
+pub(super) async fn forget(platform: &Platform, trial: &Trial) {
+    let _ = platform.stores.attempts.succeeded(trial).await;
+}
+
 /// The membership that a login is for; `None` for the platform, or for nothing yet.
-fn place<'a>(login: &'a Login, wanted: &Wanted) -> Result<Option<&'a Membership>, FlowError> {
+pub(super) fn place<'a>(login: &'a Login, wanted: &Wanted) -> Result<Option<&'a Membership>, FlowError> {
     let of = |name: &DomainName| login.memberships.iter().find(|membership| membership.domain_name == *name);
     match (&wanted.domain, login.memberships.as_slice()) {
         (Some(name), _) => of(name).map(Some).ok_or_else(|| FlowError::Invalid {

@@ -15,7 +15,7 @@ pub use account::{Account, AccountPatch, NewAccount, Status};
 pub use call::{Call, CallStatus, CallType, Channel, NewCall, Usage};
 pub use domain::{Domain, DomainPatch, NewDomain};
 pub use key::{Key, KeyPatch, KeyUse, NewKey};
-pub use person::{Login, Membership, NewPerson, Person};
+pub use person::{FactorUse, Login, Membership, NewPerson, Person, TotpFactor};
 pub use session::{NewSession, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd};
 pub use signing_key::SigningKeyRecord;
 pub use text::{Address, DomainName, Email, Language, Name, PhoneNumber, Prose, WebOrigin, WrongText};

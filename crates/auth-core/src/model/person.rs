@@ -3,10 +3,12 @@
 use super::{Name, Status, Version};
 use crate::{
     credential::PasswordHash,
-    id::{DomainId, PersonId},
+    id::{DomainId, PersonId, SessionId},
     model::{Address, DomainName},
     policy::{Owned, Role},
     principal::Tenant,
+    seal::Sealed,
+    secret::TokenDigest,
     time::Timestamp,
 };
 
@@ -70,6 +72,53 @@ pub struct Login {
     pub password: PasswordHash,
     /// The domains that they belong to, of those that are in use.
     pub memberships: Vec<Membership>,
+    /// Their authenticator, if there is one.
+    pub totp: Option<TotpFactor>,
+    /// How many recovery codes they have left.
+    pub recovery_codes: u32,
+}
+
+/// An authenticator of a person: what makes time-based one-time passwords (RFC 6238).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TotpFactor {
+    /// The secret, sealed for the person.
+    pub secret: Sealed,
+    /// The session that is enrolling it.
+    pub session: SessionId,
+    /// Whether a code of it was shown: until then it is no factor.
+    pub is_confirmed: bool,
+}
+
+/// A second factor that was shown, to be used up where it is good once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactorUse {
+    /// The code of a step of the authenticator: none of this step or before was shown.
+    Totp {
+        /// The step.
+        step: i64,
+    },
+    /// The same, of an authenticator that a session is enrolling: it is a factor from then on.
+    NewTotp {
+        /// The step.
+        step: i64,
+        /// The session.
+        session: SessionId,
+    },
+    /// A recovery code.
+    RecoveryCode {
+        /// Its digest.
+        digest: TokenDigest,
+    },
+}
+
+impl FactorUse {
+    /// Its name in audit events.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Totp { .. } | Self::NewTotp { .. } => "totp",
+            Self::RecoveryCode { .. } => "recovery_code",
+        }
+    }
 }
 
 /// That a person belongs to a domain.

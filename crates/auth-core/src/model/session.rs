@@ -3,7 +3,7 @@
 use crate::{
     amr::Amr,
     id::{DomainId, PersonId, SessionId},
-    model::{DomainName, Version},
+    model::{DomainName, FactorUse, Version},
     policy::{Owned, Role},
     principal::{PersonPrincipal, Tenant},
     seal::Cell,
@@ -31,10 +31,21 @@ pub enum SessionEnd {
     Replayed,
     /// Its person was suspended, or left the domain, or has another role there.
     Withdrawn,
+    /// Its person proved themself anew, in a session that came in its place.
+    Replaced,
+    /// Its person enrolled a second factor, or removed one.
+    FactorsChanged,
 }
 
 impl SessionEnd {
-    const ALL: [Self; 4] = [Self::LoggedOut, Self::PasswordChanged, Self::Replayed, Self::Withdrawn];
+    const ALL: [Self; 6] = [
+        Self::LoggedOut,
+        Self::PasswordChanged,
+        Self::Replayed,
+        Self::Withdrawn,
+        Self::Replaced,
+        Self::FactorsChanged,
+    ];
 
     /// Its name, as stored and as written in audit events.
     pub const fn name(self) -> &'static str {
@@ -43,6 +54,8 @@ impl SessionEnd {
             Self::PasswordChanged => "password_changed",
             Self::Replayed => "replayed",
             Self::Withdrawn => "withdrawn",
+            Self::Replaced => "replaced",
+            Self::FactorsChanged => "factors_changed",
         }
     }
     /// The end of this name.
@@ -128,6 +141,10 @@ pub struct NewSession {
     pub version: Version,
     /// How the person proved themself.
     pub amr: Amr,
+    /// The second factor that they showed, to be used up.
+    pub factor: Option<FactorUse>,
+    /// The session that it comes in place of.
+    pub replaces: Option<SessionId>,
     /// SHA-256 of its first refresh token.
     pub refresh: TokenDigest,
     /// When it begins, and the person proved themself.

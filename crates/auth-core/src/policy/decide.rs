@@ -1,7 +1,7 @@
 //! The one decision function.
 
 use super::{
-    Need, Proof, Requirement, Rule,
+    Assurance, Need, Proof, Requirement, Rule,
     proof::{self, Subject},
 };
 use crate::{
@@ -20,8 +20,8 @@ pub enum Verdict {
     NoCredential,
     /// The credential is good, and meets none of these.
     Lacking(&'static [Need]),
-    /// It is the right person's, who must prove themself more strongly, or again.
-    StepUp,
+    /// It is the right person's, who must prove themself so strongly, or again.
+    StepUp(Assurance),
 }
 
 /// Judges a caller by a rule: a pure function of both. Whatever is not admitted here is refused.
@@ -39,8 +39,8 @@ pub fn judge(rule: Rule, who: Option<&Principal>) -> Verdict {
 
 #[cold]
 fn unmet(needs: &'static [Need], who: &Principal) -> Verdict {
-    let only_proof = needs.iter().any(|need| need.lacks_only_proof(who));
-    if only_proof { Verdict::StepUp } else { Verdict::Lacking(needs) }
+    let proof = needs.iter().find_map(|need| need.missing_proof(who));
+    proof.map_or(Verdict::Lacking(needs), Verdict::StepUp)
 }
 
 /// Judges a caller by a requirement, and makes the proof that its handlers take.
@@ -57,6 +57,6 @@ pub fn decide<R: Requirement>(caller: &Caller) -> Result<Proof<'_, R>, Denial> {
         },
         Verdict::NoCredential => Err(Denial::Unauthenticated(Refusal::NoCredential)),
         Verdict::Lacking(missing) => Err(Denial::Forbidden { missing }),
-        Verdict::StepUp => Err(Denial::StepUp),
+        Verdict::StepUp(proof) => Err(Denial::StepUp(proof)),
     }
 }

@@ -151,7 +151,7 @@ impl<A: Action> Granted<A> {
     }
 }
 
-/// The person behind a credential, whose own things may be read. Made from a principal alone.
+/// The person behind a credential, whose own things may be read. Made from a principal, or by a proof of who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnPerson(PersonId);
 
@@ -159,6 +159,10 @@ impl OwnPerson {
     /// The person that a principal is.
     pub const fn of(who: &PersonPrincipal) -> Self {
         Self(who.person)
+    }
+    /// The person who has proved themself by their password: a flow of the core found it good.
+    pub(crate) const fn proven(person: PersonId) -> Self {
+        Self(person)
     }
     /// Who it is.
     pub const fn id(self) -> PersonId {

@@ -2,6 +2,7 @@
 
 use super::{Permission, Role};
 use crate::{
+    amr::CONTEXTS,
     principal::{Principal, TokenKind},
     service::Service,
 };
@@ -40,15 +41,34 @@ pub enum Assurance {
     Login,
     /// As strongly as the role demands: privileged ones take a second factor.
     Role,
+    /// By any login within the last 15 minutes.
+    FreshLogin,
+    /// By a second factor, at whatever time.
+    Mfa,
     /// By a second factor within the last 15 minutes.
     FreshMfa,
 }
 
+impl Assurance {
+    /// The context that a login must make to give it, as `acr_values` names it (RFC 9470 §3).
+    pub const fn acr(self) -> &'static str {
+        let [one, several] = CONTEXTS;
+        match self {
+            Self::Login | Self::FreshLogin => one,
+            Self::Role | Self::Mfa | Self::FreshMfa => several,
+        }
+    }
+}
+
 impl Need {
-    /// Whether only a stronger or fresher proof of the same person is missing (RFC 9470).
-    pub fn lacks_only_proof(self, who: &Principal) -> bool {
-        matches!((self, who), (Self::Person(roles, _), Principal::Person(person)) if is_in(roles, person.role))
-            && !self.is_met_by(who)
+    /// The proof that is missing, where only a stronger or fresher one of the same person is (RFC 9470).
+    pub fn missing_proof(self, who: &Principal) -> Option<Assurance> {
+        match (self, who) {
+            (Self::Person(roles, proof), Principal::Person(person)) if is_in(roles, person.role) => {
+                (!self.is_met_by(who)).then_some(proof)
+            }
+            _ => None,
+        }
     }
     /// Whether this principal meets it.
     #[inline]
@@ -63,7 +83,9 @@ impl Need {
                     && match assurance {
                         Assurance::Login => true,
                         Assurance::Role => person.is_backed(),
-                        Assurance::FreshMfa => person.is_fresh(),
+                        Assurance::FreshLogin => person.is_fresh(),
+                        Assurance::Mfa => person.amr.is_mfa(),
+                        Assurance::FreshMfa => person.amr.is_mfa() && person.is_fresh(),
                     }
             }
             (Self::Operator, Principal::Operator) => true,
@@ -87,7 +109,8 @@ fn is_in(roles: &[Role], role: Option<Role>) -> bool {
 }
 
 /// As the contract writes it: `key(call_management)`, `dkey(chat_access)`, `temp`, `jwt(super_admin)+mfa`; a person who
-/// need not have the second factor of their role is `jwt+login`.
+/// need not have the second factor of their role is `jwt+login`, one who must have logged in just now `jwt+fresh`, and one
+/// who has shown a second factor at whatever time `jwt+factor`.
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -103,6 +126,8 @@ impl fmt::Display for Need {
                 match assurance {
                     Assurance::Login => f.write_str("+login"),
                     Assurance::Role => Ok(()),
+                    Assurance::FreshLogin => f.write_str("+fresh"),
+                    Assurance::Mfa => f.write_str("+factor"),
                     Assurance::FreshMfa => f.write_str("+mfa"),
                 }
             }

@@ -11,9 +11,11 @@
 //!   [`Revocations`] stream, and answers that number.
 
 mod accounts;
+mod attempts;
 mod audit;
 mod calls;
 mod domains;
+mod factors;
 mod keys;
 mod one_time;
 mod passwords;
@@ -25,9 +27,11 @@ mod tokens;
 mod users;
 
 pub use accounts::{Accounts, ChangeAccount, CreateAccount, SuspendAccount};
+pub use attempts::Attempts;
 pub use audit::{AuditFilter, AuditTrail};
 pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
+pub use factors::{DrawRecoveryCodes, EnrolTotp, Factors, RemoveTotp};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
 pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use passwords::Passwords;
@@ -69,6 +73,10 @@ pub struct Stores {
     pub people: Arc<dyn People>,
     /// Sessions of people.
     pub sessions: Arc<dyn Sessions>,
+    /// Second factors of people.
+    pub factors: Arc<dyn Factors>,
+    /// Counts of guesses.
+    pub attempts: Arc<dyn Attempts>,
     /// The keys that sign access tokens.
     pub signing_keys: Arc<dyn SigningKeys>,
     /// The revocation stream.

@@ -85,7 +85,11 @@ pub trait Sessions: Send + Sync {
     async fn list(&self, own: OwnPerson, at: Timestamp, page: Page) -> Answer<Vec<Session>>;
     /// Begins a session. *Stale* where the person is not in the state in which they proved themself (their password is
     /// another one), or the domain or its account was suspended meanwhile, or the role is not theirs any more.
-    async fn begin(&self, grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation>;
+    ///
+    /// In the same transaction, the factor that was shown is used up, and the session that this one replaces is ended; where
+    /// an authenticator becomes a factor by this, all other sessions of the person are. *Stale* also where the factor was
+    /// used before, or is none any more, or there is a session of that identifier. The number is that of what was ended.
+    async fn begin(&self, grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation<Option<Seq>>>;
     /// Puts the successor in place of a refresh token: one statement, where it is the session's. However many present one
     /// at the same time, one of them gets [`Rotation::Done`], and the others its successor.
     async fn rotate(

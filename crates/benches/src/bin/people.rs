@@ -85,7 +85,7 @@ impl Sessions for EverySession {
     async fn list(&self, _: OwnPerson, _: Timestamp, _: Page) -> Answer<Vec<Session>> {
         unavailable()
     }
-    async fn begin(&self, _: &Granted<BeginSession>, _: NewSession) -> Answer<Creation> {
+    async fn begin(&self, _: &Granted<BeginSession>, _: NewSession) -> Answer<Creation<Option<Seq>>> {
         unavailable()
     }
     async fn rotate(

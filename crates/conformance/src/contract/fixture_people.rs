@@ -144,7 +144,8 @@ impl Fixture {
         };
         let domain = place.map(|membership| membership.domain);
         let (version, refresh) = (login.person.version, token.digest());
-        let new = NewSession { id, domain, audience, role, version, amr, refresh, at };
+        let (factor, replaces) = (None, None);
+        let new = NewSession { id, domain, audience, role, version, amr, factor, replaces, refresh, at };
         (session, token.reveal(), new)
     }
 
@@ -152,7 +153,7 @@ impl Fixture {
     pub async fn begin(&self, login: &Login, place: Option<&Membership>) -> (Session, PlainToken) {
         let (session, token, new) = self.new_session(login, place);
         let begun = self.stores.sessions.begin(&session_grant(login, &session), new).await.unwrap();
-        assert_eq!(begun, Creation::Done(()));
+        assert_eq!(begun, Creation::Done(None));
         (session, token)
     }
 }

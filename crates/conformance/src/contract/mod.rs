@@ -4,9 +4,11 @@
 //! would; expected outcomes are checked together with the audit entries and the notices that they leave.
 
 mod accounts;
+mod attempts;
 mod audit;
 mod calls;
 mod domains;
+mod factors;
 pub mod fixture;
 pub mod fixture_people;
 mod key_index;
@@ -51,6 +53,7 @@ pub(crate) use cases;
 pub fn all() -> impl Iterator<Item = Case> {
     let ports = [
         accounts::CASES,
+        attempts::CASES,
         domains::CASES,
         users::CASES,
         calls::CASES,
@@ -61,6 +64,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         one_time::CASES,
         people::CASES,
         sessions::CASES,
+        factors::CASES,
         signing_keys::CASES,
         revocations::CASES,
         audit::CASES,

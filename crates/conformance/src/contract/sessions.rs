@@ -61,7 +61,7 @@ async fn begun_as(fixture: &Fixture, login: &Login, role: Option<Role>) -> (Sess
     let (session, token, new) = fixture.new_session(login, None);
     let (session, new) = (Session { role, ..session }, NewSession { role, ..new });
     let begun = fixture.stores.sessions.begin(&session_grant(login, &session), new).await.unwrap();
-    assert_eq!(begun, Creation::Done(()));
+    assert_eq!(begun, Creation::Done(None));
     (session, token)
 }
 
@@ -103,12 +103,12 @@ async fn a_session_is_begun_in_the_role_that_is_the_persons(fixture: &Fixture) {
         fixture.stores.sessions.begin(&session_grant(&login, &session), new).await.unwrap()
     };
     for role in Role::ALL {
-        let wanted = if role == Role::Member { Creation::Done(()) } else { Creation::Stale };
+        let wanted = if role == Role::Member { Creation::Done(None) } else { Creation::Stale };
         assert_eq!(begin(Some(member), Some(role)).await, wanted, "{role:?} in the domain");
         assert_eq!(begin(None, Some(role)).await, Creation::Stale, "{role:?} on the platform");
     }
     assert_eq!(begin(Some(member), None).await, Creation::Stale);
-    assert_eq!(begin(None, None).await, Creation::Done(()));
+    assert_eq!(begin(None, None).await, Creation::Done(None));
     assert_eq!(fixture.told().await, ["person.logged_in"; 2]);
     fixture.suspend_domain(&domain, Status::Suspended).await;
     assert_eq!(begin(Some(member), Some(Role::Member)).await, Creation::Stale, "its domain is suspended");

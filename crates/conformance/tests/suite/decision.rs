@@ -84,7 +84,8 @@ fn any_need() -> impl Strategy<Value = Need> {
 
 /// The roles that needs name.
 const ROLES: [&[Role]; 4] = [&[], &[Role::Member], &[Role::IsAdmin, Role::DomainOwner], &[Role::SuperAdmin]];
-const ASSURANCES: [Assurance; 3] = [Assurance::Login, Assurance::Role, Assurance::FreshMfa];
+const ASSURANCES: [Assurance; 5] =
+    [Assurance::Login, Assurance::Role, Assurance::FreshLogin, Assurance::Mfa, Assurance::FreshMfa];
 
 /// A person who proved themself so long ago.
 fn any_person() -> impl Strategy<Value = Principal> {
@@ -146,9 +147,10 @@ fn met_ways(person: &PersonPrincipal) -> Vec<Assurance> {
     if factors > 1 || !demanding {
         ways.push(Assurance::Role);
     }
-    if factors > 1 && age <= 900_000 {
-        ways.push(Assurance::FreshMfa);
-    }
+    let fresh = age <= 900_000;
+    ways.extend(fresh.then_some(Assurance::FreshLogin));
+    ways.extend((factors > 1).then_some(Assurance::Mfa));
+    ways.extend((factors > 1 && fresh).then_some(Assurance::FreshMfa));
     ways
 }
 
@@ -190,8 +192,10 @@ proptest! {
         let wanted = match needs.iter().find(|need| met.contains(&word(**need))) {
             Some(need) => Verdict::Met(*need),
             None if who.is_none() => Verdict::NoCredential,
-            None if needs.iter().any(|need| is_the_right_person(*need, who.as_ref())) => Verdict::StepUp,
-            None => Verdict::Lacking(needs),
+            None => match needs.iter().find(|need| is_the_right_person(**need, who.as_ref())) {
+                Some(Need::Person(_, proof)) => Verdict::StepUp(*proof),
+                _ => Verdict::Lacking(needs),
+            },
         };
         prop_assert_eq!(judge(Rule::AnyOf(needs), who.as_ref()), wanted);
         prop_assert_eq!(judge(Rule::Public { because: "a test" }, who.as_ref()), Verdict::Public);

@@ -11,6 +11,7 @@ mod contract_sense_objects;
 mod credentials;
 mod decision;
 mod edited_rows;
+mod factors;
 mod forwarded;
 mod framing;
 mod half_done;

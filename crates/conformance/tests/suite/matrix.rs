@@ -17,7 +17,7 @@ use conformance::{
     world::{Holdings, Person, World, permission},
 };
 use hub_service::Hub;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 const HUB: &str = include_str!("../../../../conformance/oracle/hub.txt");
 const CHATBOT: &str = include_str!("../../../../conformance/oracle/chatbot.txt");
@@ -119,7 +119,12 @@ fn cells(line: &Line) -> Vec<Cell> {
     for (&caller, &expected) in &line.answers {
         let kinds = match caller {
             Caller::None | Caller::OtherService | Caller::Lacking => vec![Kind::Key],
-            Caller::OtherKind => Kind::ALL.into_iter().filter(|kind| !shown.contains(kind)).collect(),
+            // A person is of another kind than none of a person's: which proof is missing, the challenge says.
+            Caller::OtherKind => {
+                let same =
+                    |kind: &Kind| shown.iter().any(|one| one == kind || one.is_person() && kind.is_person());
+                Kind::ALL.into_iter().filter(|kind| !same(kind)).collect()
+            }
             // The permission alone says nothing of those that hold none.
             Caller::Least => vec![if taken.contains(&Kind::Key) { Kind::Key } else { shown[0] }],
             _ => shown.clone(),
@@ -136,6 +141,11 @@ impl Cell {
         if row.spec.id == "refresh" {
             // What was used a minute ago is used no more.
             holdings.person = world.log_in(&holdings).await;
+        }
+        if row.spec.id == "mfa_verify" {
+            // And no code twice.
+            world.advance(Duration::from_secs(60)).await;
+            holdings.strong = world.pending(&holdings.strong).await;
         }
         let send = async |request: Request| request.send(world.address(S::KIND)).await.unwrap();
         let (before, trail) = (world.dump().await, world.stores.audit.head().await.unwrap().seq);
@@ -236,11 +246,15 @@ async fn touched(world: &World, changed: &[String]) -> Vec<String> {
     let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     let person: PersonId = world.b.person.id.parse().unwrap();
     let session: SessionId = world.b.person.session.parse().unwrap();
+    let strong: PersonId = world.b.strong.id.parse().unwrap();
+    let strong_session: SessionId = world.b.strong.session.parse().unwrap();
     let own = [
         tenant.account.as_bytes(),
         tenant.domain.as_ref().unwrap().as_bytes(),
         person.as_bytes(),
         session.as_bytes(),
+        strong.as_bytes(),
+        strong_session.as_bytes(),
     ];
     let own = own.map(|id| hex(id));
     // The number of the last notice is nobody's.

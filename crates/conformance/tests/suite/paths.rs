@@ -92,8 +92,9 @@ async fn tricked<S: WebService>(world: &World) {
             let refused = matches!(stranger.status, 400 | 401 | 404 | 405);
             assert!(refused, "{} {line}: {}", row.spec.id, stranger.status);
             let mut answers = vec![stranger];
-            // Whoever logs out, however the path is written, ends what is their own.
-            let own = ["logout", "logout_all"].contains(&row.spec.id);
+            // Whoever logs out, however the path is written, ends what is their own; and so with their factors.
+            let own = ["logout", "logout_all", "mfa_totp_enroll", "mfa_totp_remove", "mfa_recovery_codes"];
+            let own = own.contains(&row.spec.id);
             if let Some(headers) = presented(row, &world.b).filter(|_| !own) {
                 answers.push(send(world, S::KIND, &line, &headers).await);
             }

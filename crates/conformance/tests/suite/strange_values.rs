@@ -144,6 +144,7 @@ impl Prober<'_> {
     async fn send<S: WebService>(&mut self, row: &Row<S>, what: &str, request: Request) {
         let mut answer = request.send(self.world.address(S::KIND)).await.unwrap();
         if answer.status == 429 {
+            self.world.place.execute("DELETE FROM attempts").await;
             self.world.advance(Duration::from_secs(61)).await;
             answer = request.send(self.world.address(S::KIND)).await.unwrap();
         }
@@ -166,6 +167,7 @@ impl Prober<'_> {
         match Kind::of_needs(&row.rule.to_string().replace(' ', "")).first()? {
             // Those of before have ended with the time that went by.
             Kind::Person => Some(self.world.log_in(&self.world.a).await.access),
+            Kind::Strong => Some(self.world.log_in_strongly(&self.world.a.strong).await.access),
             kind => Some(kind.of(&self.world.a, S::KIND)),
         }
     }
@@ -305,7 +307,10 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "logout_all",
             "session_end",
             "password_change",
+            "mfa_totp_remove",
         ];
+        // What they take is good once, and for a minute: by then it is over.
+        let once = ["mfa_verify", "mfa_step_up", "mfa_totp_confirm"];
         if ends.contains(&row.spec.id) {
             continue;
         }
@@ -314,7 +319,8 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
         assert_eq!(members.is_empty(), !row.spec.body.starts_with('{'), "{}", row.spec.id);
         seen.extend(members);
         prober.probe(row, &document).await;
-        assert!(prober.accepted.contains(row.spec.id), "{} took nothing", row.spec.id);
+        let accepted = prober.accepted.contains(row.spec.id) || once.contains(&row.spec.id);
+        assert!(accepted, "{} took nothing", row.spec.id);
         prober.heads(row).await;
     }
     let (answered, faults) = (prober.answered, prober.faults);

@@ -1,0 +1,254 @@
+//! Second factors: enrolling one, showing it, and being without it.
+
+use super::{
+    Platform, busy,
+    people::{LoggedIn, Logins, Shown, Tokens, Wanted, forget, place, take},
+};
+use crate::{
+    amr::{Amr, Method},
+    attempts::Trial,
+    credential::{PENDING, PendingLogin, RECOVERY_CODES, TotpSecret, draw_recovery_code, recovery_digest},
+    error::{Denial, FlowError, Refusal, StoreError},
+    id::SessionId,
+    model::{FactorUse, Login, TotpFactor},
+    policy::{Allows, Granted, OwnPerson, Proof},
+    port::{Change, DrawRecoveryCodes, EnrolTotp, RemoveTotp},
+    principal::{Origin, PersonPrincipal},
+    secret::PlainToken,
+    service::Service,
+};
+
+/// A second factor, as somebody typed it.
+#[derive(Debug, Clone, Copy)]
+pub enum Typed<'a> {
+    /// What the authenticator shows.
+    Code(&'a str),
+    /// A recovery code.
+    RecoveryCode(&'a str),
+}
+
+/// An authenticator that is being enrolled.
+#[derive(Debug)]
+pub struct Enrolment {
+    /// What it is to hold: shown once.
+    pub secret: TotpSecret,
+    /// The same, as a QR code says it.
+    pub uri: PlainToken,
+}
+
+impl Logins {
+    /// What a login is answered whose password is right, where the person has a second factor.
+    pub(super) fn ask_second_factor(
+        &self,
+        platform: &Platform,
+        login: &Login,
+        wanted: &Wanted,
+    ) -> Result<LoggedIn, FlowError> {
+        // Whoever may not log in there is told so before they are asked.
+        place(login, wanted)?;
+        let now = platform.now();
+        let expires_at = now + PENDING;
+        let pending = PendingLogin {
+            session: SessionId::draw(now, platform.entropy.as_ref()),
+            person: login.person.id,
+            version: login.person.version,
+            audience: wanted.audience,
+            domain: wanted.domain.clone(),
+            expires_at,
+        };
+        let text = pending.seal(self.keys.keyring(), platform.entropy.as_ref()).reveal();
+        let methods = [Some("totp"), (login.recovery_codes > 0).then_some("recovery_code")];
+        let methods = methods.into_iter().flatten().collect();
+        Ok(LoggedIn::SecondFactor { pending: text, expires_at, methods })
+    }
+
+    /// Begins the session of a login that waited for its second factor.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], whatever was wrong; [`Denial::Throttled`] after too many wrong guesses of this person's factors.
+    pub async fn show_second_factor(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        pending: &str,
+        typed: Typed<'_>,
+    ) -> Result<Tokens, FlowError> {
+        let refused = || FlowError::from(Denial::Unauthenticated(Refusal::Unknown));
+        let pending = PendingLogin::open(pending, self.keys.keyring(), platform.now()).ok_or_else(refused)?;
+        let own = OwnPerson::proven(pending.person);
+        let login = platform.stores.people.login_of(own).await?;
+        let login = login.filter(|login| login.person.version == pending.version).ok_or_else(refused)?;
+        let trial = Trial::factor(login.person.id);
+        take(platform, &trial).await?;
+        let factor = self.judge(platform, &login, typed)?.ok_or_else(refused)?;
+        let wanted = Wanted { domain: pending.domain, audience: pending.audience };
+        let shown = Shown { factor: Some(factor), ..second_factor(pending.session) };
+        let tokens = self.begin(platform, origin, &login, &wanted, shown).await?.ok_or_else(refused)?;
+        forget(platform, &trial).await;
+        Ok(tokens)
+    }
+
+    /// Proves the caller anew by their second factor: another session comes in place of theirs (RFC 9470).
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] where it is wrong, or was used; [`Denial::Throttled`] as of a login.
+    pub async fn step_up(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        who: &PersonPrincipal,
+        typed: Typed<'_>,
+    ) -> Result<Tokens, FlowError> {
+        let login = self.login_of(platform, who).await?;
+        let trial = Trial::factor(who.person);
+        take(platform, &trial).await?;
+        let factor = self.judge(platform, &login, typed)?.ok_or_else(wrong_code)?;
+        let tokens = self.replace(platform, origin, who, &login, factor).await?;
+        forget(platform, &trial).await;
+        Ok(tokens)
+    }
+
+    /// Begins to enrol an authenticator of the caller. Until [`confirm_totp`](Self::confirm_totp) it is no factor.
+    ///
+    /// # Errors
+    /// [`FlowError::Conflict`] where there is one.
+    pub async fn enrol_totp<R: Allows<EnrolTotp>>(
+        &self,
+        platform: &Platform,
+        proof: &Proof<'_, R>,
+        who: &PersonPrincipal,
+    ) -> Result<Enrolment, FlowError> {
+        let granted = Granted::<EnrolTotp>::own(proof)?;
+        let login = self.login_of(platform, who).await?;
+        let secret = TotpSecret::draw(platform.entropy.as_ref());
+        let sealed = secret.seal(&who.person, self.keys.keyring(), platform.entropy.as_ref());
+        match platform.stores.factors.enrol(&granted, sealed, who.session, platform.now()).await? {
+            Change::Done(()) => {
+                let issuer = self.keys.issuer().as_str();
+                let issuer = issuer.split_once("://").map_or(issuer, |(_, host)| host);
+                let uri = PlainToken::new(secret.uri(issuer, login.person.address.as_str()).to_string());
+                Ok(Enrolment { secret, uri })
+            }
+            Change::Taken => {
+                Err(FlowError::Conflict("there is an authenticator already: remove it first".to_owned()))
+            }
+            Change::Stale => Err(Denial::Unauthenticated(Refusal::Revoked).into()),
+        }
+    }
+
+    /// Makes the authenticator a factor that the caller's session is enrolling, by a code of it. All sessions of the person
+    /// end, and the one that begins has been proved by it.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] where the code is wrong, or nothing is being enrolled by this session.
+    pub async fn confirm_totp(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        who: &PersonPrincipal,
+        code: &str,
+    ) -> Result<Tokens, FlowError> {
+        let login = self.login_of(platform, who).await?;
+        let enrolling = |factor: &&TotpFactor| !factor.is_confirmed && factor.session == who.session;
+        let factor = login.totp.as_ref().filter(enrolling).ok_or_else(wrong_code)?;
+        let trial = Trial::factor(who.person);
+        take(platform, &trial).await?;
+        let step = self.open(factor, &login)?.step_of(code, platform.now()).ok_or_else(wrong_code)?;
+        let factor = FactorUse::NewTotp { step, session: who.session };
+        let tokens = self.replace(platform, origin, who, &login, factor).await?;
+        forget(platform, &trial).await;
+        Ok(tokens)
+    }
+
+    async fn login_of(&self, platform: &Platform, who: &PersonPrincipal) -> Result<Login, FlowError> {
+        let login = platform.stores.people.login_of(OwnPerson::of(who)).await?;
+        Ok(login.ok_or(Denial::Unauthenticated(Refusal::Revoked))?)
+    }
+
+    /// The factor that was typed, if it is one of the person's; whether it was used, the store says.
+    fn judge(
+        &self,
+        platform: &Platform,
+        login: &Login,
+        typed: Typed<'_>,
+    ) -> Result<Option<FactorUse>, FlowError> {
+        Ok(match typed {
+            Typed::RecoveryCode(text) => {
+                recovery_digest(text).map(|digest| FactorUse::RecoveryCode { digest })
+            }
+            Typed::Code(code) => match login.totp.as_ref().filter(|factor| factor.is_confirmed) {
+                Some(factor) => {
+                    let step = self.open(factor, login)?.step_of(code, platform.now());
+                    step.map(|step| FactorUse::Totp { step })
+                }
+                None => None,
+            },
+        })
+    }
+
+    fn open(&self, factor: &TotpFactor, login: &Login) -> Result<TotpSecret, FlowError> {
+        let person = login.person.id;
+        let opened = TotpSecret::open(&factor.secret, &person, self.keys.keyring());
+        Ok(opened.map_err(|why| StoreError::Damaged(format!("the authenticator of {person}: {why}")))?)
+    }
+
+    /// Begins a session in place of the caller's, for the same domain.
+    async fn replace(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        who: &PersonPrincipal,
+        login: &Login,
+        factor: FactorUse,
+    ) -> Result<Tokens, FlowError> {
+        let here = login.memberships.iter().find(|membership| Some(membership.tenant) == who.tenant);
+        let domain = here.map(|membership| membership.domain_name.clone());
+        let wanted = Wanted { domain, audience: Service::Chatbot };
+        let session = SessionId::draw(platform.now(), platform.entropy.as_ref());
+        let shown = Shown { factor: Some(factor), replaces: Some(who.session), ..second_factor(session) };
+        self.begin(platform, origin, login, &wanted, shown).await?.ok_or_else(wrong_code)
+    }
+}
+
+/// A session that password and one-time password began.
+fn second_factor(session: SessionId) -> Shown {
+    let amr = Amr::of([Method::Password, Method::OneTimePassword]);
+    Shown { session, amr, factor: None, replaces: None }
+}
+
+/// Whatever is wrong with it.
+fn wrong_code() -> FlowError {
+    FlowError::Invalid { field: "code", reason: "not a code that is good now".to_owned() }
+}
+
+/// Removes the caller's authenticator and recovery codes, and ends all their sessions.
+///
+/// # Errors
+/// [`Denial::Absent`] where there is none.
+pub async fn remove_totp<R: Allows<RemoveTotp>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+) -> Result<(), FlowError> {
+    let granted = Granted::<RemoveTotp>::own(proof)?;
+    match platform.stores.factors.remove(&granted, platform.now()).await? {
+        Change::Done(seq) => platform.validator.settle(seq).await,
+        Change::Stale | Change::Taken => Err(Denial::Absent.into()),
+    }
+}
+
+/// Draws recovery codes of the caller, in place of those that they had: shown once.
+///
+/// # Errors
+/// [`FlowError::Conflict`] where the person has no factor any more.
+pub async fn draw_recovery_codes<R: Allows<DrawRecoveryCodes>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+) -> Result<Vec<PlainToken>, FlowError> {
+    let granted = Granted::<DrawRecoveryCodes>::own(proof)?;
+    let drawn = (0..RECOVERY_CODES).map(|_| draw_recovery_code(platform.entropy.as_ref()));
+    let (codes, digests): (Vec<_>, Vec<_>) = drawn.unzip();
+    match platform.stores.factors.replace_recovery_codes(&granted, digests, platform.now()).await? {
+        Change::Done(()) => Ok(codes.into_iter().map(|code| code.reveal()).collect()),
+        Change::Stale | Change::Taken => Err(busy()),
+    }
+}

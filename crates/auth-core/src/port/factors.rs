@@ -1,0 +1,64 @@
+//! Second factors of people. They are used up where a session begins: see [`Sessions::begin`](super::Sessions::begin).
+
+use super::{Answer, Change, Seq};
+use crate::{
+    id::{PersonId, SessionId},
+    model::Person,
+    policy::{Action, Granted, OwnTarget},
+    principal::Principal,
+    seal::Sealed,
+    secret::TokenDigest,
+    time::Timestamp,
+};
+
+/// To enrol an authenticator.
+#[derive(Debug)]
+pub enum EnrolTotp {}
+/// To remove the authenticator.
+#[derive(Debug)]
+pub enum RemoveTotp {}
+/// To draw recovery codes.
+#[derive(Debug)]
+pub enum DrawRecoveryCodes {}
+
+macro_rules! on_oneself {
+    ($($action:ident),*) => {
+        $(
+            impl Action for $action {
+                type Object = Person;
+            }
+            impl OwnTarget for $action {
+                fn own(who: &Principal) -> Option<PersonId> {
+                    match who {
+                        Principal::Person(person) => Some(person.person),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+    };
+}
+on_oneself!(EnrolTotp, RemoveTotp, DrawRecoveryCodes);
+
+/// Second factors.
+#[async_trait::async_trait]
+pub trait Factors: Send + Sync {
+    /// Keeps the secret of an authenticator that a session is enrolling, in place of one that was not confirmed. *Taken*
+    /// where there is one that was; *stale* where the session has ended.
+    async fn enrol(
+        &self,
+        grant: &Granted<EnrolTotp>,
+        secret: Sealed,
+        session: SessionId,
+        at: Timestamp,
+    ) -> Answer<Change>;
+    /// Removes the authenticator, and the recovery codes, and ends all sessions of the person. *Stale* where there is none.
+    async fn remove(&self, grant: &Granted<RemoveTotp>, at: Timestamp) -> Answer<Change<Seq>>;
+    /// Puts these in place of the recovery codes. *Stale* where the person has no factor to recover.
+    async fn replace_recovery_codes(
+        &self,
+        grant: &Granted<DrawRecoveryCodes>,
+        digests: Vec<TokenDigest>,
+        at: Timestamp,
+    ) -> Answer<Change>;
+}
