@@ -101,6 +101,9 @@ pub enum Event {
     /// Somebody registered.
     #[serde(rename = "person.registered")]
     PersonRegistered { person: PersonId },
+    /// The first super admin was made.
+    #[serde(rename = "person.super_admin_created")]
+    SuperAdminCreated { person: PersonId },
     /// A person set another password: their other sessions were ended.
     #[serde(rename = "person.password_changed")]
     PasswordChanged { person: PersonId },

@@ -73,6 +73,14 @@ async fn is_confirmed(conn: &mut Conn, person: &[u8]) -> Done<bool> {
 
 #[async_trait::async_trait]
 impl Factors for Store {
+    async fn is_empty(&self) -> Answer<bool> {
+        self.read(async move |conn| {
+            let any = totp::table.select(totp::last_step).limit(1).first::<i64>(conn).await.optional()?;
+            Ok(any.is_none())
+        })
+        .await
+    }
+
     async fn enrol(
         &self,
         grant: &Granted<EnrolTotp>,

@@ -8,7 +8,7 @@ use auth_core::{
     id::SessionId,
     model::{Address, Login, Membership, NewPerson, Person, SessionEnd, Status, TotpFactor, Version},
     policy::{Granted, OwnPerson, Role},
-    port::{Answer, Change, ChangePassword, Creation, People, Register, Seq},
+    port::{Answer, Change, ChangePassword, CreateSuperAdmin, Creation, People, Register, Seq},
     principal::Tenant,
     seal::Sealed,
     time::Timestamp,
@@ -87,6 +87,23 @@ async fn login(conn: &mut Conn, found: Option<PersonRow>) -> Done<Option<Login>>
     Ok(Some(Login { person, password, memberships, totp: found.map(factor).transpose()?, recovery_codes }))
 }
 
+/// Keeps somebody new; `false` where the address is taken.
+async fn insert(conn: &mut Conn, new: &NewPerson, is_super_admin: bool) -> Done<bool> {
+    let row = (
+        dsl::id.eq(new.id.as_bytes().to_vec()),
+        dsl::address.eq(new.address.as_str().to_owned()),
+        dsl::name.eq(new.name.as_str().to_owned()),
+        dsl::password.eq(new.password.as_str().to_owned()),
+        dsl::status.eq(Status::Active.name()),
+        dsl::super_admin.eq(i64::from(is_super_admin)),
+        dsl::verified_at.eq(new.verified.then(|| new.at.millis())),
+        dsl::created_at.eq(new.at.millis()),
+        dsl::version.eq(Version::FIRST.number()),
+    );
+    let insert = diesel::insert_into(people::table).values(row).on_conflict(dsl::address).do_nothing();
+    Ok(insert.execute(conn).await? == 1)
+}
+
 #[async_trait::async_trait]
 impl People for Store {
     async fn read(&self, own: OwnPerson) -> Answer<Option<Person>> {
@@ -118,23 +135,38 @@ impl People for Store {
     async fn register(&self, grant: &Granted<Register>, new: NewPerson) -> Answer<Creation> {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
-            let row = (
-                dsl::id.eq(new.id.as_bytes().to_vec()),
-                dsl::address.eq(new.address.as_str().to_owned()),
-                dsl::name.eq(new.name.as_str().to_owned()),
-                dsl::password.eq(new.password.as_str().to_owned()),
-                dsl::status.eq(Status::Active.name()),
-                dsl::super_admin.eq(0),
-                dsl::verified_at.eq(new.verified.then(|| new.at.millis())),
-                dsl::created_at.eq(new.at.millis()),
-                dsl::version.eq(Version::FIRST.number()),
-            );
-            let insert =
-                diesel::insert_into(people::table).values(row).on_conflict(dsl::address).do_nothing();
-            if insert.execute(conn).await? == 0 {
+            if !insert(conn, &new, false).await? {
                 return Ok(Creation::Taken);
             }
             audit::write(conn, &chain, &grant, new.at, Event::PersonRegistered { person: new.id }).await?;
+            Ok(Creation::Done(()))
+        })
+        .await
+    }
+
+    async fn create_first_super_admin(
+        &self,
+        grant: &Granted<CreateSuperAdmin>,
+        new: NewPerson,
+        secret: Sealed,
+    ) -> Answer<Creation> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let first = people::table.filter(dsl::super_admin.eq(1)).select(dsl::version).limit(1);
+            if first.first::<i64>(conn).await.optional()?.is_some() || !insert(conn, &new, true).await? {
+                return Ok(Creation::Taken);
+            }
+            let row = (
+                totp::person_id.eq(new.id.as_bytes().to_vec()),
+                totp::secret.eq(secret.as_bytes().to_vec()),
+                // No session of theirs enrolled it.
+                totp::session_id.eq(vec![0; 16]),
+                totp::created_at.eq(new.at.millis()),
+                totp::confirmed_at.eq(new.at.millis()),
+                totp::last_step.eq(0),
+            );
+            diesel::insert_into(totp::table).values(row).execute(conn).await?;
+            audit::write(conn, &chain, &grant, new.at, Event::SuperAdminCreated { person: new.id }).await?;
             Ok(Creation::Done(()))
         })
         .await

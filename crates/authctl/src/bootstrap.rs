@@ -1,5 +1,5 @@
-//! `init`, and the first thing that `up` does: an account, its domain and a key of each service, on an empty
-//! store.
+//! `init`, and the first thing that `up` does: an account, its domain, a key of each service and a super admin, on an
+//! empty store.
 //!
 //! The keys are drawn and written to a draft before the store hears of them. Whatever ends the program in
 //! between, the next start goes on with the draft: no key is in the store whose secret nobody has, and none is
@@ -13,16 +13,18 @@ use crate::{
     place::{failed, platform},
 };
 use auth_core::{
-    credential::{NewSecret, draw_key},
+    credential::{NewSecret, Password, TotpSecret, draw_key, draw_recovery_code},
     flow::Platform,
-    id::{AccountId, DomainId, KeyId},
-    model::{DomainName, Name, NewAccount, NewDomain, NewKey, Page},
+    id::{AccountId, DomainId, KeyId, PersonId},
+    model::{Address, DomainName, Name, NewAccount, NewDomain, NewKey, NewPerson, Page},
     policy::{Ceiling, Installation, Networks, Permission, Permissions, Proof, Rights, grant},
-    port::{CreateAccount, CreateDomain, CreateKey, Creation, Stores},
+    port::{CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, Creation, Stores},
     principal::Tenant,
+    seal::Keyring,
     secret::TokenDigest,
     service::Service,
 };
+use chatbot_service::passwords;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{DirBuilder, File},
@@ -32,6 +34,8 @@ use std::{
 
 /// The domain that is made.
 const DOMAIN: &str = "example.com";
+/// The address of the super admin that is made.
+const ADMIN: &str = "admin@example.com";
 
 /// `bootstrap.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +47,19 @@ pub(crate) struct Bootstrap {
     hub_api_key: String,
     domain: DomainName,
     domain_api_key: String,
+    /// Not there in the file of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    admin: Option<Admin>,
+}
+
+/// The first super admin: who may begin with all of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Admin {
+    email: Address,
+    password: String,
+    /// For an authenticator (RFC 6238), in Base32.
+    totp_secret: String,
 }
 
 /// What a start found.
@@ -132,7 +149,7 @@ pub(crate) async fn ensure(
             new
         }
     };
-    if !settle_in(stores, &proof, &bootstrap).await? {
+    if !settle_in(place, stores, &proof, &bootstrap).await? {
         // Another process, which has another folder, was first: nothing of the draft is in the store.
         std::fs::remove_file(&draft).map_err(|error| named(&draft, &error))?;
         return Ok(Found::NoFile);
@@ -158,12 +175,22 @@ fn draw(stores: &Stores, hub: &str, chatbot: &str) -> Result<Bootstrap, String> 
         hub_api_key: key(Service::Hub),
         domain: DomainName::parse(DOMAIN).map_err(|error| error.to_string())?,
         domain_api_key: key(Service::Chatbot),
+        admin: Some(Admin {
+            email: Address::parse(ADMIN).map_err(|error| error.to_string())?,
+            password: draw_recovery_code(entropy).0.reveal().expose().to_owned(),
+            totp_secret: TotpSecret::draw(entropy).text().to_string(),
+        }),
     })
 }
 
 /// Makes what is not there yet: it may be called again after any of its steps. Answers whether the store is this
 /// process's to begin; where another was first, nothing was made.
-async fn settle_in(stores: &Stores, proof: &Proof<'_, Operates>, wanted: &Bootstrap) -> Result<bool, String> {
+async fn settle_in(
+    place: &Place,
+    stores: &Stores,
+    proof: &Proof<'_, Operates>,
+    wanted: &Bootstrap,
+) -> Result<bool, String> {
     let platform = platform(Service::Hub, stores);
     let scope = proof.scope();
     let at = platform.now();
@@ -189,7 +216,43 @@ async fn settle_in(stores: &Stores, proof: &Proof<'_, Operates>, wanted: &Bootst
     make_key(&platform, proof, hub, Service::Hub, &wanted.hub_api_key).await?;
     let chatbot = Tenant { domain: Some(domain.id), ..hub };
     make_key(&platform, proof, chatbot, Service::Chatbot, &wanted.domain_api_key).await?;
+    if let Some(admin) = &wanted.admin {
+        let keys = place.signing_keys(stores, &wanted.chatbot_url).await?;
+        make_admin(&platform, proof, keys.keyring(), admin).await?;
+    }
     Ok(true)
+}
+
+/// Makes the first super admin, with what was drawn before.
+async fn make_admin(
+    platform: &Platform,
+    proof: &Proof<'_, Operates>,
+    keyring: &Keyring,
+    admin: &Admin,
+) -> Result<(), String> {
+    let people = &platform.stores.people;
+    if people.by_address(&admin.email).await.map_err(failed)?.is_some() {
+        return Ok(());
+    }
+    let entropy = platform.entropy.as_ref();
+    let password = Password::new(&admin.password, &[]).map_err(|error| error.to_string())?;
+    let secret = TotpSecret::parse(&admin.totp_secret).ok_or("the secret of the super admin is none")?;
+    let at = platform.now();
+    let id = PersonId::draw(at, entropy);
+    let new = NewPerson {
+        id,
+        address: admin.email.clone(),
+        name: name("First super admin")?,
+        password: passwords::hash(&password, entropy)?,
+        verified: true,
+        at,
+    };
+    let sealed = secret.seal(&id, keyring, entropy);
+    let granted = grant::<CreateSuperAdmin, _>(proof, &Installation).map_err(failed)?;
+    match people.create_first_super_admin(&granted, new, sealed).await.map_err(failed)? {
+        Creation::Done(()) => Ok(()),
+        other => Err(format!("the first super admin was not made: {other:?}")),
+    }
 }
 
 /// What the first key of a service may do: of the Hub's everything; of the chatbot service's what a widget's

@@ -3,8 +3,8 @@
 use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
-        ChangeDomain, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RotateKey,
-        RotateSigningKey, SuspendAccount, SuspendDomain,
+        ChangeDomain, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, ImportKeys, RevokeKey,
+        RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -27,6 +27,7 @@ allow!(
     CreateAccount,
     CreateDomain,
     CreateKey,
+    CreateSuperAdmin,
     ImportKeys,
     RevokeKey,
     RotateKey,

@@ -106,6 +106,14 @@ fn hashed(text: &str, cost: u32, entropy: &dyn Entropy) -> Result<PasswordHash, 
     parts.format_for_version(bcrypt::Version::TwoB).parse().map_err(str::to_owned)
 }
 
+/// Hashes one password, on the thread that calls: for whoever serves nobody.
+///
+/// # Errors
+/// What the library says.
+pub fn hash(password: &Password, entropy: &dyn Entropy) -> Result<PasswordHash, String> {
+    hashed(password.as_presented().expose(), COST, entropy)
+}
+
 #[async_trait::async_trait]
 impl Passwords for Pool {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, FlowError> {

@@ -133,7 +133,8 @@ pub async fn signing_keys(
     issuer: Issuer,
     entropy: &dyn Entropy,
 ) -> Result<SigningKeys, String> {
-    let fresh = stores.signing_keys.list().await.map_err(|error| error.to_string())?.is_empty();
+    let no_keys = stores.signing_keys.list().await.map_err(|error| error.to_string())?.is_empty();
+    let fresh = no_keys && stores.factors.is_empty().await.map_err(|error| error.to_string())?;
     let keyring = auth_store::keyring(location, Service::Chatbot, fresh, entropy);
     Ok(SigningKeys::new(issuer, Arc::new(keyring.map_err(|error| error.to_string())?)))
 }

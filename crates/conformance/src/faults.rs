@@ -15,11 +15,12 @@ use auth_core::{
     port::{
         Accounts, Answer, Attempts, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall, Change,
         ChangeAccount, ChangeDomain, ChangeKey, ChangePassword, ChangeUser, CreateAccount, CreateDomain,
-        CreateKey, CreateUser, Creation, Domains, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp,
-        Factors, FoundKey, FoundSession, FoundToken, ImportKeys, KeyIndex, Keys, MintToken, NewOneTime,
-        Notice, Once, OneTime, OpenSession, People, Purpose, Register, RemoveTotp, RemoveUser, Renewal,
-        ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey, RotateSigningKey, Rotation, Seq, Sessions,
-        SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users,
+        CreateKey, CreateSuperAdmin, CreateUser, Creation, Domains, DrawRecoveryCodes, EndSession,
+        EndSessions, EnrolTotp, Factors, FoundKey, FoundSession, FoundToken, ImportKeys, KeyIndex, Keys,
+        MintToken, NewOneTime, Notice, Once, OneTime, OpenSession, People, Purpose, Register, RemoveTotp,
+        RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey, RotateSigningKey,
+        Rotation, Seq, Sessions, SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens,
+        Users,
     },
     principal::{Origin, Tenant, TokenKind},
     seal::Sealed,
@@ -241,6 +242,7 @@ port!(People, people {
     by_address(address: &Address) -> Answer<Option<Login>>;
     login_of(own: OwnPerson) -> Answer<Option<Login>>;
     register(grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
+    create_first_super_admin(grant: &Granted<CreateSuperAdmin>, new: NewPerson, totp: Sealed) -> Answer<Creation>;
     change_password(grant: &Granted<ChangePassword>, old: &PasswordHash, new: PasswordHash, kept: Option<SessionId>, at: Timestamp) -> Answer<Change<Seq>>;
     rehash(address: &Address, old: &PasswordHash, new: PasswordHash) -> Answer<()>;
 });
@@ -255,6 +257,7 @@ port!(Sessions, sessions {
     purge(before: Timestamp) -> Answer<()>;
 });
 port!(Factors, factors {
+    is_empty() -> Answer<bool>;
     enrol(grant: &Granted<EnrolTotp>, secret: Sealed, session: SessionId, at: Timestamp) -> Answer<Change>;
     remove(grant: &Granted<RemoveTotp>, at: Timestamp) -> Answer<Change<Seq>>;
     replace_recovery_codes(grant: &Granted<DrawRecoveryCodes>, digests: Vec<TokenDigest>, at: Timestamp) -> Answer<Change>;

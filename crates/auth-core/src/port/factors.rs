@@ -43,6 +43,8 @@ on_oneself!(EnrolTotp, RemoveTotp, DrawRecoveryCodes);
 /// Second factors.
 #[async_trait::async_trait]
 pub trait Factors: Send + Sync {
+    /// Whether no authenticator is kept, so that nothing was sealed for one.
+    async fn is_empty(&self) -> Answer<bool>;
     /// Keeps the secret of an authenticator that a session is enrolling, in place of one that was not confirmed. *Taken*
     /// where there is one that was; *stale* where the session has ended.
     async fn enrol(

@@ -35,7 +35,7 @@ pub use factors::{DrawRecoveryCodes, EnrolTotp, Factors, RemoveTotp};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
 pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use passwords::Passwords;
-pub use people::{ChangePassword, People, Register};
+pub use people::{ChangePassword, CreateSuperAdmin, People, Register};
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
 pub use sessions::{BeginSession, EndSession, EndSessions, FoundSession, Rotation, Sessions};
 pub use signing_keys::{RotateSigningKey, SigningKeys};

@@ -7,6 +7,7 @@ use crate::{
     model::{Address, Login, NewPerson, Person},
     policy::{Action, Granted, Installation, OpenAction, OwnPerson, OwnTarget},
     principal::Principal,
+    seal::Sealed,
     time::Timestamp,
 };
 
@@ -33,6 +34,13 @@ impl OwnTarget for ChangePassword {
     }
 }
 
+/// To make the first super admin.
+#[derive(Debug)]
+pub enum CreateSuperAdmin {}
+impl Action for CreateSuperAdmin {
+    type Object = Installation;
+}
+
 /// People.
 #[async_trait::async_trait]
 pub trait People: Send + Sync {
@@ -44,6 +52,14 @@ pub trait People: Send + Sync {
     async fn login_of(&self, own: OwnPerson) -> Answer<Option<Login>>;
     /// Registers somebody; an address is taken once.
     async fn register(&self, grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
+    /// Makes the first super admin, with an authenticator that is a factor at once: *taken* where there is one already, or
+    /// the address is somebody's. Of many one is made.
+    async fn create_first_super_admin(
+        &self,
+        grant: &Granted<CreateSuperAdmin>,
+        new: NewPerson,
+        totp: Sealed,
+    ) -> Answer<Creation>;
     /// Sets another password, if `old` is still the hash of theirs, they are not suspended, and the session `kept` has not
     /// ended; and ends all their other sessions. Whoever proved themself by the old one begins no session any more.
     async fn change_password(

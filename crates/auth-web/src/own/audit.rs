@@ -102,6 +102,7 @@ actions! {
     PersonRegistered = "person.registered",
     PasswordChanged = "person.password_changed",
     LoggedIn = "person.logged_in",
+    SuperAdminCreated = "person.super_admin_created",
     FactorEnrolling = "person.factor_enrolling",
     FactorEnrolled = "person.factor_enrolled",
     FactorRemoved = "person.factor_removed",

@@ -1,11 +1,14 @@
 //! `up` and `init`: what a newcomer runs first.
 
 use crate::program::{Folder, read_json};
+use auth_core::{credential::TotpSecret, time::Clock as _};
+use auth_web::system::SystemClock;
 use conformance::client::Request;
 use serde_json::Value;
 use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Stdio, time::Duration};
 
-const FIELDS: [&str; 6] = ["account_id", "chatbot_url", "domain", "domain_api_key", "hub_api_key", "hub_url"];
+const FIELDS: [&str; 7] =
+    ["account_id", "admin", "chatbot_url", "domain", "domain_api_key", "hub_api_key", "hub_url"];
 
 fn mode(path: &std::path::Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -48,6 +51,28 @@ async fn the_first_start_makes_keys_that_work_and_the_second_finds_them() {
     assert_eq!((owner.status, owner.field("account_id")), (200, account));
     assert_eq!(up.stop(), Some(0));
     assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_first_super_admin_logs_in_with_both_factors_and_is_made_once() {
+    let folder = Folder::new();
+    let up = folder.up();
+    let admin = read_json(&folder.data().join("bootstrap.json"))["admin"].clone();
+    let body = serde_json::json!({ "email": admin["email"], "password": admin["password"] }).to_string();
+    let log_in = async || up.chatbot(Request::post("/auth/login", &body)).await;
+    let waits = log_in().await.json();
+    assert_eq!((&waits["mfa_required"], waits.get("access_token")), (&Value::Bool(true), None));
+    let secret = TotpSecret::parse(admin["totp_secret"].as_str().unwrap()).unwrap();
+    let code = secret.code(SystemClock::start().now());
+    let body = serde_json::json!({ "mfa_token": waits["mfa_token"], "code": code }).to_string();
+    let begun = up.chatbot(Request::post("/auth/mfa/verify", &body)).await;
+    let me = up.chatbot(Request::get("/auth/me").bearer(&begun.field("access_token"))).await.json();
+    assert_eq!((&me["role"], &me["acr"]), (&Value::from("super_admin"), &Value::from("mfa")));
+    let again = up.chatbot(Request::post("/auth/mfa/verify", &body)).await;
+    assert_eq!(again.status, 401, "a code is good once");
+    assert_eq!(up.stop(), Some(0));
+    let created = folder.json(&["audit", "list", "--action", "person.super_admin_created"]);
+    assert_eq!(created.as_array().map(Vec::len), Some(1), "{created}");
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use super::{
 };
 use auth_core::{
     model::{Address, SessionEnd, Status},
-    policy::Role,
-    port::{About, Change, ChangePassword, Creation, EndSession, Notice, Register},
+    policy::{Installation, Role},
+    port::{About, Change, ChangePassword, CreateSuperAdmin, Creation, EndSession, Notice, Register},
+    seal::Sealed,
 };
 
 cases! {
@@ -19,6 +20,7 @@ cases! {
     a_login_is_told_the_domains_in_use,
     a_password_is_changed_once_and_ends_the_other_sessions,
     a_hash_is_renewed_where_it_is_the_same,
+    of_many_first_super_admins_one_is_made,
 }
 
 async fn one_opening_reads_what_another_made(fixture: &Fixture) {
@@ -138,4 +140,42 @@ async fn a_hash_is_renewed_where_it_is_the_same(fixture: &Fixture) {
         fixture.peer.people.by_address(&login.person.address).await.unwrap().unwrap().password
     };
     assert_eq!((now(&login).await, now(&other).await), (new, other.password.clone()));
+}
+
+async fn of_many_first_super_admins_one_is_made(fixture: &Fixture) {
+    let member = fixture.person("alice@example.com").await;
+    fixture.look_away().await;
+    assert!(fixture.peer.factors.is_empty().await.unwrap());
+    let grant = granted::<CreateSuperAdmin>(&Installation);
+    let create = async |address: &str| {
+        let secret = Sealed::from_bytes(vec![7]);
+        fixture
+            .stores
+            .people
+            .create_first_super_admin(&grant, fixture.new_person(address), secret)
+            .await
+            .unwrap()
+    };
+    assert_eq!(create("alice@example.com").await, Creation::Taken, "the address is somebody's");
+    let news: Vec<_> =
+        (0..RACE).map(|number| fixture.new_person(&format!("admin{number}@example.com"))).collect();
+    let answers = fixture
+        .race(RACE, |number, stores| {
+            let (grant, new) = (grant.clone(), news[number].clone());
+            let secret = Sealed::from_bytes(number.to_be_bytes().to_vec());
+            async move { stores.people.create_first_super_admin(&grant, new, secret).await.unwrap() }
+        })
+        .await;
+    assert_eq!((count(&answers, &Creation::Done(())), count(&answers, &Creation::Taken)), (1, RACE - 1));
+    assert_eq!(fixture.told().await, ["person.super_admin_created"]);
+    assert_eq!(create("carol@example.com").await, Creation::Taken, "there is one");
+    let made = answers.iter().position(|answer| *answer == Creation::Done(())).unwrap();
+    let login = fixture.peer.people.by_address(&news[made].address).await.unwrap().unwrap();
+    let factor = login.totp.unwrap();
+    assert!(login.person.is_super_admin && factor.is_confirmed);
+    assert_eq!(factor.secret, Sealed::from_bytes(made.to_be_bytes().to_vec()));
+    assert!(!fixture.peer.factors.is_empty().await.unwrap());
+    let now = fixture.peer.people.by_address(&member.person.address).await.unwrap().unwrap();
+    assert!(!now.person.is_super_admin && now.totp.is_none());
+    fixture.assert_silent("those who came later").await;
 }

@@ -197,8 +197,8 @@ async fn refused_despite_faults(leased: bool) {
         // The Hub knows no sessions, and memory knows of every key whether it exists.
         let at_hub = matches!(kind, Kind::Key | Kind::Temp) && !leased;
         stays_refused::<Hub>(it, &hub, 401, at_hub).await;
-        // Of a token of a person its signature tells.
-        let asked = kind != Kind::Person && (kind != Kind::Key || !leased);
+        // Of a token of a person its signature tells, and of whose keys memory knows.
+        let asked = !leased || !(kind.is_person() || kind == Kind::Key);
         stays_refused::<Chatbot>(it, &chatbot, 401, asked).await;
     }
     stays_refused::<Hub>(it, &world.a.idle_key.0, 403, !leased).await;
