@@ -1,19 +1,21 @@
 //! How often a secret may be guessed: the more guesses were wrong, the longer the next one waits. Nobody is locked out,
 //! and what strangers do makes nobody wait for more than their own wrong guesses.
 
-use crate::{id::PersonId, secret::TokenDigest, throttle::Subject, time::Timestamp};
+use crate::{id::PersonId, model::Address, secret::TokenDigest, throttle::Subject, time::Timestamp};
 use std::{net::IpAddr, time::Duration};
 
-/// How long a wrong guess is remembered after the last one.
+/// How long a wrong guess is remembered after the last one, at the most.
 pub const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
-/// Of so many wrong guesses of one account's password on, from whatever addresses, each address has one guess at it
-/// before it waits, and not [`PAIR`]'s.
+/// Of so many wrong guesses on, at an account from whatever addresses, or from an address at whatever accounts, each
+/// address has one guess at an account before it waits.
 const UNDER_ATTACK: u32 = 20;
+/// Of those, one is forgotten in this time: many people may share an address.
+const LEAK: Duration = Duration::from_secs(3 * 60);
 
 /// How long the next guess waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ladder {
+struct Ladder {
     /// So many wrong guesses wait for nothing.
     free: u32,
     /// What the one after them waits for; each further one for twice as long.
@@ -24,12 +26,17 @@ pub struct Ladder {
 
 /// One address at one account.
 const PAIR: Ladder = Ladder { free: 5, first: Duration::from_secs(2), most: Duration::from_secs(15 * 60) };
-/// One address at whatever accounts: many people may share it.
-const SOURCE: Ladder = Ladder { free: 20, first: Duration::from_secs(1), most: Duration::from_secs(60) };
-/// One account, from whatever addresses: it is counted, and nobody waits for it.
-const ACCOUNT: Ladder = Ladder { free: u32::MAX, first: Duration::ZERO, most: Duration::ZERO };
 /// Whoever has the password of a person, or a session of theirs, at the next secret.
 const INNER: Ladder = Ladder { free: 5, first: Duration::from_secs(30), most: Duration::from_secs(60 * 60) };
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Wrong guesses wait.
+    Waits(Ladder),
+    /// Nobody waits for it: where there were many, what waits does so sooner.
+    Tells,
+}
 
 /// What was counted of one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +49,7 @@ pub struct Tried {
 
 impl Ladder {
     /// How long from now the next guess waits; `None` where it need not.
-    fn wait(self, tried: Option<Tried>, at: Timestamp) -> Option<Duration> {
-        let tried = tried.filter(|tried| at < tried.last + REMEMBERED)?;
+    fn wait(self, tried: Tried, at: Timestamp) -> Option<Duration> {
         let beyond = tried.failures.checked_sub(self.free)?;
         let wait = self.first.saturating_mul(2_u32.saturating_pow(beyond)).min(self.most);
         let until = tried.last + wait;
@@ -51,70 +57,87 @@ impl Ladder {
     }
 }
 
+impl Role {
+    /// What counts at a time of what was counted before.
+    fn remembered(self, tried: Option<Tried>, at: Timestamp) -> Option<Tried> {
+        let tried = tried.filter(|tried| at < tried.last + REMEMBERED)?;
+        let leaked = match self {
+            Self::Waits(_) => 0,
+            Self::Tells => at.since(tried.last).as_secs() / LEAK.as_secs(),
+        };
+        let failures = tried.failures.saturating_sub(u32::try_from(leaked).unwrap_or(u32::MAX));
+        Some(Tried { failures, ..tried })
+    }
+}
+
 /// A guess that is about to be judged, with what it is counted against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    counts: Vec<(TokenDigest, Ladder)>,
-    /// Where among them what is said of the account is.
-    account: Option<usize>,
+    counts: Vec<(TokenDigest, Role)>,
 }
 
 impl Trial {
-    /// Of the password of an account, which may be nobody's: `address` is what was typed.
-    pub fn password(source: Option<IpAddr>, address: &str) -> Self {
+    /// Of the password of an account, which may be nobody's; `None` for a text that is no address.
+    pub fn password(source: Option<IpAddr>, account: Option<&Address>) -> Self {
         let source = match Subject::source("password", source) {
             Subject::Source(_, address) => address.to_string(),
             Subject::Key(_) | Subject::Session(_) => String::new(),
         };
-        let account = address.trim().to_lowercase();
+        let account = account.map_or("", Address::as_str);
         let counts = vec![
-            (subject(&["pair", &source, &account]), PAIR),
-            (subject(&["source", &source]), SOURCE),
-            (subject(&["account", &account]), ACCOUNT),
+            (subject(&["pair", &source, account]), Role::Waits(PAIR)),
+            (subject(&["source", &source]), Role::Tells),
+            (subject(&["account", account]), Role::Tells),
         ];
-        Self { counts, account: Some(2) }
+        Self { counts }
     }
-    /// Of a second factor of a person, by whoever has their password: one count for all logins and challenges.
-    pub fn factor(person: PersonId) -> Self {
-        Self { counts: vec![(subject(&["factor", &person.to_string()]), INNER)], account: None }
+    /// Of the codes of a person, by whoever has their password: one count for all logins and challenges. Recovery codes
+    /// are not counted: nobody guesses one, and who has one gets in whatever others try.
+    pub fn code(person: PersonId) -> Self {
+        Self { counts: vec![(subject(&["code", &person.to_string()]), Role::Waits(INNER))] }
     }
     /// Of the password of a person, by whoever has a session of theirs.
     pub fn own_password(person: PersonId) -> Self {
-        Self { counts: vec![(subject(&["own password", &person.to_string()]), INNER)], account: None }
+        Self { counts: vec![(subject(&["own password", &person.to_string()]), Role::Waits(INNER))] }
     }
     /// What it is counted against, for a store.
     pub fn subjects(&self) -> impl Iterator<Item = &TokenDigest> {
         self.counts.iter().map(|(subject, _)| subject)
     }
-    /// What is forgotten of it once the guess was right. An address keeps its count: who has an account of their own
-    /// could begin anew with each guess at another one.
+    /// What is forgotten of it once the guess was right. The others keep their counts, and get this one back: who has an
+    /// account of their own could begin anew with each guess at another one.
     pub fn forgotten(&self) -> impl Iterator<Item = &TokenDigest> {
-        self.counts.iter().filter(|(_, ladder)| *ladder != SOURCE).map(|(subject, _)| subject)
-    }
-    /// What is given back of it once the guess was right.
-    pub fn given_back(&self) -> impl Iterator<Item = &TokenDigest> {
-        self.counts.iter().filter(|(_, ladder)| *ladder == SOURCE).map(|(subject, _)| subject)
+        self.counts.iter().filter(|(_, role)| *role != Role::Tells).map(|(subject, _)| subject)
     }
     /// Whether it may be judged now, by what was counted of its subjects, in their order.
     ///
     /// # Errors
     /// How long it has to wait.
     pub fn judge(&self, tried: &[Option<Tried>], at: Timestamp) -> Result<(), Duration> {
-        let of = |index: usize| tried.get(index).copied().flatten();
-        let account = self.account.and_then(of).filter(|tried| at < tried.last + REMEMBERED);
-        let attacked = account.is_some_and(|tried| tried.failures >= UNDER_ATTACK);
-        let waits = self.counts.iter().enumerate().filter_map(|(index, (_, ladder))| {
-            let free = if attacked && *ladder == PAIR { 1 } else { ladder.free };
-            Ladder { free, ..*ladder }.wait(of(index), at)
+        let counts = self.counts.iter().zip(tried.iter().copied().chain(std::iter::repeat(None)));
+        let counts = counts.filter_map(|((_, role), tried)| Some((*role, role.remembered(tried, at)?)));
+        let counts: Vec<_> = counts.collect();
+        let attacked =
+            counts.iter().any(|(role, tried)| *role == Role::Tells && tried.failures >= UNDER_ATTACK);
+        let waits = counts.iter().filter_map(|(role, tried)| match role {
+            Role::Waits(ladder) if attacked => Ladder { free: 1, ..*ladder }.wait(*tried, at),
+            Role::Waits(ladder) => ladder.wait(*tried, at),
+            Role::Tells => None,
         });
         waits.max().map_or(Ok(()), Err)
     }
-    /// What is counted of a subject once there was one more.
-    pub fn counted(tried: Option<Tried>, at: Timestamp) -> Tried {
-        let before = tried.filter(|tried| at < tried.last + REMEMBERED).map_or(0, |tried| tried.failures);
-        // A clock that is behind does not shorten what another process counted.
-        let last = tried.map_or(at, |tried| tried.last.max(at));
-        Tried { failures: before.saturating_add(1), last }
+    /// What is counted of each subject once there was one more guess, by what was before, in their order.
+    pub fn counted(
+        &self,
+        tried: &[Option<Tried>],
+        at: Timestamp,
+    ) -> impl Iterator<Item = (&TokenDigest, Tried)> {
+        self.counts.iter().zip(tried).map(move |((subject, role), tried)| {
+            let before = role.remembered(*tried, at).map_or(0, |tried| tried.failures);
+            // A clock that is behind does not shorten what another process counted.
+            let last = tried.map_or(at, |tried| tried.last.max(at));
+            (subject, Tried { failures: before.saturating_add(1), last })
+        })
     }
 }
 
@@ -145,8 +168,8 @@ mod tests {
             let tried: Vec<_> =
                 trial.subjects().map(|subject| self.0.get(subject.as_bytes()).copied()).collect();
             trial.judge(&tried, at)?;
-            for (subject, tried) in trial.subjects().zip(tried) {
-                self.0.insert(*subject.as_bytes(), Trial::counted(tried, at));
+            for (subject, tried) in trial.counted(&tried, at) {
+                self.0.insert(*subject.as_bytes(), tried);
             }
             Ok(())
         }
@@ -167,10 +190,14 @@ mod tests {
         Some(IpAddr::from([192, 0, 2, last]))
     }
 
+    fn password(source: Option<IpAddr>, account: &str) -> Trial {
+        Trial::password(source, Address::parse(account).ok().as_ref())
+    }
+
     #[test]
     fn the_wait_grows_to_its_limit_and_is_over_to_the_millisecond() {
         let mut counts = Counts::default();
-        let trial = Trial::password(from(1), "alice@example.com");
+        let trial = password(from(1), "alice@example.com");
         let mut at = START;
         for _ in 0..5 {
             assert_eq!(counts.take(&trial, at), Ok(()));
@@ -192,29 +219,42 @@ mod tests {
     fn a_stranger_makes_nobody_else_wait() {
         let mut counts = Counts::default();
         for source in 1..=200 {
-            let trial = Trial::password(from(source), "alice@example.com");
-            counts.admitted(&trial, START, SECOND * 60);
+            counts.admitted(&password(from(source), "alice@example.com"), START, SECOND * 60);
         }
-        let owner = Trial::password(from(201), "alice@example.com");
+        let owner = password(from(201), "alice@example.com");
         assert_eq!(counts.take(&owner, START), Ok(()), "from an address that has not guessed");
         assert!(counts.take(&owner, START).is_err(), "once: the account is under attack");
-        let other = Trial::password(from(1), "bob@example.com");
-        assert!(counts.take(&other, START + SECOND * 120).is_ok(), "after a minute at the most");
+        // One address tries whatever accounts there are: each once, and nobody who shares it waits.
+        for number in 0..100 {
+            let other = password(from(202), &format!("bob{number}@example.com"));
+            let admitted = (0..5).filter(|_| counts.take(&other, START).is_ok()).count();
+            assert_eq!(admitted, if number < 4 { 5 } else { 1 }, "{number}");
+        }
+        let neighbour = password(from(202), "carol@example.com");
+        assert_eq!(counts.take(&neighbour, START), Ok(()));
+        let later = START + LEAK * 200;
+        let neighbour = password(from(202), "dan@example.com");
+        (0..5).for_each(|_| assert_eq!(counts.take(&neighbour, later), Ok(()), "it is forgotten bit by bit"));
     }
 
     #[test]
     fn addresses_are_counted_as_networks_and_accounts_in_one_form() {
         let v6 = |text: &str| Some(text.parse::<IpAddr>().unwrap());
-        let one = Trial::password(v6("2001:db8::1"), "alice@example.com");
-        assert_eq!(one, Trial::password(v6("2001:db8::ffff"), " Alice@Example.com"));
-        assert_ne!(one, Trial::password(v6("2001:db8:0:1::1"), "alice@example.com"));
+        let one = password(v6("2001:db8::1"), "alice@example.com");
+        for same in
+            ["alice@EXAMPLE.com", "alice@ｅxample.com", "alice@ex\u{ad}ample.com", "alice@ⓔxample.com"]
+        {
+            assert_eq!(one, password(v6("2001:db8::ffff"), same), "{same}");
+        }
+        assert_eq!(password(from(1), "no address"), password(from(1), "none at all"));
+        assert_ne!(one, password(v6("2001:db8:0:1::1"), "alice@example.com"));
         assert_eq!(
-            Trial::password(v6("::ffff:192.0.2.1"), "alice@example.com"),
-            Trial::password(v6("192.0.2.1"), "alice@example.com")
+            password(v6("::ffff:192.0.2.1"), "alice@example.com"),
+            password(v6("192.0.2.1"), "alice@example.com")
         );
         let ids = [[1; 16], [2; 16]].map(PersonId::from_bytes);
-        assert_ne!(Trial::factor(ids[0]), Trial::factor(ids[1]));
-        assert_ne!(Trial::factor(ids[0]), Trial::own_password(ids[0]));
+        assert_ne!(Trial::code(ids[0]), Trial::code(ids[1]));
+        assert_ne!(Trial::code(ids[0]), Trial::own_password(ids[0]));
     }
 
     proptest! {
@@ -222,7 +262,7 @@ mod tests {
         #[test]
         fn guesses_are_bounded(pauses in prop::collection::vec(0_u64..2_000_000, 1..200)) {
             let mut counts = Counts::default();
-            let trial = Trial::password(from(1), "alice@example.com");
+            let trial = password(from(1), "alice@example.com");
             let (mut at, mut admitted) = (START, 0_u64);
             for pause in pauses {
                 at = at + Duration::from_millis(pause);
@@ -236,7 +276,7 @@ mod tests {
         #[test]
         fn asking_early_costs_nothing(tries in 0_u32..40) {
             let mut counts = Counts::default();
-            let trial = Trial::factor(PersonId::from_bytes([1; 16]));
+            let trial = Trial::code(PersonId::from_bytes([1; 16]));
             let mut ends = Vec::new();
             for _ in 0..tries {
                 if let Err(wait) = counts.take(&trial, START) {

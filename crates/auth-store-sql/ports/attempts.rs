@@ -1,14 +1,14 @@
 //! Counts of guesses.
 
-use crate::Store;
+use crate::{Conn, Store};
 use auth_core::{
     attempts::{Trial, Tried},
     port::{Answer, Attempts},
     secret::TokenDigest,
     time::Timestamp,
 };
-use auth_store_sql::{BATCH, row, schema::attempts::dsl};
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
+use auth_store_sql::{BATCH, Done, row, schema::attempts::dsl};
+use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl;
 use std::time::Duration;
 
@@ -16,25 +16,41 @@ fn keys<'a>(subjects: impl Iterator<Item = &'a TokenDigest>) -> Vec<Vec<u8>> {
     subjects.map(|subject| subject.as_bytes().to_vec()).collect()
 }
 
+/// What was counted of the subjects of a trial, in their order.
+async fn tried(conn: &mut Conn, trial: &Trial) -> Done<Vec<Option<Tried>>> {
+    let subjects = keys(trial.subjects());
+    let counted = dsl::attempts.filter(dsl::subject.eq_any(subjects.clone()));
+    let counted: Vec<(Vec<u8>, i64, i64)> = counted.load(conn).await?;
+    let of = |subject: Vec<u8>| {
+        let (_, failures, last) = counted.iter().find(|(found, ..)| *found == subject)?;
+        Some(Tried { failures: u32::try_from(*failures).unwrap_or(u32::MAX), last: row::time(*last) })
+    };
+    Ok(subjects.into_iter().map(of).collect())
+}
+
+async fn give_back(conn: &mut Conn, subjects: Vec<Vec<u8>>) -> Done<()> {
+    let counted = dsl::attempts.filter(dsl::subject.eq_any(subjects)).filter(dsl::failures.gt(0));
+    diesel::update(counted).set(dsl::failures.eq(dsl::failures - 1)).execute(conn).await?;
+    Ok(())
+}
+
 #[async_trait::async_trait]
 impl Attempts for Store {
     async fn take(&self, trial: &Trial, at: Timestamp) -> Answer<Result<(), Duration>> {
+        // Who has to wait costs no write.
+        let looked = trial.clone();
+        let before = self.read(async move |conn| tried(conn, &looked).await).await?;
+        if let Err(wait) = trial.judge(&before, at) {
+            return Ok(Err(wait));
+        }
         let trial = trial.clone();
         self.write(async move |conn| {
-            let mut before = Vec::new();
-            for subject in keys(trial.subjects()) {
-                let counted = dsl::attempts.find(subject).select((dsl::failures, dsl::last_at));
-                let counted: Option<(i64, i64)> = counted.first(conn).await.optional()?;
-                before.push(counted.map(|(failures, last)| Tried {
-                    failures: u32::try_from(failures).unwrap_or(u32::MAX),
-                    last: row::time(last),
-                }));
-            }
+            let before = tried(conn, &trial).await?;
             if let Err(wait) = trial.judge(&before, at) {
                 return Ok(Err(wait));
             }
-            for (subject, before) in keys(trial.subjects()).into_iter().zip(before) {
-                let Tried { failures, last } = Trial::counted(before, at);
+            for (subject, Tried { failures, last }) in trial.counted(&before, at) {
+                let subject = subject.as_bytes().to_vec();
                 let counted = (dsl::failures.eq(i64::from(failures)), dsl::last_at.eq(last.millis()));
                 let insert = diesel::insert_into(dsl::attempts).values((dsl::subject.eq(subject), counted));
                 insert.on_conflict(dsl::subject).do_update().set(counted).execute(conn).await?;
@@ -45,15 +61,18 @@ impl Attempts for Store {
     }
 
     async fn succeeded(&self, trial: &Trial) -> Answer<()> {
-        let (forgotten, given_back) = (keys(trial.forgotten()), keys(trial.given_back()));
+        let forgotten = keys(trial.forgotten());
+        let rest = keys(trial.subjects()).into_iter().filter(|key| !forgotten.contains(key)).collect();
         self.write(async move |conn| {
             diesel::delete(dsl::attempts.filter(dsl::subject.eq_any(forgotten))).execute(conn).await?;
-            let given_back =
-                dsl::attempts.filter(dsl::subject.eq_any(given_back)).filter(dsl::failures.gt(0));
-            diesel::update(given_back).set(dsl::failures.eq(dsl::failures - 1)).execute(conn).await?;
-            Ok(())
+            give_back(conn, rest).await
         })
         .await
+    }
+
+    async fn unjudged(&self, trial: &Trial) -> Answer<()> {
+        let all = keys(trial.subjects());
+        self.write(async move |conn| give_back(conn, all).await).await
     }
 
     async fn purge(&self, before: Timestamp) -> Answer<()> {

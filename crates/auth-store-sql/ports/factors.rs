@@ -32,18 +32,20 @@ pub(super) async fn use_up(
 ) -> Done<bool> {
     let person = person.as_bytes().to_vec();
     let used = match factor {
-        FactorUse::Totp { step } => {
+        FactorUse::Totp { step, resealed } => {
             let newer = totp::table
                 .filter(totp::person_id.eq(person))
                 .filter(totp::confirmed_at.is_not_null())
                 .filter(totp::last_step.lt(*step));
-            diesel::update(newer).set(totp::last_step.eq(*step)).execute(conn).await?
+            let resealed = resealed.as_ref().map(|secret| totp::secret.eq(secret.as_bytes().to_vec()));
+            diesel::update(newer).set((totp::last_step.eq(*step), resealed)).execute(conn).await?
         }
-        FactorUse::NewTotp { step, session } => {
+        FactorUse::NewTotp { step, session, secret } => {
             let enrolling = totp::table
                 .filter(totp::person_id.eq(person.clone()))
                 .filter(totp::confirmed_at.is_null())
-                .filter(totp::session_id.eq(session.as_bytes().to_vec()));
+                .filter(totp::session_id.eq(session.as_bytes().to_vec()))
+                .filter(totp::secret.eq(secret.as_bytes().to_vec()));
             let confirmed = (totp::confirmed_at.eq(at.millis()), totp::last_step.eq(*step));
             let used = diesel::update(enrolling).set(confirmed).execute(conn).await?;
             if used == 1 {
@@ -112,12 +114,17 @@ impl Factors for Store {
         .await
     }
 
-    async fn remove(&self, grant: &Granted<RemoveTotp>, at: Timestamp) -> Answer<Change<Seq>> {
+    async fn remove(
+        &self,
+        grant: &Granted<RemoveTotp>,
+        session: SessionId,
+        at: Timestamp,
+    ) -> Answer<Change<Seq>> {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let person = grant.target();
             let id = person.as_bytes().to_vec();
-            if !is_confirmed(conn, &id).await? {
+            if !sessions::is_open(conn, person, session, at).await? || !is_confirmed(conn, &id).await? {
                 return Ok(Change::Stale);
             }
             let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id.clone()));
@@ -136,6 +143,7 @@ impl Factors for Store {
     async fn replace_recovery_codes(
         &self,
         grant: &Granted<DrawRecoveryCodes>,
+        session: SessionId,
         digests: Vec<TokenDigest>,
         at: Timestamp,
     ) -> Answer<Change> {
@@ -143,7 +151,7 @@ impl Factors for Store {
         self.write(async move |conn| {
             let person = grant.target();
             let id = person.as_bytes().to_vec();
-            if !is_confirmed(conn, &id).await? {
+            if !sessions::is_open(conn, person, session, at).await? || !is_confirmed(conn, &id).await? {
                 return Ok(Change::Stale);
             }
             let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id.clone()));

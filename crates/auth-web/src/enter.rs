@@ -7,7 +7,7 @@ use crate::{
     endpoint::{Endpoint, Service},
     front::App,
     input::{Input as _, without_body},
-    problem::Problem,
+    problem::{Kind, Problem},
     reply::Reply as _,
 };
 use actix_web::{
@@ -115,7 +115,7 @@ fn identify_again<'a, S: Service, E: Endpoint<S>>(
     })
 }
 
-/// Answers a problem, and counts it if it is a refusal of a guarded route. Boxed and apart: most requests have no
+/// Answers a problem, and counts it if it is a refusal of a guarded route, or of a secret that a body held. Boxed and apart: most requests have no
 /// use for it.
 #[cold]
 fn refuse<'a, S: Service, E: Endpoint<S>>(
@@ -127,7 +127,9 @@ fn refuse<'a, S: Service, E: Endpoint<S>>(
 ) -> LocalBoxFuture<'a, HttpResponse> {
     Box::pin(async move {
         let Caller { who, origin: Origin { source, request_id } } = caller;
-        if problem.is_refusal() && matches!(<E::Auth as Requirement>::RULE, Rule::AnyOf(_)) {
+        let guarded = matches!(<E::Auth as Requirement>::RULE, Rule::AnyOf(_));
+        let of_body = matches!(problem.kind(), Kind::Unauthenticated | Kind::Throttled);
+        if problem.is_refusal() && (guarded || of_body) {
             app.front.refusals.count(E::SPEC.id, problem.cause(), *source, *who);
         }
         let mut response = problem.respond(S::KIND.name(), request_id);

@@ -190,7 +190,7 @@ impl Endpoint<Chatbot> for RemoveTotp {
     .audited("person.factor_removed");
 
     async fn call(chatbot: &Chatbot, who: Proof<'_, JustShown>, (): ()) -> Result<Done, Problem> {
-        remove_totp(chatbot.platform(), &who).await?;
+        remove_totp(chatbot.platform(), &who, who.subject()).await?;
         Ok(Done)
     }
 }
@@ -218,7 +218,7 @@ impl Endpoint<Chatbot> for RecoveryCodes {
     .audited("person.recovery_codes_drawn");
 
     async fn call(chatbot: &Chatbot, who: Proof<'_, JustShown>, (): ()) -> Result<Self::Output, Problem> {
-        let codes = draw_recovery_codes(chatbot.platform(), &who).await?;
+        let codes = draw_recovery_codes(chatbot.platform(), &who, who.subject()).await?;
         let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
         Ok(Shown(RecoveryCodesView { recovery_codes }))
     }

@@ -259,12 +259,13 @@ port!(Sessions, sessions {
 port!(Factors, factors {
     is_empty() -> Answer<bool>;
     enrol(grant: &Granted<EnrolTotp>, secret: Sealed, session: SessionId, at: Timestamp) -> Answer<Change>;
-    remove(grant: &Granted<RemoveTotp>, at: Timestamp) -> Answer<Change<Seq>>;
-    replace_recovery_codes(grant: &Granted<DrawRecoveryCodes>, digests: Vec<TokenDigest>, at: Timestamp) -> Answer<Change>;
+    remove(grant: &Granted<RemoveTotp>, session: SessionId, at: Timestamp) -> Answer<Change<Seq>>;
+    replace_recovery_codes(grant: &Granted<DrawRecoveryCodes>, session: SessionId, digests: Vec<TokenDigest>, at: Timestamp) -> Answer<Change>;
 });
 port!(Attempts, attempts {
     take(trial: &Trial, at: Timestamp) -> Answer<Result<(), Duration>>;
     succeeded(trial: &Trial) -> Answer<()>;
+    unjudged(trial: &Trial) -> Answer<()>;
     purge(before: Timestamp) -> Answer<()>;
 });
 port!(SigningKeys, signing_keys {

@@ -63,7 +63,8 @@ impl PendingLogin {
     pub fn open(text: &str, keyring: &Keyring, now: Timestamp) -> Option<Self> {
         let encoded = text.strip_prefix(PENDING_PREFIX).filter(|_| text.len() <= MOST)?;
         let sealed = Sealed::from_bytes(BASE64URL_NOPAD.decode(encoded.as_bytes()).ok()?);
-        let bytes = keyring.open(&CELL, &sealed).ok()?;
+        // Of minutes ago: what an older key sealed, whoever has it may have made since.
+        let bytes = keyring.open(&CELL, &sealed).ok().filter(|_| keyring.is_newest(&sealed))?;
         let (session, rest) = bytes.split_first_chunk()?;
         let (person, rest) = rest.split_first_chunk()?;
         let (version, rest) = rest.split_first_chunk()?;
@@ -117,6 +118,8 @@ mod tests {
             assert_eq!(PendingLogin::open(&text, &ring(1), early), Some(pending));
             assert_eq!(PendingLogin::open(&text, &ring(1), end), None);
             assert_eq!(PendingLogin::open(&text, &ring(2), early), None);
+            let renewed = Keyring::new(&[1, 2].map(|key| Zeroizing::new([key; 32]))).unwrap();
+            assert_eq!(PendingLogin::open(&text, &renewed, early), None, "sealed by an older key");
             assert_eq!(classify(&text), Err(Malformed), "it is no credential of any route");
             assert_eq!(Refresh::read(&text, &ring(1)), None);
             for at in 0..text.len() {

@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 /// How many a person gets at once.
 pub const RECOVERY_CODES: usize = 10;
 
-/// The bytes of one: 80 bits, so that their digests can lie in a store as they are.
-const LEN: usize = 10;
+/// The bytes of one: 120 bits, so that their digests can lie in a store as they are.
+const LEN: usize = 15;
 /// Characters between two hyphens.
 const GROUP: usize = 4;
 
-/// Draws one: `abcd-efgh-ijkl-mnop`. Its digest is that of the text without hyphens.
+/// Draws one: `abcd-efgh-ijkl-mnop-qrst-uvwx`. Its digest is that of the text without hyphens.
 pub fn draw_recovery_code(entropy: &dyn Entropy) -> (RevealOnce, TokenDigest) {
     let mut bytes = Zeroizing::new([0; LEN]);
     entropy.fill(bytes.as_mut_slice());
@@ -56,7 +56,7 @@ mod tests {
         let (code, digest) = draw_recovery_code(&Fixed(0x5a));
         let code = code.reveal();
         let text = code.expose();
-        assert_eq!((text.len(), text.matches('-').count()), (19, 3));
+        assert_eq!((text.len(), text.matches('-').count()), (29, 5));
         for typed in [
             text.to_owned(),
             text.to_uppercase(),
@@ -66,7 +66,7 @@ mod tests {
         ] {
             assert_eq!(recovery_digest(&typed), Some(digest), "{typed}");
         }
-        let shorter = &text[..18];
+        let shorter = &text[..28];
         for typed in [
             "",
             shorter,

@@ -2,7 +2,7 @@
 
 use super::{
     Platform, busy,
-    people::{LoggedIn, Logins, Shown, Tokens, Wanted, forget, place, take},
+    people::{LoggedIn, Logins, Shown, Tokens, Wanted, guess, place},
 };
 use crate::{
     amr::{Amr, Method},
@@ -10,7 +10,7 @@ use crate::{
     credential::{PENDING, PendingLogin, RECOVERY_CODES, TotpSecret, draw_recovery_code, recovery_digest},
     error::{Denial, FlowError, Refusal, StoreError},
     id::SessionId,
-    model::{FactorUse, Login, TotpFactor},
+    model::{FactorUse, Login, Membership, TotpFactor},
     policy::{Allows, Granted, OwnPerson, Proof},
     port::{Change, DrawRecoveryCodes, EnrolTotp, RemoveTotp},
     principal::{Origin, PersonPrincipal},
@@ -38,14 +38,7 @@ pub struct Enrolment {
 
 impl Logins {
     /// What a login is answered whose password is right, where the person has a second factor.
-    pub(super) fn ask_second_factor(
-        &self,
-        platform: &Platform,
-        login: &Login,
-        wanted: &Wanted,
-    ) -> Result<LoggedIn, FlowError> {
-        // Whoever may not log in there is told so before they are asked.
-        place(login, wanted)?;
+    pub(super) fn ask_second_factor(&self, platform: &Platform, login: &Login, wanted: &Wanted) -> LoggedIn {
         let now = platform.now();
         let expires_at = now + PENDING;
         let pending = PendingLogin {
@@ -59,13 +52,13 @@ impl Logins {
         let text = pending.seal(self.keys.keyring(), platform.entropy.as_ref()).reveal();
         let methods = [Some("totp"), (login.recovery_codes > 0).then_some("recovery_code")];
         let methods = methods.into_iter().flatten().collect();
-        Ok(LoggedIn::SecondFactor { pending: text, expires_at, methods })
+        LoggedIn::SecondFactor { pending: text, expires_at, methods }
     }
 
     /// Begins the session of a login that waited for its second factor.
     ///
     /// # Errors
-    /// [`Refusal::Unknown`], whatever was wrong; [`Denial::Throttled`] after too many wrong guesses of this person's factors.
+    /// [`Refusal::Unknown`], whatever was wrong; [`Denial::Throttled`] after too many wrong codes of this person.
     pub async fn show_second_factor(
         &self,
         platform: &Platform,
@@ -75,17 +68,12 @@ impl Logins {
     ) -> Result<Tokens, FlowError> {
         let refused = || FlowError::from(Denial::Unauthenticated(Refusal::Unknown));
         let pending = PendingLogin::open(pending, self.keys.keyring(), platform.now()).ok_or_else(refused)?;
-        let own = OwnPerson::proven(pending.person);
-        let login = platform.stores.people.login_of(own).await?;
+        let login = platform.stores.people.login_of(OwnPerson::proven(pending.person)).await?;
         let login = login.filter(|login| login.person.version == pending.version).ok_or_else(refused)?;
-        let trial = Trial::factor(login.person.id);
-        take(platform, &trial).await?;
-        let factor = self.judge(platform, &login, typed)?.ok_or_else(refused)?;
         let wanted = Wanted { domain: pending.domain, audience: pending.audience };
-        let shown = Shown { factor: Some(factor), ..second_factor(pending.session) };
-        let tokens = self.begin(platform, origin, &login, &wanted, shown).await?.ok_or_else(refused)?;
-        forget(platform, &trial).await;
-        Ok(tokens)
+        let place = (place(&login, &wanted)?, wanted.audience);
+        let shown = second_factor(pending.session);
+        self.show(platform, origin, &login, place, shown, typed).await?.ok_or_else(refused)
     }
 
     /// Proves the caller anew by their second factor: another session comes in place of theirs (RFC 9470).
@@ -100,12 +88,40 @@ impl Logins {
         typed: Typed<'_>,
     ) -> Result<Tokens, FlowError> {
         let login = self.login_of(platform, who).await?;
-        let trial = Trial::factor(who.person);
-        take(platform, &trial).await?;
-        let factor = self.judge(platform, &login, typed)?.ok_or_else(wrong_code)?;
-        let tokens = self.replace(platform, origin, who, &login, factor).await?;
-        forget(platform, &trial).await;
-        Ok(tokens)
+        let (place, shown) = in_place_of(platform, who, &login)?;
+        self.show(platform, origin, &login, place, shown, typed).await?.ok_or_else(wrong_code)
+    }
+
+    /// Begins a session by a second factor that was typed; `None` where it is wrong.
+    async fn show(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        login: &Login,
+        place: (Option<&Membership>, Service),
+        shown: Shown,
+        typed: Typed<'_>,
+    ) -> Result<Option<Tokens>, FlowError> {
+        let begin = async |factor| {
+            let shown = Shown { factor: Some(factor), ..shown };
+            self.begin(platform, origin, login, place, shown).await
+        };
+        match typed {
+            // Nobody guesses one, and who has one gets in whatever others try.
+            Typed::RecoveryCode(text) => match recovery_digest(text) {
+                Some(digest) => begin(FactorUse::RecoveryCode { digest }).await,
+                None => Ok(None),
+            },
+            Typed::Code(code) => {
+                let judged = async {
+                    match self.step_of(platform, login, code)? {
+                        Some(factor) => begin(factor).await,
+                        None => Ok(None),
+                    }
+                };
+                guess(platform, &Trial::code(login.person.id), judged).await
+            }
+        }
     }
 
     /// Begins to enrol an authenticator of the caller. Until [`confirm_totp`](Self::confirm_totp) it is no factor.
@@ -151,13 +167,16 @@ impl Logins {
         let login = self.login_of(platform, who).await?;
         let enrolling = |factor: &&TotpFactor| !factor.is_confirmed && factor.session == who.session;
         let factor = login.totp.as_ref().filter(enrolling).ok_or_else(wrong_code)?;
-        let trial = Trial::factor(who.person);
-        take(platform, &trial).await?;
-        let step = self.open(factor, &login)?.step_of(code, platform.now()).ok_or_else(wrong_code)?;
-        let factor = FactorUse::NewTotp { step, session: who.session };
-        let tokens = self.replace(platform, origin, who, &login, factor).await?;
-        forget(platform, &trial).await;
-        Ok(tokens)
+        let (place, shown) = in_place_of(platform, who, &login)?;
+        let judged = async {
+            let Some(step) = self.open(factor, &login)?.step_of(code, platform.now()) else {
+                return Ok(None);
+            };
+            let confirmed = FactorUse::NewTotp { step, session: who.session, secret: factor.secret.clone() };
+            let shown = Shown { factor: Some(confirmed), ..shown };
+            self.begin(platform, origin, &login, place, shown).await
+        };
+        guess(platform, &Trial::code(who.person), judged).await?.ok_or_else(wrong_code)
     }
 
     async fn login_of(&self, platform: &Platform, who: &PersonPrincipal) -> Result<Login, FlowError> {
@@ -165,25 +184,20 @@ impl Logins {
         Ok(login.ok_or(Denial::Unauthenticated(Refusal::Revoked))?)
     }
 
-    /// The factor that was typed, if it is one of the person's; whether it was used, the store says.
-    fn judge(
+    /// The step whose code was typed; whether it was shown before, the store says. A secret that an older key sealed is
+    /// sealed anew with it.
+    fn step_of(
         &self,
         platform: &Platform,
         login: &Login,
-        typed: Typed<'_>,
+        code: &str,
     ) -> Result<Option<FactorUse>, FlowError> {
-        Ok(match typed {
-            Typed::RecoveryCode(text) => {
-                recovery_digest(text).map(|digest| FactorUse::RecoveryCode { digest })
-            }
-            Typed::Code(code) => match login.totp.as_ref().filter(|factor| factor.is_confirmed) {
-                Some(factor) => {
-                    let step = self.open(factor, login)?.step_of(code, platform.now());
-                    step.map(|step| FactorUse::Totp { step })
-                }
-                None => None,
-            },
-        })
+        let Some(factor) = login.totp.as_ref().filter(|factor| factor.is_confirmed) else { return Ok(None) };
+        let secret = self.open(factor, login)?;
+        let (keyring, entropy) = (self.keys.keyring(), platform.entropy.as_ref());
+        let resealed =
+            (!keyring.is_newest(&factor.secret)).then(|| secret.seal(&login.person.id, keyring, entropy));
+        Ok(secret.step_of(code, platform.now()).map(|step| FactorUse::Totp { step, resealed }))
     }
 
     fn open(&self, factor: &TotpFactor, login: &Login) -> Result<TotpSecret, FlowError> {
@@ -191,23 +205,24 @@ impl Logins {
         let opened = TotpSecret::open(&factor.secret, &person, self.keys.keyring());
         Ok(opened.map_err(|why| StoreError::Damaged(format!("the authenticator of {person}: {why}")))?)
     }
+}
 
-    /// Begins a session in place of the caller's, for the same domain.
-    async fn replace(
-        &self,
-        platform: &Platform,
-        origin: &Origin,
-        who: &PersonPrincipal,
-        login: &Login,
-        factor: FactorUse,
-    ) -> Result<Tokens, FlowError> {
-        let here = login.memberships.iter().find(|membership| Some(membership.tenant) == who.tenant);
-        let domain = here.map(|membership| membership.domain_name.clone());
-        let wanted = Wanted { domain, audience: Service::Chatbot };
-        let session = SessionId::draw(platform.now(), platform.entropy.as_ref());
-        let shown = Shown { factor: Some(factor), replaces: Some(who.session), ..second_factor(session) };
-        self.begin(platform, origin, login, &wanted, shown).await?.ok_or_else(wrong_code)
-    }
+/// Of a session that comes in place of the caller's, for the same domain: where it is for, and how it is proved.
+fn in_place_of<'a>(
+    platform: &Platform,
+    who: &PersonPrincipal,
+    login: &'a Login,
+) -> Result<((Option<&'a Membership>, Service), Shown), FlowError> {
+    let place = match who.tenant {
+        Some(tenant) => {
+            let here = login.memberships.iter().find(|membership| membership.tenant == tenant);
+            Some(here.ok_or(Denial::Unauthenticated(Refusal::Revoked))?)
+        }
+        None => None,
+    };
+    let session = SessionId::draw(platform.now(), platform.entropy.as_ref());
+    let shown = Shown { replaces: Some(who.session), ..second_factor(session) };
+    Ok(((place, Service::Chatbot), shown))
 }
 
 /// A session that password and one-time password began.
@@ -228,9 +243,10 @@ fn wrong_code() -> FlowError {
 pub async fn remove_totp<R: Allows<RemoveTotp>>(
     platform: &Platform,
     proof: &Proof<'_, R>,
+    who: &PersonPrincipal,
 ) -> Result<(), FlowError> {
     let granted = Granted::<RemoveTotp>::own(proof)?;
-    match platform.stores.factors.remove(&granted, platform.now()).await? {
+    match platform.stores.factors.remove(&granted, who.session, platform.now()).await? {
         Change::Done(seq) => platform.validator.settle(seq).await,
         Change::Stale | Change::Taken => Err(Denial::Absent.into()),
     }
@@ -243,11 +259,13 @@ pub async fn remove_totp<R: Allows<RemoveTotp>>(
 pub async fn draw_recovery_codes<R: Allows<DrawRecoveryCodes>>(
     platform: &Platform,
     proof: &Proof<'_, R>,
+    who: &PersonPrincipal,
 ) -> Result<Vec<PlainToken>, FlowError> {
     let granted = Granted::<DrawRecoveryCodes>::own(proof)?;
     let drawn = (0..RECOVERY_CODES).map(|_| draw_recovery_code(platform.entropy.as_ref()));
     let (codes, digests): (Vec<_>, Vec<_>) = drawn.unzip();
-    match platform.stores.factors.replace_recovery_codes(&granted, digests, platform.now()).await? {
+    let (factors, at) = (&platform.stores.factors, platform.now());
+    match factors.replace_recovery_codes(&granted, who.session, digests, at).await? {
         Change::Done(()) => Ok(codes.into_iter().map(|code| code.reveal()).collect()),
         Change::Stale | Change::Taken => Err(busy()),
     }

@@ -130,28 +130,31 @@ impl Logins {
         password: &str,
         wanted: &Wanted,
     ) -> Result<LoggedIn, FlowError> {
-        let trial = Trial::password(origin.source, address);
-        take(platform, &trial).await?;
-        let login = match Address::parse(address) {
-            Ok(address) => platform.stores.people.by_address(&address).await?,
-            Err(_) => None,
+        let address = Address::parse(address).ok();
+        let trial = Trial::password(origin.source, address.as_ref());
+        let judged = async {
+            let login = match &address {
+                Some(address) => platform.stores.people.by_address(address).await?,
+                None => None,
+            };
+            let presented = Presented::new(password);
+            let hash = login.as_ref().map(|login| &login.password);
+            let good = self.passwords.verify(presented.as_ref(), hash).await?;
+            Ok(login.filter(|login| good && login.person.status == Status::Active))
         };
-        let presented = Presented::new(password);
-        let hash = login.as_ref().map(|login| &login.password);
-        let good = self.passwords.verify(presented.as_ref(), hash).await?;
-        let Some(login) = login.filter(|login| good && login.person.status == Status::Active) else {
-            return Err(Denial::Unauthenticated(Refusal::Unknown).into());
-        };
-        forget(platform, &trial).await;
+        let login = guess(platform, &trial, judged).await?;
+        let login = login.ok_or(Denial::Unauthenticated(Refusal::Unknown))?;
         self.keep_current(platform, &login, password).await;
+        let place = place(&login, wanted)?;
         if login.totp.as_ref().is_some_and(|factor| factor.is_confirmed) {
-            return self.ask_second_factor(platform, &login, wanted);
+            return Ok(self.ask_second_factor(platform, &login, wanted));
         }
-        let tokens = self.begin(platform, origin, &login, wanted, Shown::password(platform)).await?;
+        let shown = Shown::password(platform);
+        let tokens = self.begin(platform, origin, &login, (place, wanted.audience), shown).await?;
         tokens.map(LoggedIn::Begun).ok_or_else(|| Denial::Unauthenticated(Refusal::Revoked).into())
     }
 
-    /// Keeps a hash of today's cost, where it was lower. Where that fails, the next login does it.
+    /// Keeps a hash of today's cost, where it was another. Where that fails, the next login does it.
     async fn keep_current(&self, platform: &Platform, login: &Login, password: &str) {
         if !self.passwords.is_outdated(&login.password) {
             return;
@@ -162,17 +165,16 @@ impl Logins {
         }
     }
 
-    /// Begins a session of a person who has proved who they are; `None` where the person, the domain or the role is not
+    /// Begins a session of a person who has proved who they are, for a domain and a service; `None` where the person, the domain or the role is not
     /// what it was a moment ago, or the factor was used.
     pub(super) async fn begin(
         &self,
         platform: &Platform,
         origin: &Origin,
         login: &Login,
-        wanted: &Wanted,
+        (place, audience): (Option<&Membership>, Service),
         Shown { session: id, amr, factor, replaces }: Shown,
     ) -> Result<Option<Tokens>, FlowError> {
-        let place = place(login, wanted)?;
         let at = platform.now();
         let refresh = self.draw(platform, id);
         let role = match place {
@@ -184,7 +186,7 @@ impl Logins {
             person: login.person.id,
             tenant: place.map(|membership| membership.tenant),
             domain: place.map(|membership| membership.domain_name.clone()),
-            audience: wanted.audience,
+            audience,
             role,
             amr,
             auth_time: at,
@@ -196,7 +198,7 @@ impl Logins {
         let new = NewSession {
             id,
             domain: place.map(|membership| membership.domain),
-            audience: wanted.audience,
+            audience,
             role,
             version: login.person.version,
             amr,
@@ -298,14 +300,16 @@ impl Logins {
         let granted = Granted::<ChangePassword>::own(proof)?;
         let login = platform.stores.people.login_of(OwnPerson::of(who)).await?;
         let login = login.ok_or(Denial::Unauthenticated(Refusal::Revoked))?;
-        let trial = Trial::own_password(who.person);
-        take(platform, &trial).await?;
-        let presented = Presented::new(current);
-        if !self.passwords.verify(presented.as_ref(), Some(&login.password)).await? {
+        let judged = async {
+            let presented = Presented::new(current);
+            let good = self.passwords.verify(presented.as_ref(), Some(&login.password)).await?;
+            Ok(good.then_some(()))
+        };
+        let wrong = || {
             let reason = "not the password".to_owned();
-            return Err(FlowError::Invalid { field: "current_password", reason });
-        }
-        forget(platform, &trial).await;
+            FlowError::Invalid { field: "current_password", reason }
+        };
+        guess(platform, &Trial::own_password(who.person), judged).await?.ok_or_else(wrong)?;
         let hash = self.passwords.hash(new).await?;
         let (people, at) = (&platform.stores.people, platform.now());
         match people.change_password(&granted, &login.password, hash, Some(who.session), at).await? {
@@ -315,18 +319,26 @@ impl Logins {
     }
 }
 
-/// Counts a guess before it is judged.
+/// Counts a guess, and judges it then: `None` where it is wrong. One that is right is forgotten, and one that could not be
+/// judged is given back; where that fails, the next ones wait sooner.
 ///
 /// # Errors
 /// [`Denial::Throttled`] where it has to wait.
-pub(super) async fn take(platform: &Platform, trial: &Trial) -> Result<(), FlowError> {
-    let taken = platform.stores.attempts.take(trial, platform.now()).await?;
-    taken.map_err(|retry_after| Denial::Throttled { retry_after }.into())
-}
-
-/// Forgets a guess that was right. Where that fails, the next ones wait sooner.
-pub(super) async fn forget(platform: &Platform, trial: &Trial) {
-    let _ = platform.stores.attempts.succeeded(trial).await;
+pub(super) async fn guess<T: Send>(
+    platform: &Platform,
+    trial: &Trial,
+    judged: impl Future<Output = Result<Option<T>, FlowError>> + Send,
+) -> Result<Option<T>, FlowError> {
+    let attempts = &platform.stores.attempts;
+    let taken = attempts.take(trial, platform.now()).await?;
+    taken.map_err(|retry_after| Denial::Throttled { retry_after })?;
+    let judged = judged.await;
+    let _ = match &judged {
+        Ok(Some(_)) => attempts.succeeded(trial).await,
+        Ok(None) => Ok(()),
+        Err(_) => attempts.unjudged(trial).await,
+    };
+    judged
 }
 
 /// The membership that a login is for; `None` for the platform, or for nothing yet.

@@ -96,6 +96,8 @@ pub enum FactorUse {
     Totp {
         /// The step.
         step: i64,
+        /// The secret sealed anew, where an older key had sealed it.
+        resealed: Option<Sealed>,
     },
     /// The same, of an authenticator that a session is enrolling: it is a factor from then on.
     NewTotp {
@@ -103,6 +105,8 @@ pub enum FactorUse {
         step: i64,
         /// The session.
         session: SessionId,
+        /// The secret that it was judged by, as it is kept: another one may have come in its place.
+        secret: Sealed,
     },
     /// A recovery code.
     RecoveryCode {

@@ -11,8 +11,10 @@ pub trait Attempts: Send + Sync {
     /// none, and the answer is how long. However many guess at the same time, of whatever processes, each is held against
     /// those that were counted before it.
     async fn take(&self, trial: &Trial, at: Timestamp) -> Answer<Result<(), Duration>>;
-    /// Says that a guess that was counted was right: its subjects are forgotten, and one guess is given back to its address.
+    /// Says that a guess that was counted was right: what waits for it is forgotten, and one guess given back to the rest.
     async fn succeeded(&self, trial: &Trial) -> Answer<()>;
+    /// Says that a guess that was counted was not judged: one is given back to each of its subjects.
+    async fn unjudged(&self, trial: &Trial) -> Answer<()>;
     /// Forgets those whose last guess was before a time.
     async fn purge(&self, before: Timestamp) -> Answer<()>;
 }

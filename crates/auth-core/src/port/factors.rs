@@ -54,12 +54,20 @@ pub trait Factors: Send + Sync {
         session: SessionId,
         at: Timestamp,
     ) -> Answer<Change>;
-    /// Removes the authenticator, and the recovery codes, and ends all sessions of the person. *Stale* where there is none.
-    async fn remove(&self, grant: &Granted<RemoveTotp>, at: Timestamp) -> Answer<Change<Seq>>;
-    /// Puts these in place of the recovery codes. *Stale* where the person has no factor to recover.
+    /// Removes the authenticator, and the recovery codes, and ends all sessions of the person. *Stale* where there is none,
+    /// or the session that asks has ended.
+    async fn remove(
+        &self,
+        grant: &Granted<RemoveTotp>,
+        session: SessionId,
+        at: Timestamp,
+    ) -> Answer<Change<Seq>>;
+    /// Puts these in place of the recovery codes. *Stale* where the person has no factor to recover, or the session that
+    /// asks has ended.
     async fn replace_recovery_codes(
         &self,
         grant: &Granted<DrawRecoveryCodes>,
+        session: SessionId,
         digests: Vec<TokenDigest>,
         at: Timestamp,
     ) -> Answer<Change>;

@@ -158,6 +158,7 @@ async fn guessing_codes_is_counted_by_person() {
     let world = World::start().await;
     let strong = world.a.strong.clone();
     let wrong = wrong_code(&world, &strong);
+    let codes = recovery_codes(&world, &strong).await;
     let mut statuses = Vec::new();
     for _ in 0..20 {
         let pending = world.pending(&strong).await.pending;
@@ -174,6 +175,8 @@ async fn guessing_codes_is_counted_by_person() {
     );
     let other = &world.b.strong;
     assert_eq!(verify(&world, &other.pending, &other.code).await.status, 200, "nobody else does");
+    let kept = world.pending(&strong).await.pending;
+    assert_eq!(recover(&world, &kept, &codes[0]).await.status, 200, "nor who has a recovery code");
     world.advance(MINUTE / 2).await;
     let late = world.pending(&strong).await;
     assert_eq!(verify(&world, &late.pending, &code(&world, &strong)).await.status, 200);
