@@ -77,6 +77,8 @@ pub(crate) enum Command {
     /// The keys that sign access tokens of people
     #[command(subcommand)]
     SigningKeys(SigningKeys),
+    /// Shows the code that an authenticator would show now, whose secret it reads from standard input
+    Totp,
     /// Takes over what the earlier system held
     #[command(subcommand)]
     Import(Import),

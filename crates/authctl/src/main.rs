@@ -14,6 +14,7 @@ mod operator;
 mod output;
 mod place;
 mod signing_keys;
+mod totp;
 mod up;
 
 use arguments::{Arguments, Command};
@@ -71,6 +72,7 @@ async fn run(Arguments { place, json, command }: Arguments) -> Result<(), String
         Command::Accounts(command) => accounts::run(&place, command, json).await,
         Command::Domains(command) => domains::run(&place, command, json).await,
         Command::SigningKeys(command) => signing_keys::run(&place, command, json).await,
+        Command::Totp => totp::run(json),
         Command::Import(command) => import::run(&place, command, json).await,
         Command::Audit(command) => audit::run(&place, command, json).await,
         Command::Policy(command) => explain::run(&place, command, json).await,

@@ -5,7 +5,7 @@
 //! The checksum refuses typos, truncations and random guesses for the price of a CRC; it is no secret.
 
 use super::{pending::PENDING_PREFIX, refresh::REFRESH_PREFIX};
-use crate::{jwt::looks_like_jwt, service::Service};
+use crate::{jwt::begins_as_jwt, service::Service};
 
 /// The prefix of a widget session's token.
 pub const WIDGET_PREFIX: &str = "avw_";
@@ -43,7 +43,7 @@ pub enum Form {
     Chat,
     /// A temporary access token: a UUIDv4 in canonical form.
     Temp,
-    /// An access token of a person: a compact JWS (RFC 7515 §3.1), longer than any key.
+    /// Perhaps an access token of a person: it begins as a compact JWS (RFC 7515 §3.1), and is longer than any key.
     Jwt,
     /// Any other text of visible ASCII: perhaps a key of the earlier system.
     Legacy,
@@ -71,7 +71,7 @@ pub fn classify(text: impl AsRef<[u8]>) -> Result<Form, Malformed> {
         Some(b"avr_" | b"avm_") => Err(Malformed),
         _ if is_uuid_v4(bytes) => Ok(Form::Temp),
         _ if LEGACY_LEN.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic) => Ok(Form::Legacy),
-        _ if bytes.len() > *LEGACY_LEN.end() && looks_like_jwt(bytes) => Ok(Form::Jwt),
+        _ if bytes.len() > *LEGACY_LEN.end() && begins_as_jwt(bytes) => Ok(Form::Jwt),
         _ => Err(Malformed),
     }
 }

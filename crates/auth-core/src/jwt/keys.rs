@@ -1,12 +1,12 @@
 //! The signing keys as one process of the chatbot service knows them: opened, parsed, and current as its validator is.
 
-use super::{Claims, Issuer, JwkSet, SigningKey, Verifier, VerifyingKey};
+use super::{Claims, Issuer, JwkSet, SigningKey, Verifier, VerifyingKey, marks::Marks};
 use crate::{
     error::{Denial, FlowError, Refusal, StoreError},
     model::SigningKeyRecord,
     port,
     seal::Keyring,
-    secret::PlainToken,
+    secret::{PlainToken, TokenDigest},
     service::Service,
     time::Timestamp,
 };
@@ -19,6 +19,7 @@ pub struct SigningKeys {
     issuer: Issuer,
     keyring: Arc<Keyring>,
     known: ArcSwap<Known>,
+    marks: Marks,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +54,8 @@ impl Known {
 impl SigningKeys {
     /// None yet: they come with the first [`reload`](Self::reload).
     pub fn new(issuer: Issuer, keyring: Arc<Keyring>) -> Self {
-        Self { issuer, keyring, known: ArcSwap::from_pointee(Known::default()) }
+        let marks = Marks::new(&keyring.tag("the marks of access tokens", b""));
+        Self { issuer, keyring, known: ArcSwap::from_pointee(Known::default()), marks }
     }
 
     /// Who issues.
@@ -129,6 +131,12 @@ impl SigningKeys {
     /// As [`Verifier::verify`].
     pub fn verify(&self, token: &[u8], audience: Service, now: Timestamp) -> Result<Claims, Refusal> {
         Verifier::verify_for(&self.issuer, audience, token, &self.known.load().verifying, now)
+    }
+
+    /// What a token is remembered by in this process.
+    #[inline]
+    pub(crate) fn mark(&self, token: &[u8]) -> TokenDigest {
+        self.marks.of(token)
     }
 
     /// Whether a token names a key that is known here.

@@ -47,7 +47,7 @@ impl Validator {
         who: &mut Option<Principal>,
     ) -> Glance {
         let Some(keys) = &self.signing else { return Glance::Refused(Refusal::Unknown) };
-        let digest = TokenDigest::of(text);
+        let digest = keys.mark(text);
         let current = self.lease.wall(asked);
         if let Some(now) = current
             && let Some(record) = self.table.read().find(digest.words(), now)

@@ -1,12 +1,15 @@
 //! Each command: what it changes, what it says, and what it says of what is wrong.
 
 use crate::program::{Folder, text};
+use auth_core::{credential::TotpSecret, time::Clock as _};
+use auth_web::system::SystemClock;
 use conformance::{
     client::Request,
     servers::{Postgres, unless_missing},
 };
 use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
 use serde_json::Value;
+use std::process::Stdio;
 
 /// Keys of the earlier system that look like a temporary token.
 const OLD_UUIDS: [&str; 2] = ["7c9e6679-7425-40de-944b-e07fc1f90ae7", "550e8400-e29b-41d4-a716-446655440000"];
@@ -289,6 +292,7 @@ fn the_trail_says_what_the_operator_did_and_a_change_of_it_is_found() {
         [
             "domain.created",
             "account.created",
+            "person.super_admin_created",
             "key.created",
             "key.created",
             "domain.created",
@@ -299,7 +303,7 @@ fn the_trail_says_what_the_operator_did_and_a_change_of_it_is_found() {
     let named = folder.json(&["audit", "list", "--target", &account, "--limit", "1"]);
     assert_eq!(named.as_array().unwrap().len(), 1);
     let verified = folder.json(&["audit", "verify"]);
-    assert_eq!(verified["entries"], 6);
+    assert_eq!(verified["entries"], 7);
 
     let path = folder.data().join("auth.db").display().to_string();
     let alter = |sql: &str| SqliteConnection::establish(&path).unwrap().batch_execute(sql).unwrap();
@@ -440,4 +444,30 @@ fn people_get_text() {
     let listed = said(&["keys", "list", "--account", &account]);
     assert!(listed.contains(secret.get(..12).unwrap()) && !listed.contains(&secret));
     assert!(said(&["--help"]).contains("policy"));
+}
+
+#[test]
+fn the_code_of_an_authenticator_is_that_of_the_secret() {
+    let folder = Folder::new();
+    let code = |secret: &str| {
+        let mut command = folder.command(&["totp", "--json"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), secret.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let text = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let secret = TotpSecret::parse(text).unwrap();
+    let before = SystemClock::start().now();
+    let output = code(&format!("{text}\n"));
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let step = secret.step_of(shown["code"].as_str().unwrap(), SystemClock::start().now());
+    assert!(step.is_some_and(|step| step >= before.millis() / 30_000), "{shown}");
+    for wrong in ["", "GEZDGNBV", "no secret", &"A".repeat(5000)] {
+        let output = code(wrong);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.lines().count()), (Some(1), 1), "{told}");
+        assert!(told.contains("standard input") && (wrong.is_empty() || !told.contains(wrong)), "{told}");
+    }
+    assert!(!folder.data().exists(), "no store is asked");
 }

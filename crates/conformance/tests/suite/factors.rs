@@ -322,3 +322,29 @@ async fn who_guesses_passwords_waits() {
     assert_eq!(change(&person.password).await, 429, "nor does a stolen session help");
     world.end().await;
 }
+
+/// What somebody guesses in a body is in the trail as it is where a header held it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_counts_guesses() {
+    let world = World::start().await;
+    let (person, strong) = (world.a.person.clone(), world.a.strong.clone());
+    for _ in 0..6 {
+        let body = json!({ "email": person.email, "password": "another password of theirs" });
+        post(&world, "/auth/login", &body, None).await;
+    }
+    verify(&world, &strong.pending, &wrong_code(&world, &strong)).await;
+    let stores = world.stores.clone();
+    world.end().await;
+    let mut told = std::collections::BTreeMap::new();
+    for found in stores.audit.scan(1, u16::MAX).await.unwrap() {
+        let event: Value = serde_json::from_str(&found.entry.event).unwrap();
+        if event["action"] == "request.refused" {
+            let name = |name: &str| event[name].as_str().unwrap().to_owned();
+            *told.entry((name("route"), name("cause"))).or_insert(0) += event["count"].as_u64().unwrap();
+        }
+    }
+    let expected =
+        [(("login", "unknown"), 5), (("login", "too_many_requests"), 1), (("mfa_verify", "unknown"), 1)];
+    let expected = expected.map(|((route, cause), count)| ((route.to_owned(), cause.to_owned()), count));
+    assert_eq!(told, expected.into_iter().collect());
+}
