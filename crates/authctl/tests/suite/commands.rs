@@ -1,6 +1,6 @@
 //! Each command: what it changes, what it says, and what it says of what is wrong.
 
-use crate::program::{Folder, text};
+use crate::program::{FIRST_EVENTS, Folder, text};
 use auth_core::{credential::TotpSecret, time::Clock as _};
 use auth_web::system::SystemClock;
 use conformance::{
@@ -217,7 +217,7 @@ fn many_keys_are_imported_in_batches() {
     let report = folder.json(&["import", "keys", &folder.file("keys.csv", &csv), "--account", &account]);
     assert_eq!(report["imported"], 1203);
     assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 1205);
-    assert_eq!(folder.json(&["audit", "verify"])["entries"], 4 + 1203);
+    assert_eq!(folder.json(&["audit", "verify"])["entries"], FIRST_EVENTS + 1203);
 }
 
 /// The status of a route's good answer, as the Hub's table has it.
@@ -303,7 +303,7 @@ fn the_trail_says_what_the_operator_did_and_a_change_of_it_is_found() {
     let named = folder.json(&["audit", "list", "--target", &account, "--limit", "1"]);
     assert_eq!(named.as_array().unwrap().len(), 1);
     let verified = folder.json(&["audit", "verify"]);
-    assert_eq!(verified["entries"], 7);
+    assert_eq!(verified["entries"], FIRST_EVENTS + 2);
 
     let path = folder.data().join("auth.db").display().to_string();
     let alter = |sql: &str| SqliteConnection::establish(&path).unwrap().batch_execute(sql).unwrap();
@@ -312,14 +312,14 @@ fn the_trail_says_what_the_operator_did_and_a_change_of_it_is_found() {
     alter("UPDATE audit_events SET actor = 'operator' WHERE seq = 2");
     folder.json(&["audit", "verify"]);
 
-    let head = format!("6 {}", text(&verified, "head"));
+    let head = format!("7 {}", text(&verified, "head"));
     folder.json(&["audit", "verify", "--head", &head]);
-    let forged = format!("6 {}", "0".repeat(64));
-    assert!(folder.fails(&["audit", "verify", "--head", &forged]).contains("entry 6"));
+    let forged = format!("7 {}", "0".repeat(64));
+    assert!(folder.fails(&["audit", "verify", "--head", &forged]).contains("entry 7"));
     let anchor = folder.data().join("audit.anchor");
     let lines = std::fs::read_to_string(&anchor).unwrap();
-    std::fs::write(&anchor, format!("{lines}7 {}\n", "ab".repeat(32))).unwrap();
-    assert!(folder.fails(&["audit", "verify"]).contains("entry 7"), "an end that was cut is missed");
+    std::fs::write(&anchor, format!("{lines}8 {}\n", "ab".repeat(32))).unwrap();
+    assert!(folder.fails(&["audit", "verify"]).contains("entry 8"), "an end that was cut is missed");
     std::fs::write(&anchor, format!("{lines}nonsense\n")).unwrap();
     assert!(folder.fails(&["audit", "verify"]).contains("anchor"));
     std::fs::remove_file(&anchor).unwrap();
@@ -388,7 +388,7 @@ fn what_is_wrong_is_said_in_one_line() {
         assert!(!folder.fails(wrong).contains("canary"));
     }
     assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2, "nothing was made");
-    assert_eq!(folder.json(&["audit", "verify"])["entries"], 4);
+    assert_eq!(folder.json(&["audit", "verify"])["entries"], FIRST_EVENTS);
     assert_eq!(folder.json(&["migrate"])["changed"], false);
 }
 
@@ -425,7 +425,7 @@ fn people_get_text() {
     assert!(said(&["accounts", "list"]).contains(&account));
     assert!(said(&["domains", "list"]).contains("example.com"));
     assert!(said(&["audit", "list"]).contains("account.created"));
-    assert!(said(&["audit", "verify"]).contains("the trail stands: 4 entries"));
+    assert!(said(&["audit", "verify"]).contains(&format!("the trail stands: {FIRST_EVENTS} entries")));
     assert!(said(&["policy", "explain", "GET", "/calls"]).contains("key(call_management)"));
     let made = [
         "keys",

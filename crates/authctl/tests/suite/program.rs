@@ -13,6 +13,9 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+/// How many events the first start leaves in the trail.
+pub(crate) const FIRST_EVENTS: u64 = 5;
+
 /// A folder of data, and the program on it.
 pub(crate) struct Folder(tempfile::TempDir);
 

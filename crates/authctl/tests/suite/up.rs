@@ -1,6 +1,6 @@
 //! `up` and `init`: what a newcomer runs first.
 
-use crate::program::{Folder, read_json};
+use crate::program::{FIRST_EVENTS, Folder, read_json};
 use auth_core::{credential::TotpSecret, time::Clock as _};
 use auth_web::system::SystemClock;
 use conformance::client::Request;
@@ -143,7 +143,7 @@ fn of_many_first_starts_at_once_one_makes_the_keys() {
         // All are on one store, with one trail.
         let accounts = all_at_once(&folder, 10, &["accounts", "create", "Another account", "--json"]);
         assert_eq!((accounts.len(), count("accounts")), (10, 11));
-        assert_eq!(folder.json(&["audit", "verify"])["entries"], 5 + 10);
+        assert_eq!(folder.json(&["audit", "verify"])["entries"], FIRST_EVENTS + 10);
     }
 }
 
@@ -230,7 +230,7 @@ fn finishes(folder: &Folder, what: &str) {
         let explained = folder.json(&["policy", "explain", "GET", path, "--key-file", &key]);
         assert_eq!(explained["explained"][0]["answer"]["status"], 200, "{what}: {explained}");
     }
-    assert_eq!(folder.json(&["audit", "verify"])["entries"], 5, "{what}");
+    assert_eq!(folder.json(&["audit", "verify"])["entries"], FIRST_EVENTS, "{what}");
     assert!(!folder.data().join("bootstrap.json.draft").exists(), "{what}");
 }
 
