@@ -115,7 +115,7 @@ fn identify_again<'a, S: Service, E: Endpoint<S>>(
     })
 }
 
-/// Answers a problem, and counts it if it is a refusal of a guarded route, or of a secret that a body held. Boxed and apart: most requests have no
+/// Answers a problem, and counts it if it is a refusal of a guarded route, or a `401` or `429` of a public one. Boxed and apart: most requests have no
 /// use for it.
 #[cold]
 fn refuse<'a, S: Service, E: Endpoint<S>>(

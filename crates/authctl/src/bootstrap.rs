@@ -38,7 +38,7 @@ const DOMAIN: &str = "example.com";
 const ADMIN: &str = "admin@example.com";
 
 /// `bootstrap.json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bootstrap {
     hub_url: String,
@@ -53,7 +53,7 @@ pub(crate) struct Bootstrap {
 }
 
 /// The first super admin: who may begin with all of it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Admin {
     email: Address,
@@ -218,6 +218,8 @@ async fn settle_in(
     make_key(&platform, proof, chatbot, Service::Chatbot, &wanted.domain_api_key).await?;
     if let Some(admin) = &wanted.admin {
         let keys = place.signing_keys(stores, &wanted.chatbot_url).await?;
+        // What another keyring seals, no service opens.
+        keys.reload(stores.signing_keys.as_ref()).await.map_err(failed)?;
         make_admin(&platform, proof, keys.keyring(), admin).await?;
     }
     Ok(true)
@@ -231,8 +233,10 @@ async fn make_admin(
     admin: &Admin,
 ) -> Result<(), String> {
     let people = &platform.stores.people;
-    if people.by_address(&admin.email).await.map_err(failed)?.is_some() {
-        return Ok(());
+    match people.by_address(&admin.email).await.map_err(failed)? {
+        Some(known) if known.person.is_super_admin => return Ok(()),
+        Some(_) => return Err(format!("{} is somebody's address, who is no super admin", admin.email)),
+        None => {}
     }
     let entropy = platform.entropy.as_ref();
     let password = Password::new(&admin.password, &[]).map_err(|error| error.to_string())?;

@@ -71,7 +71,7 @@ impl Logins {
         let login = platform.stores.people.login_of(OwnPerson::proven(pending.person)).await?;
         let login = login.filter(|login| login.person.version == pending.version).ok_or_else(refused)?;
         let wanted = Wanted { domain: pending.domain, audience: pending.audience };
-        let place = (place(&login, &wanted)?, wanted.audience);
+        let place = (place(&login, &wanted).map_err(|_| refused())?, wanted.audience);
         let shown = second_factor(pending.session);
         self.show(platform, origin, &login, place, shown, typed).await?.ok_or_else(refused)
     }
@@ -239,7 +239,7 @@ fn wrong_code() -> FlowError {
 /// Removes the caller's authenticator and recovery codes, and ends all their sessions.
 ///
 /// # Errors
-/// [`Denial::Absent`] where there is none.
+/// [`Denial::Absent`] where there is none, or the caller's session has ended meanwhile.
 pub async fn remove_totp<R: Allows<RemoveTotp>>(
     platform: &Platform,
     proof: &Proof<'_, R>,
@@ -255,7 +255,7 @@ pub async fn remove_totp<R: Allows<RemoveTotp>>(
 /// Draws recovery codes of the caller, in place of those that they had: shown once.
 ///
 /// # Errors
-/// [`FlowError::Conflict`] where the person has no factor any more.
+/// [`FlowError::Conflict`] where the person has no factor any more, or the caller's session has ended meanwhile.
 pub async fn draw_recovery_codes<R: Allows<DrawRecoveryCodes>>(
     platform: &Platform,
     proof: &Proof<'_, R>,

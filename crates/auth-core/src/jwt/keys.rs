@@ -133,7 +133,7 @@ impl SigningKeys {
         Verifier::verify_for(&self.issuer, audience, token, &self.known.load().verifying, now)
     }
 
-    /// What a token is remembered by in this process.
+    /// What a token is remembered by in memory: it is told to nobody, and kept nowhere else.
     #[inline]
     pub(crate) fn mark(&self, token: &[u8]) -> TokenDigest {
         self.marks.of(token)

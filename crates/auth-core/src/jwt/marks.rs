@@ -11,7 +11,7 @@ use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 /// The bytes of a mark that are GMAC, and those that are the end of the text.
 const HALF: usize = 16;
 
-/// The key of one process.
+/// The key of one installation, as whoever has the keyring can make it.
 #[derive(Debug)]
 pub(super) struct Marks(Option<LessSafeKey>);
 

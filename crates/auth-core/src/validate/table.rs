@@ -2,7 +2,8 @@
 //!
 //! Why not a crate: a general concurrent map costs a second cache miss a lookup (a pointer to the entry), and
 //! a reader of one hot key must not write shared memory (ADR 7 has the reasons). The key is a SHA-256 digest
-//! of a secret that the server drew, so its bytes place it and no further hash is needed.
+//! of a secret that the server drew, or the mark of an access token, whose second half is no hash: so the bytes of
+//! the first half place it, and no further hash is needed.
 //!
 //! Layout: groups of eight slots; a word of eight one-byte tags a group says which slots to look at. A slot is
 //! sixteen words: a version (a sequence lock: odd while it is written), the digest, the record, the minute of

@@ -312,14 +312,16 @@ fn the_trail_says_what_the_operator_did_and_a_change_of_it_is_found() {
     alter("UPDATE audit_events SET actor = 'operator' WHERE seq = 2");
     folder.json(&["audit", "verify"]);
 
-    let head = format!("7 {}", text(&verified, "head"));
+    let last = FIRST_EVENTS + 2;
+    let head = format!("{last} {}", text(&verified, "head"));
     folder.json(&["audit", "verify", "--head", &head]);
-    let forged = format!("7 {}", "0".repeat(64));
-    assert!(folder.fails(&["audit", "verify", "--head", &forged]).contains("entry 7"));
+    let forged = format!("{last} {}", "0".repeat(64));
+    assert!(folder.fails(&["audit", "verify", "--head", &forged]).contains(&format!("entry {last}")));
     let anchor = folder.data().join("audit.anchor");
     let lines = std::fs::read_to_string(&anchor).unwrap();
-    std::fs::write(&anchor, format!("{lines}8 {}\n", "ab".repeat(32))).unwrap();
-    assert!(folder.fails(&["audit", "verify"]).contains("entry 8"), "an end that was cut is missed");
+    std::fs::write(&anchor, format!("{lines}{} {}\n", last + 1, "ab".repeat(32))).unwrap();
+    let missed = format!("entry {}", last + 1);
+    assert!(folder.fails(&["audit", "verify"]).contains(&missed), "an end that was cut is missed");
     std::fs::write(&anchor, format!("{lines}nonsense\n")).unwrap();
     assert!(folder.fails(&["audit", "verify"]).contains("anchor"));
     std::fs::remove_file(&anchor).unwrap();
