@@ -33,7 +33,7 @@ const INNER: Ladder = Ladder { free: 5, first: Duration::from_secs(30), most: Du
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum Rung {
     /// Wrong guesses wait.
     Waits(Ladder),
     /// Nobody waits for it: where there were many, what waits does so sooner.
@@ -59,7 +59,7 @@ impl Ladder {
     }
 }
 
-impl Role {
+impl Rung {
     /// What counts at a time of what was counted before.
     fn remembered(self, tried: Option<Tried>, at: Timestamp) -> Option<Tried> {
         let tried = tried.filter(|tried| at < tried.last + REMEMBERED)?;
@@ -90,7 +90,7 @@ impl Role {
 /// A guess that is about to be judged, with what it is counted against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    counts: Vec<(TokenDigest, Role)>,
+    counts: Vec<(TokenDigest, Rung)>,
 }
 
 impl Trial {
@@ -102,20 +102,20 @@ impl Trial {
         };
         let account = account.map_or("", Address::as_str);
         let counts = vec![
-            (subject(&["pair", &source, account]), Role::Waits(PAIR)),
-            (subject(&["source", &source]), Role::Tells),
-            (subject(&["account", account]), Role::Tells),
+            (subject(&["pair", &source, account]), Rung::Waits(PAIR)),
+            (subject(&["source", &source]), Rung::Tells),
+            (subject(&["account", account]), Rung::Tells),
         ];
         Self { counts }
     }
     /// Of the codes of a person, by whoever has their password: one count for all logins and challenges. Recovery codes
     /// are not counted: nobody guesses one, and who has one gets in whatever others try.
     pub fn code(person: PersonId) -> Self {
-        Self { counts: vec![(subject(&["code", &person.to_string()]), Role::Waits(INNER))] }
+        Self { counts: vec![(subject(&["code", &person.to_string()]), Rung::Waits(INNER))] }
     }
     /// Of the password of a person, by whoever has a session of theirs.
     pub fn own_password(person: PersonId) -> Self {
-        Self { counts: vec![(subject(&["own password", &person.to_string()]), Role::Waits(INNER))] }
+        Self { counts: vec![(subject(&["own password", &person.to_string()]), Rung::Waits(INNER))] }
     }
     /// What it is counted against, for a store.
     pub fn subjects(&self) -> impl Iterator<Item = &TokenDigest> {
@@ -124,7 +124,7 @@ impl Trial {
     /// What is forgotten of it once the guess was right. The others keep their counts, and get this one back: who has an
     /// account of their own could begin anew with each guess at another one.
     pub fn forgotten(&self) -> impl Iterator<Item = &TokenDigest> {
-        self.counts.iter().filter(|(_, role)| *role != Role::Tells).map(|(subject, _)| subject)
+        self.counts.iter().filter(|(_, rung)| *rung != Rung::Tells).map(|(subject, _)| subject)
     }
     /// Whether it may be judged now, by what was counted of its subjects, in their order.
     ///
@@ -132,14 +132,14 @@ impl Trial {
     /// How long it has to wait.
     pub fn judge(&self, tried: &[Option<Tried>], at: Timestamp) -> Result<(), Duration> {
         let counts = self.counts.iter().zip(tried.iter().copied().chain(std::iter::repeat(None)));
-        let counts = counts.filter_map(|((_, role), tried)| Some((*role, role.remembered(tried, at)?)));
+        let counts = counts.filter_map(|((_, rung), tried)| Some((*rung, rung.remembered(tried, at)?)));
         let counts: Vec<_> = counts.collect();
         let attacked =
-            counts.iter().any(|(role, tried)| *role == Role::Tells && tried.failures >= UNDER_ATTACK);
-        let waits = counts.iter().filter_map(|(role, tried)| match role {
-            Role::Waits(ladder) if attacked => Ladder { free: 1, ..*ladder }.wait(*tried, at),
-            Role::Waits(ladder) => ladder.wait(*tried, at),
-            Role::Tells => None,
+            counts.iter().any(|(rung, tried)| *rung == Rung::Tells && tried.failures >= UNDER_ATTACK);
+        let waits = counts.iter().filter_map(|(rung, tried)| match rung {
+            Rung::Waits(ladder) if attacked => Ladder { free: 1, ..*ladder }.wait(*tried, at),
+            Rung::Waits(ladder) => ladder.wait(*tried, at),
+            Rung::Tells => None,
         });
         waits.max().map_or(Ok(()), Err)
     }
@@ -150,7 +150,7 @@ impl Trial {
         at: Timestamp,
     ) -> impl Iterator<Item = (&TokenDigest, Tried)> {
         let counts = self.counts.iter().zip(tried);
-        counts.map(move |((subject, role), tried)| (subject, role.counted(role.remembered(*tried, at), at)))
+        counts.map(move |((subject, rung), tried)| (subject, rung.counted(rung.remembered(*tried, at), at)))
     }
 }
 

@@ -61,9 +61,9 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs both services until Ctrl-C; makes a first account, domain and keys where there are none
+    /// Runs both services until Ctrl-C; makes a first account, domain, keys and super admin where there are none
     Up(Listen),
-    /// Makes a first account, domain and keys, as `up` does, and ends
+    /// Makes a first account, domain, keys and super admin, as `up` does, and ends
     Init(Listen),
     /// API keys of both services
     #[command(subcommand)]

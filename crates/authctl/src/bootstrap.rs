@@ -177,6 +177,7 @@ fn draw(stores: &Stores, hub: &str, chatbot: &str) -> Result<Bootstrap, String> 
         domain_api_key: key(Service::Chatbot),
         admin: Some(Admin {
             email: Address::parse(ADMIN).map_err(|error| error.to_string())?,
+            // As much chance, and as easy to type, as a recovery code has.
             password: draw_recovery_code(entropy).0.reveal().expose().to_owned(),
             totp_secret: TotpSecret::draw(entropy).text().to_string(),
         }),

@@ -144,7 +144,7 @@ impl Passwords for Pool {
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        hash.cost() != self.cost
+        hash.cost() < self.cost
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A second factor, as somebody typed it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Typed<'a> {
     /// What the authenticator shows.
     Code(&'a str),

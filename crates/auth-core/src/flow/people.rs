@@ -117,7 +117,7 @@ impl Logins {
     }
 
     /// Logs somebody in, or asks for their second factor, where they have one. An address that nobody has, a wrong password
-    /// and a suspended person take the same time and get the same answer.
+    /// and a suspended person get the same answer, and take the same time but where a stored hash costs more than today's.
     ///
     /// # Errors
     /// [`Refusal::Unknown`]; [`FlowError::Invalid`] for a domain that the person does not belong to; [`FlowError::Busy`];
@@ -154,7 +154,7 @@ impl Logins {
         tokens.map(LoggedIn::Begun).ok_or_else(|| Denial::Unauthenticated(Refusal::Revoked).into())
     }
 
-    /// Keeps a hash of today's cost, where it was another. Where that fails, the next login does it.
+    /// Keeps a hash of today's cost, where it was lower. Where that fails, the next login does it.
     async fn keep_current(&self, platform: &Platform, login: &Login, password: &str) {
         if !self.passwords.is_outdated(&login.password) {
             return;

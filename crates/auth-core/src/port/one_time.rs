@@ -12,21 +12,14 @@ pub enum Purpose {
     EmailVerification,
     /// A mailed token that sets a new password.
     PasswordReset,
-    /// A login that waits for its second factor.
-    SecondFactor,
     /// A challenge of WebAuthn (Level 3 §13.4.3).
     WebauthnChallenge,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [
-        Self::OauthState,
-        Self::EmailVerification,
-        Self::PasswordReset,
-        Self::SecondFactor,
-        Self::WebauthnChallenge,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::OauthState, Self::EmailVerification, Self::PasswordReset, Self::WebauthnChallenge];
 
     /// Its name, as stored.
     pub const fn name(self) -> &'static str {
@@ -34,7 +27,6 @@ impl Purpose {
             Self::OauthState => "oauth_state",
             Self::EmailVerification => "email_verification",
             Self::PasswordReset => "password_reset",
-            Self::SecondFactor => "second_factor",
             Self::WebauthnChallenge => "webauthn_challenge",
         }
     }

@@ -70,7 +70,7 @@ async fn it_is_good_for_its_purpose_alone_and_another_does_not_use_it_up(fixture
 
 async fn it_ends_when_it_is_said_to(fixture: &Fixture) {
     let (first, second) =
-        (kept(fixture, Purpose::SecondFactor).await, kept(fixture, Purpose::SecondFactor).await);
+        (kept(fixture, Purpose::PasswordReset).await, kept(fixture, Purpose::PasswordReset).await);
     let just_before = Timestamp::from_millis(first.expires_at.millis() - 1);
     assert_eq!(taken(fixture, first.purpose, &first.digest, just_before).await, Some(first.content));
     assert_eq!(taken(fixture, second.purpose, &second.digest, second.expires_at).await, None);

@@ -348,3 +348,25 @@ async fn the_trail_counts_guesses() {
     let expected = expected.map(|((route, cause), count)| ((route.to_owned(), cause.to_owned()), count));
     assert_eq!(told, expected.into_iter().collect());
 }
+
+/// Row D5: what takes a second factor is refused to whoever has shown a password alone, and says so, on every such route.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_alone_opens_nothing_that_takes_more() {
+    let world = World::start().await;
+    let before = world.dump().await;
+    let mut asked = 0;
+    for row in Chatbot::TABLE.rows() {
+        let needs = row.rule.to_string();
+        if !(needs.ends_with("+mfa") || needs.ends_with("+factor")) {
+            continue;
+        }
+        let answer = world.chatbot(request(row, &world.a, Some(&world.a.person.access))).await;
+        assert_eq!((answer.status, answer.field("code").as_str()), (401, "insufficient_user_authentication"));
+        let challenge = answer.header("www-authenticate").unwrap();
+        assert!(challenge.contains("acr_values=\"mfa\", max_age=900"), "{}: {challenge}", row.spec.id);
+        asked += 1;
+    }
+    assert!(asked >= 3, "{asked}");
+    assert_eq!(conformance::place::changes(&before, &world.dump().await), [""; 0]);
+    world.end().await;
+}
