@@ -100,7 +100,30 @@ pub enum Event {
     TokenRevoked { token: TokenId },
     /// Somebody registered.
     #[serde(rename = "person.registered")]
-    PersonRegistered { person: PersonId },
+    PersonRegistered {
+        person: PersonId,
+        /// The domain that they want to be a member of.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asks: Option<DomainId>,
+    },
+    /// A person was changed by somebody else, or their own role was.
+    #[serde(rename = "person.changed")]
+    PersonChanged { person: PersonId, status: &'static str, super_admin: bool },
+    /// A person was removed, with all that was theirs.
+    #[serde(rename = "person.removed")]
+    PersonRemoved { person: PersonId },
+    /// A person was made a member of a domain.
+    #[serde(rename = "member.admitted")]
+    MemberAdmitted { domain: DomainId, person: PersonId, role: &'static str },
+    /// A person who asked to be a member of a domain was declined.
+    #[serde(rename = "member.declined")]
+    MemberDeclined { domain: DomainId, person: PersonId },
+    /// A member of a domain got another role: their sessions of it were ended.
+    #[serde(rename = "member.role_changed")]
+    MemberRoleChanged { domain: DomainId, person: PersonId, role: &'static str },
+    /// A member was removed from a domain: their sessions of it were ended.
+    #[serde(rename = "member.removed")]
+    MemberRemoved { domain: DomainId, person: PersonId },
     /// The first super admin was made.
     #[serde(rename = "person.super_admin_created")]
     SuperAdminCreated { person: PersonId },

@@ -8,6 +8,7 @@
 pub mod amr;
 pub mod attempts;
 pub mod audit;
+mod by_name;
 pub mod credential;
 pub mod entropy;
 pub mod error;

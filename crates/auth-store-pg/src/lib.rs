@@ -132,6 +132,7 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
         accounts: Arc::clone(&store) as _,
         users: Arc::clone(&store) as _,
         domains: Arc::clone(&store) as _,
+        members: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,
         key_index: lookups,
         tokens: Arc::clone(&store) as _,

@@ -37,27 +37,26 @@ const BOTH: Given = &[
     ("SELECT, INSERT, DELETE, UPDATE (applied)", "replicas"),
     ("SELECT, INSERT, DELETE", "requests_once"),
 ];
+/// What a service may do with keys, of its own.
+const KEYS: &str = "SELECT, INSERT, UPDATE (name, prefix, permissions, expires_at, networks, rate_limit, last_used_at, \
+                    use_count, revoked_at, version)";
 const HUB: Given = &[
     ("SELECT, UPDATE (name, contact, version)", "accounts"),
     ("SELECT, INSERT, UPDATE (status, cancelled_at)", "calls"),
     ("SELECT", "domains"),
     ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
-    (
-        "SELECT, INSERT, UPDATE (name, prefix, permissions, expires_at, networks, rate_limit, last_used_at, use_count, \
-         revoked_at, version)",
-        "keys",
-    ),
+    (KEYS, "keys"),
     ("SELECT, INSERT, DELETE, UPDATE (name, email, version)", "users"),
 ];
-/// Domains and their keys are made by the operator.
 const CHATBOT: Given = &[
     ("SELECT (id, status)", "accounts"),
     ("SELECT, INSERT, DELETE, UPDATE (failures, last_at)", "attempts"),
-    ("SELECT", "domains"),
-    ("SELECT", "key_secrets"),
-    ("SELECT, UPDATE (last_used_at, use_count)", "keys"),
-    ("SELECT", "members"),
-    ("SELECT, INSERT, UPDATE (password, version)", "people"),
+    ("SELECT, INSERT, DELETE", "applicants"),
+    ("SELECT, INSERT, UPDATE (origins, joining, version)", "domains"),
+    ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
+    (KEYS, "keys"),
+    ("SELECT, INSERT, DELETE, UPDATE (role, version)", "members"),
+    ("SELECT, INSERT, DELETE, UPDATE (name, password, status, super_admin, version)", "people"),
     ("SELECT, INSERT, DELETE", "recovery_codes"),
     (
         "SELECT, INSERT, DELETE, UPDATE (refresh, parent, successor, refreshed_at, idle_ends_at, ended_at, ended_why)",

@@ -1,13 +1,20 @@
 //! Domains.
 
-use super::{audit, notices};
+use super::{
+    audit, notices,
+    once::{self, answer_if_seen},
+    sessions,
+};
 use crate::Store;
 use auth_core::{
     audit::Event,
-    id::DomainId,
-    model::{Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version, WebOrigin},
+    id::{AccountId, DomainId},
+    model::{
+        Domain, DomainName, DomainOwner, DomainPatch, Joining, NewDomain, Page, Status, Version, WebOrigin,
+    },
     policy::{Granted, Scope},
-    port::{About, Answer, Change, ChangeDomain, CreateDomain, Creation, Domains, Seq, SuspendDomain},
+    port::{About, Answer, Change, ChangeDomain, CreateDomain, Creation, Domains, Once, Seq, SuspendDomain},
+    service::Service,
     time::Timestamp,
 };
 use auth_store_sql::{
@@ -33,6 +40,7 @@ struct DomainRow {
     origins: String,
     created_at: i64,
     version: i64,
+    joining: String,
 }
 
 impl DomainRow {
@@ -44,6 +52,7 @@ impl DomainRow {
             name: row::text(&self.name)?,
             status: row::word(Status::parse(&self.status), &self.status)?,
             origins: origins.collect::<Done<_>>()?,
+            joining: row::word(Joining::parse(&self.joining), &self.joining)?,
             created_at: row::time(self.created_at),
             version: row::version(self.version),
         })
@@ -123,9 +132,29 @@ impl Domains for Store {
         .await
     }
 
-    async fn create(&self, grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation> {
+    async fn owner(&self, scope: Scope, account: AccountId) -> Answer<Option<DomainOwner>> {
+        self.read(async move |conn| {
+            let query = accounts::table.filter(accounts::id.eq(account.as_bytes().to_vec()));
+            let query = query.select(accounts::id).into_boxed();
+            let query = scoped!(query, scope, account: accounts::id, domain: none);
+            let found: Option<Vec<u8>> = query.first(conn).await.optional()?;
+            found.map(|id| row::account_id(&id).map(DomainOwner::stored)).transpose()
+        })
+        .await
+    }
+
+    async fn create(
+        &self,
+        grant: &Granted<CreateDomain>,
+        new: NewDomain,
+        once: Option<Once>,
+    ) -> Answer<Creation> {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
+            answer_if_seen!(conn, once.as_ref(), new.at);
+            if !sessions::stands(conn, grant.who(), new.at).await? {
+                return Ok(Creation::Stale);
+            }
             let row = (
                 dsl::id.eq(new.id.as_bytes().to_vec()),
                 dsl::account_id.eq(grant.target().as_bytes().to_vec()),
@@ -134,11 +163,13 @@ impl Domains for Store {
                 dsl::origins.eq(""),
                 dsl::created_at.eq(new.at.millis()),
                 dsl::version.eq(Version::FIRST.number()),
+                dsl::joining.eq(Joining::ByApproval.name()),
             );
             let insert = diesel::insert_into(domains::table).values(row).on_conflict(dsl::name).do_nothing();
             if insert.execute(conn).await? == 0 {
                 return Ok(Creation::Taken);
             }
+            once::remember(conn, Service::Chatbot, once, new.at).await?;
             let event = Event::DomainCreated { domain: new.id, name: new.name.to_string() };
             audit::write(conn, &chain, &grant, new.at, event).await?;
             Ok(Creation::Done(()))
@@ -155,15 +186,26 @@ impl Domains for Store {
     ) -> Answer<Change<Domain>> {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
+            if !sessions::stands(conn, grant.who(), at).await? {
+                return Ok(Change::Stale);
+            }
             let id = grant.target();
             let query = domains::table
                 .filter(dsl::id.eq(id.as_bytes().to_vec()))
                 .filter(dsl::version.eq(version.number()));
             let found: Option<DomainRow> = query.first(conn).await.optional()?;
             let Some(now) = found.map(DomainRow::read).transpose()? else { return Ok(Change::Stale) };
-            let changed =
-                Domain { origins: patch.origins.over(&now.origins), version: version.next(), ..now };
-            let row = (dsl::origins.eq(stored(&changed.origins)), dsl::version.eq(changed.version.number()));
+            let changed = Domain {
+                origins: patch.origins.over(&now.origins),
+                joining: patch.joining.over(&now.joining),
+                version: version.next(),
+                ..now
+            };
+            let row = (
+                dsl::origins.eq(stored(&changed.origins)),
+                dsl::joining.eq(changed.joining.name()),
+                dsl::version.eq(changed.version.number()),
+            );
             diesel::update(domains::table.find(id.as_bytes().to_vec())).set(row).execute(conn).await?;
             audit::write(conn, &chain, &grant, at, Event::DomainChanged { domain: id }).await?;
             Ok(Change::Done(changed))

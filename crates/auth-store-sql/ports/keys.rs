@@ -3,6 +3,7 @@
 use super::{
     audit, notices,
     once::{self, answer_if_seen},
+    sessions,
 };
 use crate::{Conn, Store, dialect};
 use auth_core::{
@@ -10,7 +11,7 @@ use auth_core::{
     credential::NewSecret,
     id::KeyId,
     model::{Key, KeyPatch, KeyUse, NewKey, Page, Status, Version},
-    policy::{Bounded, Granted, Networks, Permissions, Rights, Scope},
+    policy::{Action, Bounded, Granted, Networks, Permissions, Rights, Scope},
     port::{
         About, Answer, Change, ChangeKey, CreateKey, Creation, FoundKey, ImportKeys, KeyIndex, Keys, Limits,
         Once, RevokeKey, RotateKey, Seq,
@@ -142,6 +143,16 @@ pub(crate) async fn maker_stands(conn: &mut Conn, maker: Option<(KeyId, Version)
     Ok(live.count().get_result::<i64>(conn).await? > 0)
 }
 
+/// Whether whoever makes or changes a key may still: the key whose rights bound it, and the person who does it.
+async fn may_still<A: Action>(
+    conn: &mut Conn,
+    grant: &Granted<A>,
+    rights: &Bounded,
+    at: Timestamp,
+) -> Done<bool> {
+    Ok(maker_stands(conn, rights.maker()).await? && sessions::stands(conn, grant.who(), at).await?)
+}
+
 /// Inserts a key with its first secret; `false` where the secret is known.
 async fn insert(conn: &mut Conn, tenant: Tenant, new: &NewKey, announced: Seq) -> Done<bool> {
     if (new.service == Service::Chatbot) != tenant.domain.is_some() {
@@ -211,7 +222,7 @@ impl Keys for Store {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             answer_if_seen!(conn, once.as_ref(), new.at);
-            if !maker_stands(conn, new.rights.maker()).await? {
+            if !may_still(conn, &grant, &new.rights, new.at).await? {
                 return Ok(Creation::Stale);
             }
             let announced = notices::next(conn).await?;
@@ -261,7 +272,7 @@ impl Keys for Store {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let Some(now) = find_live(conn, grant.target(), version).await? else { return Ok(Change::Stale) };
-            if !maker_stands(conn, rights.maker()).await? {
+            if !may_still(conn, &grant, &rights, at).await? {
                 return Ok(Change::Stale);
             }
             let changed = Key {
@@ -299,7 +310,7 @@ impl Keys for Store {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let Some(now) = find_live(conn, grant.target(), version).await? else { return Ok(Change::Stale) };
-            if !maker_stands(conn, rights.maker()).await? {
+            if !may_still(conn, &grant, &rights, at).await? {
                 return Ok(Change::Stale);
             }
             let id = now.id.as_bytes().to_vec();

@@ -1,14 +1,20 @@
 //! People and their passwords.
 
-use super::{audit, notices, sessions};
+use super::{audit, members as belonging, notices, sessions};
 use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
     credential::PasswordHash,
-    id::SessionId,
-    model::{Address, Login, Membership, NewPerson, Person, SessionEnd, Status, TotpFactor, Version},
-    policy::{Granted, OwnPerson, Role},
-    port::{Answer, Change, ChangePassword, CreateSuperAdmin, Creation, People, Register, Seq},
+    id::{PersonId, SessionId},
+    model::{
+        Address, Login, MemberId, Membership, NewPerson, Page, Person, PersonPatch, SessionEnd, Status,
+        TotpFactor, Version,
+    },
+    policy::{Action, GivenRole, Granted, OwnPerson, Role, Scope, Within},
+    port::{
+        About, Answer, Change, ChangePassword, ChangePerson, CreateSuperAdmin, Creation, People,
+        PersonChange, Register, RemovePerson, Seq,
+    },
     principal::Tenant,
     seal::Sealed,
     time::Timestamp,
@@ -16,9 +22,9 @@ use auth_core::{
 use auth_store_sql::{
     Done, row,
     schema::{
-        accounts, domains, members,
+        accounts, applicants, domains, members,
         people::{self, dsl},
-        recovery_codes, totp,
+        recovery_codes, sessions as sessions_table, totp,
     },
 };
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
@@ -104,15 +110,55 @@ async fn insert(conn: &mut Conn, new: &NewPerson, is_super_admin: bool) -> Done<
     Ok(insert.execute(conn).await? == 1)
 }
 
+async fn person(conn: &mut Conn, id: PersonId) -> Done<Option<Person>> {
+    let found: Option<PersonRow> = people::table.find(id.as_bytes().to_vec()).first(conn).await.optional()?;
+    Ok(found.map(PersonRow::read).transpose()?.map(|(person, _)| person))
+}
+
+/// A person who is at a version still, where whoever acts on them is who they were.
+async fn standing<A: Action<Object = Person>>(
+    conn: &mut Conn,
+    grant: &Granted<A>,
+    version: Version,
+    at: Timestamp,
+) -> Done<Option<Person>> {
+    if !sessions::stands(conn, grant.who(), at).await? {
+        return Ok(None);
+    }
+    Ok(person(conn, grant.target()).await?.filter(|person| person.version == version))
+}
+
+fn administers(person: &Person) -> bool {
+    person.is_super_admin && person.status == Status::Active
+}
+
+/// Whether somebody else administers the platform.
+async fn has_other_admin(conn: &mut Conn, but: PersonId) -> Done<bool> {
+    let others = people::table
+        .filter(dsl::super_admin.eq(1))
+        .filter(dsl::status.eq(Status::Active.name()))
+        .filter(dsl::id.ne(but.as_bytes().to_vec()));
+    Ok(others.select(dsl::version).first::<i64>(conn).await.optional()?.is_some())
+}
+
+/// Forgets all that is a person's, and then the person.
+async fn forget(conn: &mut Conn, id: PersonId) -> Done<()> {
+    let id = || id.as_bytes().to_vec();
+    let sessions = sessions_table::table.filter(sessions_table::person_id.eq(id()));
+    diesel::delete(sessions).execute(conn).await?;
+    diesel::delete(totp::table.find(id())).execute(conn).await?;
+    let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id()));
+    diesel::delete(codes).execute(conn).await?;
+    diesel::delete(members::table.filter(members::person_id.eq(id()))).execute(conn).await?;
+    diesel::delete(applicants::table.filter(applicants::person_id.eq(id()))).execute(conn).await?;
+    diesel::delete(people::table.find(id())).execute(conn).await?;
+    Ok(())
+}
+
 #[async_trait::async_trait]
 impl People for Store {
     async fn read(&self, own: OwnPerson) -> Answer<Option<Person>> {
-        self.read(async move |conn| {
-            let found: Option<PersonRow> =
-                people::table.find(own.id().as_bytes().to_vec()).first(conn).await.optional()?;
-            Ok(found.map(PersonRow::read).transpose()?.map(|(person, _)| person))
-        })
-        .await
+        self.read(async move |conn| person(conn, own.id()).await).await
     }
 
     async fn by_address(&self, address: &Address) -> Answer<Option<Login>> {
@@ -138,7 +184,11 @@ impl People for Store {
             if !insert(conn, &new, false).await? {
                 return Ok(Creation::Taken);
             }
-            audit::write(conn, &chain, &grant, new.at, Event::PersonRegistered { person: new.id }).await?;
+            if let Some(domain) = new.asks {
+                belonging::ask(conn, MemberId { domain, person: new.id }, new.at).await?;
+            }
+            let event = Event::PersonRegistered { person: new.id, asks: new.asks };
+            audit::write(conn, &chain, &grant, new.at, event).await?;
             Ok(Creation::Done(()))
         })
         .await
@@ -202,6 +252,101 @@ impl People for Store {
                 Some(seq) => Ok(Change::Done(seq)),
                 None => Ok(Change::Done(notices::head(conn).await?)),
             }
+        })
+        .await
+    }
+
+    async fn find(&self, scope: Scope, id: PersonId) -> Answer<Option<Person>> {
+        self.read(async move |conn| {
+            if scope.within() != Within::Everything {
+                return Ok(None);
+            }
+            person(conn, id).await
+        })
+        .await
+    }
+
+    async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Person>> {
+        self.read(async move |conn| {
+            if scope.within() != Within::Everything {
+                return Ok(Vec::new());
+            }
+            let mut query = people::table.into_boxed();
+            if let Some(before) = page.before {
+                query = query.filter(dsl::id.lt(before.to_vec()));
+            }
+            let rows: Vec<PersonRow> =
+                query.order(dsl::id.desc()).limit(page.limit.into()).load(conn).await?;
+            rows.into_iter().map(|row| row.read().map(|(person, _)| person)).collect()
+        })
+        .await
+    }
+
+    async fn change(
+        &self,
+        grant: &Granted<ChangePerson>,
+        version: Version,
+        patch: PersonPatch,
+        highest: GivenRole,
+        at: Timestamp,
+    ) -> Answer<PersonChange<(Person, Seq)>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let id = grant.target();
+            let Some(now) = standing(conn, &grant, version, at).await? else {
+                return Ok(PersonChange::Stale);
+            };
+            let changed = patch.over(&now);
+            if (now.is_super_admin || changed.is_super_admin) && highest.role() != Role::SuperAdmin {
+                return Ok(PersonChange::Stale);
+            }
+            if administers(&now) && !administers(&changed) && !has_other_admin(conn, id).await? {
+                return Ok(PersonChange::LastSuperAdmin);
+            }
+            let row = (
+                dsl::name.eq(changed.name.as_str()),
+                dsl::status.eq(changed.status.name()),
+                dsl::super_admin.eq(i64::from(changed.is_super_admin)),
+                dsl::version.eq(changed.version.number()),
+            );
+            diesel::update(people::table.find(id.as_bytes().to_vec())).set(row).execute(conn).await?;
+            if changed.is_super_admin != now.is_super_admin {
+                sessions::end_at(conn, id, None, SessionEnd::Withdrawn, at).await?;
+            }
+            if changed.status == Status::Suspended {
+                sessions::end_others(conn, id, None, SessionEnd::Withdrawn, at).await?;
+            }
+            let (status, super_admin) = (changed.status.name(), changed.is_super_admin);
+            let event = Event::PersonChanged { person: id, status, super_admin };
+            audit::write(conn, &chain, &grant, at, event).await?;
+            let seq = notices::announce(conn, About::Person(id), false).await?;
+            Ok(PersonChange::Done((changed, seq)))
+        })
+        .await
+    }
+
+    async fn remove(
+        &self,
+        grant: &Granted<RemovePerson>,
+        version: Version,
+        highest: GivenRole,
+        at: Timestamp,
+    ) -> Answer<PersonChange<Seq>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let id = grant.target();
+            let Some(now) = standing(conn, &grant, version, at).await? else {
+                return Ok(PersonChange::Stale);
+            };
+            if now.is_super_admin && highest.role() != Role::SuperAdmin {
+                return Ok(PersonChange::Stale);
+            }
+            if administers(&now) && !has_other_admin(conn, id).await? {
+                return Ok(PersonChange::LastSuperAdmin);
+            }
+            forget(conn, id).await?;
+            audit::write(conn, &chain, &grant, at, Event::PersonRemoved { person: id }).await?;
+            Ok(PersonChange::Done(notices::announce(conn, About::Person(id), false).await?))
         })
         .await
     }

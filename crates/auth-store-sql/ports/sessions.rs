@@ -6,7 +6,7 @@ use auth_core::{
     amr::Amr,
     audit::{Entry, Event},
     credential::Refresh,
-    id::{PersonId, SessionId},
+    id::{DomainId, PersonId, SessionId},
     model::{FactorUse, NewSession, Page, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd, Status},
     policy::{Granted, OwnPerson, Role},
     port::{
@@ -127,6 +127,30 @@ pub(super) async fn is_open(conn: &mut Conn, person: PersonId, id: SessionId, at
         sessions::table.find(id.as_bytes().to_vec()).filter(dsl::person_id.eq(person.as_bytes().to_vec()));
     let open = session.filter(dsl::ended_at.is_null()).filter(dsl::idle_ends_at.gt(at.millis()));
     Ok(open.select(dsl::id).first::<Vec<u8>>(conn).await.optional()?.is_some())
+}
+
+/// Whether a person who does something is still who they were when they were judged, in a session that has not ended.
+/// Whatever else does it is judged by what it is done with.
+pub(super) async fn stands(conn: &mut Conn, who: Option<&Principal>, at: Timestamp) -> Done<bool> {
+    let Some(Principal::Person(person)) = who else { return Ok(true) };
+    let found = judged(conn, person.session).await?;
+    Ok(found.is_some_and(|found| !found.ended && found.session.expires_at > at))
+}
+
+/// Ends the sessions of a person at a domain, or at the platform. Who calls announces it.
+pub(super) async fn end_at(
+    conn: &mut Conn,
+    person: PersonId,
+    domain: Option<DomainId>,
+    why: SessionEnd,
+    at: Timestamp,
+) -> Done<()> {
+    let of = sessions::table.filter(dsl::person_id.eq(person.as_bytes().to_vec()));
+    match domain {
+        Some(domain) => end!(conn, of.filter(dsl::domain_id.eq(domain.as_bytes().to_vec())), why, at),
+        None => end!(conn, of.filter(dsl::domain_id.is_null()), why, at),
+    };
+    Ok(())
 }
 
 /// Whether there is or was a session.

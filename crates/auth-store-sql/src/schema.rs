@@ -9,7 +9,7 @@ diesel::table! {
 diesel::table! {
     domains (id) {
         id -> Binary, account_id -> Binary, name -> Text, status -> Text, origins -> Text, created_at -> BigInt,
-        version -> BigInt,
+        version -> BigInt, joining -> Text,
     }
 }
 diesel::table! {
@@ -54,6 +54,9 @@ diesel::table! {
     members (domain_id, person_id) {
         domain_id -> Binary, person_id -> Binary, role -> Text, created_at -> BigInt, version -> BigInt,
     }
+}
+diesel::table! {
+    applicants (domain_id, person_id) { domain_id -> Binary, person_id -> Binary, created_at -> BigInt, }
 }
 diesel::table! {
     sessions (id) {
@@ -116,6 +119,7 @@ diesel::joinable!(sessions -> people (person_id));
 diesel::joinable!(sessions -> domains (domain_id));
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
+    applicants,
     domains,
     keys,
     key_secrets,

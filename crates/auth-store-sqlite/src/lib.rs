@@ -117,6 +117,7 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
         accounts: Arc::clone(&store) as _,
         users: Arc::clone(&store) as _,
         domains: Arc::clone(&store) as _,
+        members: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,
         key_index: Arc::clone(&stream) as _,
         tokens: Arc::clone(&store) as _,

@@ -89,7 +89,7 @@ kinds! {
     /// A form that its own page did not send.
     ForeignPage = FORBIDDEN, "foreign_page", "The request comes from another site's page";
     /// More than the caller itself may.
-    Excess = FORBIDDEN, "beyond_own_rights", "A key cannot give more than it has";
+    Excess = FORBIDDEN, "beyond_own_rights", "Nobody can give more than they have";
     /// Not there, or not the caller's.
     Absent = NOT_FOUND, "not_found", "There is no such thing here";
     /// The path exists, the method does not.

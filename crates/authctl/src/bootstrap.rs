@@ -16,7 +16,7 @@ use auth_core::{
     credential::{NewSecret, Password, TotpSecret, draw_key, draw_recovery_code},
     flow::Platform,
     id::{AccountId, DomainId, KeyId, PersonId},
-    model::{Address, DomainName, Name, NewAccount, NewDomain, NewKey, NewPerson, Page},
+    model::{Address, DomainName, DomainOwner, Name, NewAccount, NewDomain, NewKey, NewPerson, Page},
     policy::{Ceiling, Installation, Networks, Permission, Permissions, Proof, Rights, grant},
     port::{CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, Creation, Stores},
     principal::Tenant,
@@ -205,10 +205,10 @@ async fn settle_in(
     let owner = stores.accounts.read(scope, wanted.account_id).await.map_err(failed)?;
     let owner = owner.ok_or("the account that was just made is not there")?;
     if stores.domains.by_name(scope, &wanted.domain).await.map_err(failed)?.is_none() {
-        let granted = grant::<CreateDomain, _>(proof, &owner).map_err(failed)?;
+        let granted = grant::<CreateDomain, _>(proof, &DomainOwner::of(&owner)).map_err(failed)?;
         let id = DomainId::draw(at, platform.entropy.as_ref());
         let new = NewDomain { id, name: wanted.domain.clone(), at };
-        stores.domains.create(&granted, new).await.map_err(failed)?;
+        stores.domains.create(&granted, new, None).await.map_err(failed)?;
     }
     let domain = stores.domains.by_name(scope, &wanted.domain).await.map_err(failed)?;
     let domain = domain.filter(|domain| domain.account == wanted.account_id);
@@ -250,6 +250,7 @@ async fn make_admin(
         name: name("First super admin")?,
         password: passwords::hash(&password, entropy)?,
         verified: true,
+        asks: None,
         at,
     };
     let sealed = secret.seal(&id, keyring, entropy);

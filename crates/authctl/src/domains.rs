@@ -8,7 +8,7 @@ use crate::{
 use auth_core::{
     flow::set_domain_status,
     id::{AccountId, DomainId},
-    model::{Domain, DomainName, DomainPatch, NewDomain, Set, Status, WebOrigin},
+    model::{Domain, DomainName, DomainOwner, DomainPatch, NewDomain, Set, Status, WebOrigin},
     policy::grant,
     port::{Change, ChangeDomain, CreateDomain, Creation},
     time::Timestamp,
@@ -35,9 +35,9 @@ async fn create(desk: &Desk, name: DomainName, owner: AccountId) -> Result<Domai
     let owner = desk.account(owner).await?;
     let at = platform.now();
     let id = DomainId::draw(at, platform.entropy.as_ref());
-    let granted = grant::<CreateDomain, _>(&desk.proof, &owner).map_err(failed)?;
+    let granted = grant::<CreateDomain, _>(&desk.proof, &DomainOwner::of(&owner)).map_err(failed)?;
     let new = NewDomain { id, name: name.clone(), at };
-    match desk.stores().domains.create(&granted, new).await.map_err(failed)? {
+    match desk.stores().domains.create(&granted, new, None).await.map_err(failed)? {
         Creation::Done(()) => Ok(DomainView::of(desk.domain(&name).await?)),
         _ => Err(format!("the name {name} is taken")),
     }
@@ -46,7 +46,7 @@ async fn create(desk: &Desk, name: DomainName, owner: AccountId) -> Result<Domai
 async fn set_origins(desk: &Desk, name: &DomainName, origins: Vec<WebOrigin>) -> Result<DomainView, String> {
     let domain = desk.domain(name).await?;
     let granted = grant::<ChangeDomain, _>(&desk.proof, &domain).map_err(failed)?;
-    let patch = DomainPatch { origins: Set::To(origins) };
+    let patch = DomainPatch { origins: Set::To(origins), ..DomainPatch::default() };
     let now = desk.any().now();
     match desk.stores().domains.change(&granted, domain.version, patch, now).await.map_err(failed)? {
         Change::Done(changed) => Ok(DomainView::of(changed)),

@@ -1,10 +1,13 @@
-//! The domain chatbot: temporary tokens, browser chat, widget, queries. [`Chatbot::TABLE`] is all of its
+//! The domain chatbot: people and domains, their keys, temporary tokens, browser chat, widget, queries. [`Chatbot::TABLE`] is all of its
 //! routes.
 
 pub mod audit;
 pub mod chat;
+pub mod domains;
 pub mod factors;
 pub mod issuer;
+pub mod keys;
+pub mod members;
 pub mod passwords;
 pub mod people;
 pub mod query;
@@ -12,6 +15,7 @@ pub mod responder;
 pub mod rules;
 pub mod settings;
 pub mod tokens;
+pub mod users;
 pub mod widget;
 
 use auth_core::{
@@ -110,6 +114,26 @@ impl Service for Chatbot {
         row::<Self, people::EndSession>(),
         row::<Self, people::Own>(),
         row::<Self, people::ChangePassword>(),
+        row::<Self, keys::Create>(),
+        row::<Self, keys::List>(),
+        row::<Self, keys::Read>(),
+        row::<Self, keys::Change>(),
+        row::<Self, keys::Rotate>(),
+        row::<Self, keys::Revoke>(),
+        row::<Self, domains::Create>(),
+        row::<Self, domains::List>(),
+        row::<Self, domains::Read>(),
+        row::<Self, domains::Change>(),
+        row::<Self, members::List>(),
+        row::<Self, members::Applicants>(),
+        row::<Self, members::Read>(),
+        row::<Self, members::Admit>(),
+        row::<Self, members::ChangeRole>(),
+        row::<Self, members::Remove>(),
+        row::<Self, users::List>(),
+        row::<Self, users::Read>(),
+        row::<Self, users::Change>(),
+        row::<Self, users::Remove>(),
         row::<Self, issuer::Jwks>(),
         row::<Self, issuer::AuthorizationServer>(),
         row::<Self, own::Live>(),

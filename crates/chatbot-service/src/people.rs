@@ -36,6 +36,9 @@ pub struct RegisterBody {
     password: String,
     #[schemars(with = "String")]
     name: Name,
+    /// The domain that they want to be a member of: one of its owners approves, unless it is open.
+    #[schemars(with = "Option<String>")]
+    domain: Option<DomainName>,
 }
 
 /// The same for everybody.
@@ -73,7 +76,7 @@ impl Endpoint<Chatbot> for Register {
         let known = [body.email.as_str(), body.name.as_str(), chatbot.logins.keys.issuer().as_str()];
         let password = Password::new(&body.password, &known);
         let password = password.map_err(|wrong| Problem::invalid("password", wrong))?;
-        let wanted = Registration { address: body.email, name: body.name, password };
+        let wanted = Registration { address: body.email, name: body.name, password, domain: body.domain };
         let granted = Granted::<ToRegister>::to_anybody(&who);
         chatbot.logins.register(chatbot.platform(), &granted, wanted).await?;
         Ok(Accepted(Registered { status: "registered" }))

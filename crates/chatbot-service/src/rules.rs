@@ -2,16 +2,22 @@
 
 use auth_core::{
     id::DomainId,
-    policy::{Allows, Assurance, Need, Nobody, Permission, Requirement, Rule},
+    policy::{Allows, Assurance, Need, Nobody, Permission, Requirement, Role, Rule},
     port::{
-        ChangePassword, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, MintToken, OpenSession,
-        Register, RemoveTotp, RevokeToken,
+        AdmitMember, ChangeDomain, ChangeKey, ChangePassword, ChangePerson, ChangeRole, CreateDomain,
+        CreateKey, DeclineApplicant, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, MintToken,
+        OpenSession, Register, RemoveMember, RemovePerson, RemoveTotp, RevokeKey, RevokeToken, RotateKey,
     },
-    principal::{KeyPrincipal, PersonPrincipal, TokenKind, TokenPrincipal},
+    principal::{KeyPrincipal, PersonPrincipal, Principal, TokenKind, TokenPrincipal},
     service::Service,
 };
 
-/// A domain key that may mint, check and revoke temporary tokens.
+/// Those who administer a domain.
+const ADMINS: &[Role] = &[Role::IsAdmin, Role::DomainOwner];
+/// Those who say who does.
+const OWNERS: &[Role] = &[Role::DomainOwner, Role::SuperAdmin];
+
+/// A domain key that may mint and check temporary tokens.
 #[derive(Debug)]
 pub struct Tokens;
 
@@ -20,7 +26,19 @@ impl Requirement for Tokens {
     type Subject = KeyPrincipal;
 }
 impl Allows<MintToken> for Tokens {}
-impl Allows<RevokeToken> for Tokens {}
+
+/// Whoever may see and revoke the temporary tokens of a domain: a key that mints them, and who administers it.
+#[derive(Debug)]
+pub struct TokenKeepers;
+
+impl Requirement for TokenKeepers {
+    const RULE: Rule = Rule::AnyOf(&[
+        Need::Key(Service::Chatbot, Permission::TokenGeneration),
+        Need::Person(ADMINS, Assurance::Role),
+    ]);
+    type Subject = Principal;
+}
+impl Allows<RevokeToken> for TokenKeepers {}
 
 /// A temporary token that opens a browser chat.
 #[derive(Debug)]
@@ -75,8 +93,11 @@ impl Requirement for Visitor {
 pub struct Chatter;
 
 impl Requirement for Chatter {
-    const RULE: Rule =
-        Rule::AnyOf(&[Need::Token(TokenKind::Temp), Need::Key(Service::Chatbot, Permission::ChatAccess)]);
+    const RULE: Rule = Rule::AnyOf(&[
+        Need::Token(TokenKind::Temp),
+        Need::Person(&[], Assurance::Role),
+        Need::Key(Service::Chatbot, Permission::ChatAccess),
+    ]);
     type Subject = DomainId;
 }
 
@@ -133,6 +154,54 @@ impl Requirement for JustShown {
 impl Allows<RemoveTotp> for JustShown {}
 impl Allows<DrawRecoveryCodes> for JustShown {}
 
+/// Somebody who administers the platform, and has shown a second factor just now.
+#[derive(Debug)]
+pub struct SuperAdmins;
+
+impl Requirement for SuperAdmins {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(&[Role::SuperAdmin], Assurance::FreshMfa)]);
+    type Subject = PersonPrincipal;
+}
+impl Allows<CreateDomain> for SuperAdmins {}
+impl Allows<ChangePerson> for SuperAdmins {}
+impl Allows<RemovePerson> for SuperAdmins {}
+
+/// An owner of a domain, or somebody who administers the platform, who reads.
+#[derive(Debug)]
+pub struct Owners;
+
+impl Requirement for Owners {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(OWNERS, Assurance::Role)]);
+    type Subject = PersonPrincipal;
+}
+
+/// The same, who has shown a second factor just now, and writes.
+#[derive(Debug)]
+pub struct OwnersJustShown;
+
+impl Requirement for OwnersJustShown {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(OWNERS, Assurance::FreshMfa)]);
+    type Subject = PersonPrincipal;
+}
+impl Allows<ChangeDomain> for OwnersJustShown {}
+impl Allows<AdmitMember> for OwnersJustShown {}
+impl Allows<DeclineApplicant> for OwnersJustShown {}
+impl Allows<ChangeRole> for OwnersJustShown {}
+impl Allows<RemoveMember> for OwnersJustShown {}
+
+/// Somebody who administers a domain, and has shown a second factor just now: for its keys.
+#[derive(Debug)]
+pub struct KeyKeepers;
+
+impl Requirement for KeyKeepers {
+    const RULE: Rule = Rule::AnyOf(&[Need::Person(ADMINS, Assurance::FreshMfa)]);
+    type Subject = PersonPrincipal;
+}
+impl Allows<CreateKey> for KeyKeepers {}
+impl Allows<ChangeKey> for KeyKeepers {}
+impl Allows<RotateKey> for KeyKeepers {}
+impl Allows<RevokeKey> for KeyKeepers {}
+
 /// Whoever wants to verify an access token.
 #[derive(Debug)]
 pub struct Published;
@@ -142,11 +211,15 @@ impl Requirement for Published {
     type Subject = Nobody;
 }
 
-/// A domain key that may read the audit trail.
+/// Whoever may read the audit trail: of a domain, a key of it that may, and who administers it; of all, who administers
+/// the platform.
 #[derive(Debug)]
 pub struct Audit;
 
 impl Requirement for Audit {
-    const RULE: Rule = Rule::AnyOf(&[Need::Key(Service::Chatbot, Permission::AuditRead)]);
-    type Subject = KeyPrincipal;
+    const RULE: Rule = Rule::AnyOf(&[
+        Need::Key(Service::Chatbot, Permission::AuditRead),
+        Need::Person(&[Role::IsAdmin, Role::DomainOwner, Role::SuperAdmin], Assurance::FreshMfa),
+    ]);
+    type Subject = Principal;
 }

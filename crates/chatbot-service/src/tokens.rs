@@ -1,6 +1,9 @@
 //! Temporary access tokens: generated, validated, listed, revoked.
 
-use crate::{Chatbot, rules::Tokens};
+use crate::{
+    Chatbot,
+    rules::{TokenKeepers, Tokens},
+};
 use auth_core::{
     credential::{Form, classify},
     flow::{TokenOrder, mint_token, revoke_token},
@@ -203,7 +206,7 @@ impl TokenView {
 pub struct List;
 
 impl Endpoint<Chatbot> for List {
-    type Auth = Tokens;
+    type Auth = TokenKeepers;
     type Input = Query<PageQuery>;
     type Output = Shown<Listed<TokenView>>;
     const SPEC: Spec =
@@ -211,7 +214,7 @@ impl Endpoint<Chatbot> for List {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<'_, Tokens>,
+        who: Proof<'_, TokenKeepers>,
         Query(query): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let (limit, page) = query.page()?;
@@ -224,7 +227,7 @@ impl Endpoint<Chatbot> for List {
 pub struct Revoke;
 
 impl Endpoint<Chatbot> for Revoke {
-    type Auth = Tokens;
+    type Auth = TokenKeepers;
     type Input = Path<TokenId>;
     type Output = Done;
     const SPEC: Spec = Spec::new(
@@ -237,7 +240,7 @@ impl Endpoint<Chatbot> for Revoke {
 
     async fn call(
         chatbot: &Chatbot,
-        who: Proof<'_, Tokens>,
+        who: Proof<'_, TokenKeepers>,
         Path(id): Self::Input,
     ) -> Result<Self::Output, Problem> {
         revoke_token(chatbot.platform(), &who, id).await?;

@@ -33,30 +33,48 @@ pub enum Kind {
     Person,
     /// A person who has shown a second factor, by an access token.
     Strong,
+    /// An owner of a domain, who has.
+    Owner,
+    /// A super admin, who has.
+    SuperAdmin,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::Key, Self::Temp, Self::Widget, Self::Chat, Self::Person, Self::Strong];
+    pub const ALL: [Self; 8] = [
+        Self::Key,
+        Self::Temp,
+        Self::Widget,
+        Self::Chat,
+        Self::Person,
+        Self::Strong,
+        Self::Owner,
+        Self::SuperAdmin,
+    ];
 
     /// The kinds that a route takes, as its needs are written; a public route takes none.
     pub fn of_needs(needs: &str) -> Vec<Self> {
-        let kind = |need: &str| match need {
-            "public" => None,
-            "temp" => Some(Self::Temp),
-            "widget" => Some(Self::Widget),
-            "chat" => Some(Self::Chat),
-            need if need.ends_with("+mfa") || need.ends_with("+factor") => Some(Self::Strong),
-            need if need.starts_with("jwt") => Some(Self::Person),
-            need if need.contains("key(") => Some(Self::Key),
+        let kinds = |need: &str| match need {
+            "public" => vec![],
+            "temp" => vec![Self::Temp],
+            "widget" => vec![Self::Widget],
+            "chat" => vec![Self::Chat],
+            need if need.starts_with("jwt(") => {
+                let named = |role, kind| need.contains(role).then_some(kind);
+                let kinds = [named("domain_owner", Self::Owner), named("super_admin", Self::SuperAdmin)];
+                kinds.into_iter().flatten().collect()
+            }
+            need if need.ends_with("+mfa") || need.ends_with("+factor") => vec![Self::Strong],
+            need if need.starts_with("jwt") => vec![Self::Person],
+            need if need.contains("key(") => vec![Self::Key],
             need => panic!("{need} is no need"),
         };
-        needs.split('|').filter_map(kind).collect()
+        needs.split('|').flat_map(kinds).collect()
     }
 
     /// Whether it is a person's.
     pub const fn is_person(self) -> bool {
-        matches!(self, Self::Person | Self::Strong)
+        matches!(self, Self::Person | Self::Strong | Self::Owner | Self::SuperAdmin)
     }
 
     /// A live one of a tenant, that may everything its kind can.
@@ -69,6 +87,8 @@ impl Kind {
             (Self::Chat, _) => &holdings.chat,
             (Self::Person, _) => &holdings.person.access,
             (Self::Strong, _) => &holdings.strong.access,
+            (Self::Owner, _) => &holdings.owner.access,
+            (Self::SuperAdmin, _) => &holdings.admin.access,
         };
         assert!(credential.len() > 30, "{self:?} is missing");
         credential.clone()
@@ -85,7 +105,7 @@ impl Kind {
             Self::Temp => draw_temp_token(entropy),
             Self::Widget => draw_session(SessionKind::Widget, entropy),
             Self::Chat => draw_session(SessionKind::Chat, entropy),
-            Self::Person | Self::Strong => unreachable!("made above"),
+            Self::Person | Self::Strong | Self::Owner | Self::SuperAdmin => unreachable!("made above"),
         };
         let unknown = drawn.reveal().expose().to_owned();
         assert!(classify(&unknown).is_ok(), "{self:?} is not well-formed");
@@ -110,7 +130,7 @@ impl Kind {
         let credential = match self {
             Self::Temp => world.temp(&secret, 1).await.0,
             Self::Chat => opened_chat(world, &world.temp(&secret, 1).await.0).await,
-            Self::Key | Self::Widget | Self::Person | Self::Strong => secret,
+            _ => secret,
         };
         assert_good(world, maker, &credential).await;
         if expired {
@@ -174,6 +194,8 @@ fn forged(world: &World, entropy: &dyn Entropy) -> String {
 async fn ended_login(world: &World, kind: Kind, expired: bool) -> String {
     let person = match kind {
         Kind::Strong => world.log_in_strongly(&world.a.strong).await,
+        Kind::Owner => world.log_in_strongly(&world.a.owner).await,
+        Kind::SuperAdmin => world.log_in_strongly(&world.a.admin).await,
         _ => world.log_in(&world.a).await,
     };
     let token = person.access;
@@ -213,7 +235,12 @@ pub fn request<S: WebService>(row: &Row<S>, holdings: &Holdings, credential: Opt
         }
         (Place::Cookie(name), Some(credential)) => header = Some(("Cookie", format!("{name}={credential}"))),
     }
-    let target = holdings.fill(S::KIND, spec.path);
+    // Only who asked is admitted.
+    let path = match spec.id {
+        "member_admit" => spec.path.replace("{person_id}", &holdings.applicant),
+        _ => spec.path.to_owned(),
+    };
+    let target = holdings.fill(S::KIND, &path);
     let query = holdings.fill(S::KIND, &query);
     let target = if query.is_empty() { target } else { format!("{target}?{query}") };
     let mut request = Request::new(spec.method.name(), &target);

@@ -5,19 +5,21 @@ use auth_core::{
     audit::{Chained, Entry, Head},
     credential::{NewSecret, PasswordHash, Refresh},
     error::StoreError,
-    id::{AccountId, CallId, DomainId, KeyId, SessionId, TokenId, UserId},
+    id::{AccountId, CallId, DomainId, KeyId, PersonId, SessionId, TokenId, UserId},
     model::{
-        Account, AccountPatch, Address, Call, Domain, DomainName, DomainPatch, Key, KeyPatch, KeyUse, Login,
-        NewAccount, NewCall, NewDomain, NewKey, NewPerson, NewSession, NewToken, NewUser, Page, Person,
-        Session, SessionEnd, SigningKeyRecord, Status, Token, Usage, User, UserPatch, Version, WebOrigin,
+        Account, AccountPatch, Address, Applicant, Call, Domain, DomainName, DomainOwner, DomainPatch, Key,
+        KeyPatch, KeyUse, Login, Member, NewAccount, NewCall, NewDomain, NewKey, NewPerson, NewSession,
+        NewToken, NewUser, Page, Person, PersonPatch, Session, SessionEnd, SigningKeyRecord, Status, Token,
+        Usage, User, UserPatch, Version, WebOrigin,
     },
-    policy::{Bounded, Granted, OwnPerson, Scope},
+    policy::{Bounded, GivenRole, Granted, OwnPerson, Scope},
     port::{
-        Accounts, Answer, Attempts, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall, Change,
-        ChangeAccount, ChangeDomain, ChangeKey, ChangePassword, ChangeUser, CreateAccount, CreateDomain,
-        CreateKey, CreateSuperAdmin, CreateUser, Creation, Domains, DrawRecoveryCodes, EndSession,
-        EndSessions, EnrolTotp, Factors, FoundKey, FoundSession, FoundToken, ImportKeys, KeyIndex, Keys,
-        MintToken, NewOneTime, Notice, Once, OneTime, OpenSession, People, Purpose, Register, RemoveTotp,
+        Accounts, AdmitMember, Answer, Attempts, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall,
+        Change, ChangeAccount, ChangeDomain, ChangeKey, ChangePassword, ChangePerson, ChangeRole, ChangeUser,
+        CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, CreateUser, Creation, DeclineApplicant,
+        Domains, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, Factors, FoundKey, FoundSession,
+        FoundToken, ImportKeys, KeyIndex, Keys, Members, MintToken, NewOneTime, Notice, Once, OneTime,
+        OpenSession, People, PersonChange, Purpose, Register, RemoveMember, RemovePerson, RemoveTotp,
         RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey, RotateSigningKey,
         Rotation, Seq, Sessions, SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens,
         Users,
@@ -113,6 +115,7 @@ impl Faults {
             people: Arc::clone(&faulty) as _,
             sessions: Arc::clone(&faulty) as _,
             factors: Arc::clone(&faulty) as _,
+            members: Arc::clone(&faulty) as _,
             attempts: Arc::clone(&faulty) as _,
             signing_keys: Arc::clone(&faulty) as _,
             revocations: faulty,
@@ -197,7 +200,8 @@ port!(Domains, domains {
     widget_home(name: &DomainName) -> Answer<Option<Domain>>;
     lists_page(page: &WebOrigin) -> Answer<bool>;
     list(scope: Scope, page: Page) -> Answer<Vec<Domain>>;
-    create(grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation>;
+    owner(scope: Scope, account: AccountId) -> Answer<Option<DomainOwner>>;
+    create(grant: &Granted<CreateDomain>, new: NewDomain, once: Option<Once>) -> Answer<Creation>;
     change(grant: &Granted<ChangeDomain>, version: Version, patch: DomainPatch, at: Timestamp) -> Answer<Change<Domain>>;
     set_status(grant: &Granted<SuspendDomain>, status: Status, at: Timestamp) -> Answer<Seq>;
 });
@@ -244,7 +248,21 @@ port!(People, people {
     register(grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
     create_first_super_admin(grant: &Granted<CreateSuperAdmin>, new: NewPerson, totp: Sealed) -> Answer<Creation>;
     change_password(grant: &Granted<ChangePassword>, old: &PasswordHash, new: PasswordHash, kept: Option<SessionId>, at: Timestamp) -> Answer<Change<Seq>>;
+    find(scope: Scope, id: PersonId) -> Answer<Option<Person>>;
+    list(scope: Scope, page: Page) -> Answer<Vec<Person>>;
+    change(grant: &Granted<ChangePerson>, version: Version, patch: PersonPatch, highest: GivenRole, at: Timestamp) -> Answer<PersonChange<(Person, Seq)>>;
+    remove(grant: &Granted<RemovePerson>, version: Version, highest: GivenRole, at: Timestamp) -> Answer<PersonChange<Seq>>;
     rehash(address: &Address, old: &PasswordHash, new: PasswordHash) -> Answer<()>;
+});
+port!(Members, members {
+    read(scope: Scope, domain: DomainId, person: PersonId) -> Answer<Option<Member>>;
+    list(scope: Scope, domain: DomainId, page: Page) -> Answer<Vec<Member>>;
+    applicant(scope: Scope, domain: DomainId, person: PersonId) -> Answer<Option<Applicant>>;
+    applicants(scope: Scope, domain: DomainId, page: Page) -> Answer<Vec<Applicant>>;
+    admit(grant: &Granted<AdmitMember>, role: GivenRole, at: Timestamp) -> Answer<Change>;
+    decline(grant: &Granted<DeclineApplicant>, at: Timestamp) -> Answer<Change>;
+    change_role(grant: &Granted<ChangeRole>, version: Version, role: GivenRole, at: Timestamp) -> Answer<Change<Seq>>;
+    remove(grant: &Granted<RemoveMember>, version: Version, at: Timestamp) -> Answer<Change<Seq>>;
 });
 port!(Sessions, sessions {
     find(id: SessionId) -> Answer<Option<FoundSession>>;

@@ -3,8 +3,9 @@
 use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
-        ChangeDomain, ChangeKey, CreateAccount, CreateDomain, CreateKey, ImportKeys, RevokeKey, RevokeToken,
-        RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
+        ChangeDomain, ChangeKey, ChangePerson, ChangeRole, CreateAccount, CreateDomain, CreateKey,
+        ImportKeys, RemovePerson, RevokeKey, RevokeToken, RotateKey, RotateSigningKey, SuspendAccount,
+        SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -25,10 +26,13 @@ macro_rules! allow {
 allow!(
     ChangeDomain,
     ChangeKey,
+    ChangePerson,
+    ChangeRole,
     CreateAccount,
     CreateDomain,
     CreateKey,
     ImportKeys,
+    RemovePerson,
     RevokeKey,
     RevokeToken,
     RotateKey,

@@ -19,7 +19,8 @@ pub enum Caller {
     OtherKind,
     /// With a live key of the other service.
     OtherService,
-    /// With a live key that holds every permission of the service but the needed one.
+    /// With a live key that holds every permission of the service but the needed one; with a live login of a member, who
+    /// has none of the needed roles.
     Lacking,
     /// With a live credential of another tenant, about the first tenant's objects.
     Foreign,
@@ -76,11 +77,17 @@ impl Line {
         self.needs.split('|').map(word).collect::<Vec<_>>().join(" ")
     }
 
-    /// The callers that the line leaves out though they can exist: only a key can lack a permission, or hold it
-    /// alone.
+    /// The callers that the line leaves out though they can exist, or names though they cannot: only a key can lack a
+    /// permission, or hold it alone; only a person a role.
     pub fn left_out(&self) -> Vec<Caller> {
-        let by_key = self.permission().is_some();
-        let exists = |caller: &Caller| by_key || !matches!(caller, Caller::Lacking | Caller::Least);
+        let (by_key, by_role) = (self.permission().is_some(), self.needs.contains("jwt("));
+        let exists = |caller: &Caller| match caller {
+            Caller::Least => by_key,
+            Caller::Lacking => by_key || by_role,
+            // Every super admin's tenant is the platform.
+            Caller::Foreign => self.needs != "jwt(super_admin)+mfa",
+            _ => true,
+        };
         Caller::ALL.into_iter().filter(|caller| exists(caller) != self.answers.contains_key(caller)).collect()
     }
 }

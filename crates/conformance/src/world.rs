@@ -11,7 +11,9 @@ use auth_core::{
     flow::{KeyOrder, Platform, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
-    model::{Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin},
+    model::{
+        Address, Domain, DomainName, DomainOwner, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin,
+    },
     policy::{Installation, Networks, Permission, Permissions, Proof, Rights, Role, decide, grant},
     port::{ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
     principal::{Caller, Origin, Tenant},
@@ -98,6 +100,14 @@ pub struct Holdings {
     pub person: Person,
     /// Another member, who is logged in with a second factor, and is logging in once more.
     pub strong: Person,
+    /// An owner of the domain, who is logged in with a second factor.
+    pub owner: Person,
+    /// A super admin, who is logged in with a second factor. There are as many as there are tenants.
+    pub admin: Person,
+    /// The identifier of somebody who asks to be a member of the domain.
+    pub applicant: String,
+    /// A domain key that may nothing: its secret and its id.
+    pub idle_domain_key: (String, String),
 }
 
 /// A person in one of their sessions.
@@ -125,7 +135,7 @@ pub struct Person {
 
 impl Holdings {
     /// What must not be seen by another tenant.
-    pub fn marks(&self) -> [&str; 12] {
+    pub fn marks(&self) -> [&str; 15] {
         [
             &self.account_id,
             &self.domain,
@@ -139,6 +149,9 @@ impl Holdings {
             &self.person.session,
             &self.strong.id,
             &self.strong.session,
+            &self.owner.session,
+            &self.applicant,
+            &self.idle_domain_key.1,
         ]
     }
 
@@ -153,6 +166,8 @@ impl Holdings {
         let new = NEW.fetch_add(1, Ordering::Relaxed).to_string();
         [
             ("/auth/sessions/{id}", &format!("/auth/sessions/{}", self.person.session)),
+            ("/auth/api/v1/keys/{id}", &format!("/auth/api/v1/keys/{}", self.idle_domain_key.1)),
+            ("{person_id}", &self.strong.id),
             ("{new}", &new),
             ("{email}", &self.person.email),
             ("{password}", &self.person.password),
@@ -332,8 +347,12 @@ impl World {
         let connect = Request::get(&format!("/autoconnect?token={}", temp.0));
         let cookie = self.chatbot(connect).await.header("set-cookie").unwrap_or_default().to_owned();
         let chat = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
-        let person = self.enrolling(self.person("alice", name, tenant).await).await;
-        let strong = self.strong(name, tenant).await;
+        let person = self.enrolling(self.person("alice", name, tenant, Role::Member).await).await;
+        let strong = self.pending(&self.strong("bob", name, tenant, Role::Member).await).await;
+        let owner = self.strong("carol", name, tenant, Role::DomainOwner).await;
+        let admin = self.strong("dora", name, tenant, Role::SuperAdmin).await;
+        let applicant = self.register("erin", name, Some(&format!("{name}.example"))).await.id;
+        let idle_domain_key = self.key(Service::Chatbot, tenant, Permissions::NONE, None).await;
         let widget = format!(r#"{{"tenant":"{name}.example","origin":"{origin}"}}"#);
         let widget = self.chatbot(Request::post("/v1/widget/session", &widget)).await;
         Holdings {
@@ -350,20 +369,32 @@ impl World {
             chat,
             person,
             strong,
+            owner,
+            admin,
+            applicant,
+            idle_domain_key,
         }
     }
 
-    /// Registers a person, makes them a member of the tenant's domain, and logs them in.
-    async fn person(&self, who: &str, name: &str, tenant: Tenant) -> Person {
+    /// Registers a person, who may ask to be a member of a domain.
+    pub async fn register(&self, who: &str, name: &str, domain: Option<&str>) -> Person {
         let (email, password) = (format!("{who}@{name}.example"), format!("violet tapir {name} quietly"));
-        let body = format!(r#"{{"email":"{email}","password":"{password}","name":"Somebody"}}"#);
-        let registered = self.chatbot(Request::post("/auth/register", &body)).await;
+        let mut body = serde_json::json!({ "email": email, "password": password, "name": "Somebody" });
+        if let Some(domain) = domain {
+            body["domain"] = domain.into();
+        }
+        let registered = self.chatbot(Request::post("/auth/register", &body.to_string())).await;
         assert_eq!(registered.status, 202, "{}", registered.body);
-        let holdings =
-            Holdings { person: Person { email, password, ..Person::default() }, ..Holdings::default() };
-        let id = self.log_in(&holdings).await.id;
-        self.join(&id, tenant, Role::Member).await;
-        self.log_in(&holdings).await
+        let address = Address::parse(&email).unwrap();
+        let login = self.stores.people.by_address(&address).await.unwrap().unwrap();
+        Person { id: login.person.id.to_string(), email, password, ..Person::default() }
+    }
+
+    /// Registers a person, gives them a role, and logs them in.
+    async fn person(&self, who: &str, name: &str, tenant: Tenant, role: Role) -> Person {
+        let person = self.register(who, name, None).await;
+        self.join(&person.id, tenant, role).await;
+        self.log_in(&Holdings { person, ..Holdings::default() }).await
     }
 
     /// Begins to enrol an authenticator of a person.
@@ -376,13 +407,12 @@ impl World {
         Person { totp, code, ..person }
     }
 
-    /// Registers a person with a second factor, who is logged in by it, and is logging in once more.
-    async fn strong(&self, name: &str, tenant: Tenant) -> Person {
-        let person = self.enrolling(self.person("bob", name, tenant).await).await;
+    /// Registers a person with a second factor, who is logged in by it.
+    pub async fn strong(&self, who: &str, name: &str, tenant: Tenant, role: Role) -> Person {
+        let person = self.enrolling(self.person(who, name, tenant, role).await).await;
         let body = format!(r#"{{"code":"{}"}}"#, person.code);
         let confirmed = Request::post("/auth/mfa/totp/confirm", &body).bearer(&person.access);
-        let begun = self.in_session(&person, &self.chatbot(confirmed).await).await;
-        self.pending(&begun).await
+        self.in_session(&person, &self.chatbot(confirmed).await).await
     }
 
     /// Shows the password of a person with a second factor, who has yet to show a code that was not shown before.
@@ -412,17 +442,20 @@ impl World {
         Person { id: me.field("id"), session: me.field("session_id"), access, refresh, ..person.clone() }
     }
 
-    /// Makes a person a member of a domain, past the store.
+    /// Gives a person a role past the store: of a domain, or of the platform.
     pub async fn join(&self, person: &str, tenant: Tenant, role: Role) {
         let hex = |bytes: &[u8]| self.place.bytes(&data_encoding::HEXLOWER.encode(bytes));
         let (domain, person) = (tenant.domain.unwrap(), person.parse::<PersonId>().unwrap());
         let (domain, person) = (hex(domain.as_bytes()), hex(person.as_bytes()));
-        let row = format!("({domain}, {person}, '{}', 0, 1)", role.name());
-        self.place
-            .execute(&format!(
-                "INSERT INTO members (domain_id, person_id, role, created_at, version) VALUES {row}"
-            ))
-            .await;
+        let sql = match role {
+            Role::SuperAdmin => format!("UPDATE people SET super_admin = 1 WHERE id = {person}"),
+            role => format!(
+                "INSERT INTO members (domain_id, person_id, role, created_at, version) \
+                 VALUES ({domain}, {person}, '{}', 0, 1)",
+                role.name()
+            ),
+        };
+        self.place.execute(&sql).await;
     }
 
     /// Logs the person of a tenant in, once more.
@@ -450,13 +483,14 @@ impl World {
         let owner = self.stores.accounts.read(proof.scope(), account).await.unwrap().unwrap();
         let domain = DomainId::draw(now, entropy);
         let name_of = DomainName::parse(&format!("{name}.example")).unwrap();
-        let granted = grant::<CreateDomain, _>(&proof, &owner).unwrap();
+        let granted = grant::<CreateDomain, _>(&proof, &DomainOwner::of(&owner)).unwrap();
         let new = NewDomain { id: domain, name: name_of.clone(), at: now };
-        self.stores.domains.create(&granted, new).await.unwrap();
+        self.stores.domains.create(&granted, new, None).await.unwrap();
         let found = self.domain(&name_of).await;
         let granted = grant::<ChangeDomain, _>(&proof, &found).unwrap();
         let origins = Set::To(vec![WebOrigin::parse(&format!("https://www.{name}.example")).unwrap()]);
-        self.stores.domains.change(&granted, found.version, DomainPatch { origins }, now).await.unwrap();
+        let patch = DomainPatch { origins, ..DomainPatch::default() };
+        self.stores.domains.change(&granted, found.version, patch, now).await.unwrap();
         Tenant { account, domain: Some(domain) }
     }
 

@@ -1,9 +1,11 @@
 //! Use cases that are more than one command of a store.
 
+mod administer;
 mod change_key;
 mod factors;
 mod invoice;
 mod issue_key;
+mod members;
 mod mint_token;
 mod open_session;
 mod people;
@@ -12,10 +14,12 @@ mod rotate_key;
 mod rotate_signing_key;
 mod verify_key;
 
+pub use administer::{change_domain, change_person, create_domain, remove_person};
 pub use change_key::change_key;
 pub use factors::{Enrolment, Typed, draw_recovery_codes, remove_totp};
 pub use invoice::{Invoice, InvoiceLine, Tariff, invoices};
 pub use issue_key::{IssuedKey, KeyOrder, issue_key};
+pub use members::{admit_member, change_role, remove_from_domain};
 pub use mint_token::{Minted, TokenOrder, mint_token};
 pub use open_session::{Opened, open_session};
 pub use people::{LoggedIn, Logins, Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere};
@@ -29,7 +33,7 @@ use crate::{
     error::{Denial, FlowError, Refusal},
     jwt::SigningKeys,
     model::Key,
-    policy::{Ceiling, Proof, Requirement, Rights, Scope},
+    policy::{Ceiling, Proof, Requirement, Rights, Role, Scope},
     port::Stores,
     principal::{KeyPrincipal, Principal},
     service::Service,
@@ -79,7 +83,7 @@ impl Platform {
     /// secret that was presented.
     ///
     /// # Errors
-    /// A caller whose key is gone or was changed since it was judged, or that is no key.
+    /// A caller whose key is gone or was changed since it was judged, or that is no key and administers nothing.
     pub async fn ceiling<R: Requirement>(&self, proof: &Proof<'_, R>) -> Result<Ceiling, FlowError> {
         match proof.principal() {
             Some(Principal::Operator) => Ok(Ceiling::NONE),
@@ -88,6 +92,10 @@ impl Platform {
                 // An old secret that works beside a new one ends sooner than its key: so does what it makes.
                 let expires_at = [own.rights.expires_at, key.expires_at].into_iter().flatten().min();
                 Ok(Ceiling::of_key(Rights { expires_at, ..own.rights }, own.id, own.version))
+            }
+            // Whether they may make keys at all, their role says; and that it is theirs still, the store.
+            Some(Principal::Person(person)) if person.role.is_some_and(Role::is_privileged) => {
+                Ok(Ceiling::NONE)
             }
             _ => Err(Denial::Forbidden { missing: &[] }.into()),
         }

@@ -42,6 +42,8 @@ pub struct Registration {
     pub name: Name,
     /// Their password.
     pub password: Password,
+    /// The domain that they want to be a member of.
+    pub domain: Option<DomainName>,
 }
 
 /// What a login is for.
@@ -109,9 +111,14 @@ impl Logins {
         wanted: Registration,
     ) -> Result<(), FlowError> {
         let password = self.passwords.hash(&wanted.password).await?;
+        let asks = match &wanted.domain {
+            Some(name) => platform.stores.domains.widget_home(name).await?.map(|domain| domain.id),
+            None => None,
+        };
         let at = platform.now();
         let id = PersonId::draw(at, platform.entropy.as_ref());
-        let new = NewPerson { id, address: wanted.address, name: wanted.name, password, verified: false, at };
+        let Registration { address, name, .. } = wanted;
+        let new = NewPerson { id, address, name, password, verified: false, asks, at };
         platform.stores.people.register(grant, new).await?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! People: who logs in.
 
-use super::{Name, Status, Version};
+use super::{Name, Set, Status, Version};
 use crate::{
     credential::PasswordHash,
     id::{DomainId, PersonId, SessionId},
@@ -59,8 +59,35 @@ pub struct NewPerson {
     pub password: PasswordHash,
     /// Whether the address is known to be theirs.
     pub verified: bool,
+    /// The domain that they want to be a member of.
+    pub asks: Option<DomainId>,
     /// When they register.
     pub at: Timestamp,
+}
+
+/// What others may change of a person.
+#[derive(Debug, Clone, Default)]
+pub struct PersonPatch {
+    /// Their name.
+    pub name: Set<Name>,
+    /// Whether their logins and sessions are accepted.
+    pub status: Set<Status>,
+    /// Whether they administer the platform.
+    pub is_super_admin: Set<bool>,
+}
+
+impl PersonPatch {
+    /// The person after the patch.
+    #[must_use]
+    pub fn over(&self, person: &Person) -> Person {
+        Person {
+            name: self.name.over(&person.name),
+            status: self.status.over(&person.status),
+            is_super_admin: self.is_super_admin.over(&person.is_super_admin),
+            version: person.version.next(),
+            ..person.clone()
+        }
+    }
 }
 
 /// What a login needs of a person.

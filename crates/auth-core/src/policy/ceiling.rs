@@ -1,6 +1,6 @@
 //! A key never makes or changes a key into more than itself.
 
-use super::{Networks, Permissions};
+use super::{Networks, Permissions, Role};
 use crate::{id::KeyId, model::Version, time::Timestamp};
 use std::num::NonZeroU32;
 
@@ -29,6 +29,9 @@ pub enum Excess {
     /// Networks outside the caller's.
     #[error("allowed_cidrs is wider than that of the caller's key")]
     Networks,
+    /// A role above the caller's.
+    #[error("the role {} is above the caller's own", .0.name())]
+    Role(Role),
     /// A higher rate than the caller's.
     #[error("rate_limit is higher than that of the caller's key")]
     Rate,
@@ -46,7 +49,7 @@ struct Maker {
 }
 
 impl Ceiling {
-    /// No bound: the operator's.
+    /// No bound but what keys of the service can hold: that of the operator, and of a person who administers the tenant.
     pub const NONE: Self = Self(None);
 
     /// The bound of a caller whose key has these rights at this version.

@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod decide;
+mod given;
 mod grant;
 mod networks;
 mod permission;
@@ -11,6 +12,7 @@ mod rule;
 
 pub use ceiling::{Bounded, Ceiling, Excess, Rights};
 pub use decide::{Verdict, decide, judge};
+pub use given::{GivenRole, give};
 pub use grant::{
     Action, Allows, Granted, Installation, OpenAction, OwnPerson, OwnTarget, Owned, Scope, Within, grant,
     grant_to_page, grant_to_schedule,

@@ -57,19 +57,6 @@ impl Permission {
     }
 }
 
-impl serde::Serialize for Permission {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Permission {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&name).ok_or_else(|| serde::de::Error::custom(format!("unknown permission {name:?}")))
-    }
-}
-
 /// A set of permissions. Empty grants nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Permissions(u32);

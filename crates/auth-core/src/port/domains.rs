@@ -1,9 +1,9 @@
 //! Domains of the chatbot service.
 
-use super::{Answer, Change, Creation, Seq};
+use super::{Answer, Change, Creation, Once, Seq};
 use crate::{
-    id::DomainId,
-    model::{Account, Domain, DomainName, DomainPatch, NewDomain, Page, Status, Version, WebOrigin},
+    id::{AccountId, DomainId},
+    model::{Domain, DomainName, DomainOwner, DomainPatch, NewDomain, Page, Status, Version, WebOrigin},
     policy::{Action, Granted, Scope},
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ pub enum ChangeDomain {}
 pub enum SuspendDomain {}
 
 impl Action for CreateDomain {
-    type Object = Account;
+    type Object = DomainOwner;
 }
 impl Action for ChangeDomain {
     type Object = Domain;
@@ -42,9 +42,17 @@ pub trait Domains: Send + Sync {
     async fn lists_page(&self, page: &WebOrigin) -> Answer<bool>;
     /// The domains within the scope, newest first.
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>>;
-    /// Makes a domain; a name is taken once.
-    async fn create(&self, grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation>;
-    /// Changes it, if it is still at `version`.
+    /// The account that a domain may be made for, if within the scope.
+    async fn owner(&self, scope: Scope, account: AccountId) -> Answer<Option<DomainOwner>>;
+    /// Makes a domain; a name is taken once. *Stale* where the session or the role of the person who makes it has ended
+    /// meanwhile.
+    async fn create(
+        &self,
+        grant: &Granted<CreateDomain>,
+        new: NewDomain,
+        once: Option<Once>,
+    ) -> Answer<Creation>;
+    /// Changes it, if it is still at `version`, and the session and role of the person who does have not ended meanwhile.
     async fn change(
         &self,
         grant: &Granted<ChangeDomain>,

@@ -57,8 +57,8 @@ pub trait Keys: Send + Sync {
     async fn read(&self, service: Service, scope: Scope, id: KeyId) -> Answer<Option<Key>>;
     /// The keys of a service within the scope, newest first, revoked ones too.
     async fn list(&self, service: Service, scope: Scope, page: Page) -> Answer<Vec<Key>>;
-    /// Makes a key. *Stale* where the maker's key changed or ended since its rights were compared; *taken*
-    /// where the secret is known.
+    /// Makes a key. *Stale* where the maker's key changed or ended since its rights were compared, or the session or the
+    /// role of the person who makes it has ended; *taken* where the secret is known.
     async fn create(
         &self,
         grant: &Granted<CreateKey>,
@@ -72,7 +72,7 @@ pub trait Keys: Send + Sync {
         grant: &Granted<ImportKeys>,
         new: Vec<(Tenant, NewKey)>,
     ) -> Answer<(Vec<bool>, Seq)>;
-    /// Changes a live key that is still at `version`; `rights` are those after the patch.
+    /// Changes a live key that is still at `version`, as long as its maker stands; `rights` are those after the patch.
     async fn change(
         &self,
         grant: &Granted<ChangeKey>,

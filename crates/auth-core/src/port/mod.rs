@@ -17,6 +17,7 @@ mod calls;
 mod domains;
 mod factors;
 mod keys;
+mod members;
 mod one_time;
 mod passwords;
 mod people;
@@ -33,9 +34,12 @@ pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use factors::{DrawRecoveryCodes, EnrolTotp, Factors, RemoveTotp};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
+pub use members::{AdmitMember, ChangeRole, DeclineApplicant, Members, RemoveMember};
 pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use passwords::Passwords;
-pub use people::{ChangePassword, CreateSuperAdmin, People, Register};
+pub use people::{
+    ChangePassword, ChangePerson, CreateSuperAdmin, People, PersonChange, Register, RemovePerson,
+};
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
 pub use sessions::{BeginSession, EndSession, EndSessions, FoundSession, Rotation, Sessions};
 pub use signing_keys::{RotateSigningKey, SigningKeys};
@@ -57,6 +61,8 @@ pub struct Stores {
     pub users: Arc<dyn Users>,
     /// Domains of the chatbot service.
     pub domains: Arc<dyn Domains>,
+    /// Members of the domains.
+    pub members: Arc<dyn Members>,
     /// API keys, managed.
     pub keys: Arc<dyn Keys>,
     /// API keys, looked up.

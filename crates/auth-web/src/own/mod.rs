@@ -1,9 +1,10 @@
 //! The routes that every service can have: health, the route table, OpenAPI and its page, what problems mean, and the
-//! audit trail.
+//! audit trail, the management of keys.
 
 pub mod audit;
 mod docs;
 mod health;
+pub mod keys;
 mod routes;
 
 pub use docs::{Docs, OpenApi, Problems};

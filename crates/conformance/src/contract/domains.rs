@@ -2,11 +2,11 @@
 
 use super::{
     cases,
-    fixture::{ALL, Fixture, RACE, chatbot, count, everything, granted, hub, page, scope_of},
+    fixture::{ALL, Fixture, RACE, chatbot, count, everything, granted, hub, once, page, scope_of},
 };
 use auth_core::{
-    model::{Domain, DomainPatch, Set, Status, Version, WebOrigin},
-    policy::Scope,
+    model::{Account, Domain, DomainOwner, DomainPatch, Joining, Set, Status, Version, WebOrigin},
+    policy::{Granted, Scope},
     port::{About, Change, ChangeDomain, CreateDomain, Creation, Notice, SuspendAccount, SuspendDomain},
 };
 
@@ -17,10 +17,16 @@ cases! {
     lists_are_newest_first_and_pages_neither_repeat_nor_leave_out,
     a_name_is_taken_once_over_all_accounts,
     of_many_makers_of_one_name_one_makes_it,
+    a_domain_is_made_once_for_one_request,
     a_change_is_made_at_the_version_that_was_read,
+    how_people_join_is_changed_apart_from_the_pages,
     pages_are_listed_exactly_as_they_are_written,
     suspending_and_reviving_are_announced,
     a_page_finds_no_domain_that_is_not_in_use,
+}
+
+fn making(account: &Account) -> Granted<CreateDomain> {
+    granted(&DomainOwner::of(account))
 }
 
 fn origins(texts: &[&str]) -> Vec<WebOrigin> {
@@ -28,7 +34,7 @@ fn origins(texts: &[&str]) -> Vec<WebOrigin> {
 }
 
 async fn list_pages(fixture: &Fixture, domain: &Domain, texts: &[&str]) -> Domain {
-    let patch = DomainPatch { origins: Set::To(origins(texts)) };
+    let patch = DomainPatch { origins: Set::To(origins(texts)), ..DomainPatch::default() };
     let grant = granted::<ChangeDomain>(domain);
     match fixture.stores.domains.change(&grant, domain.version, patch, fixture.at()).await.unwrap() {
         Change::Done(changed) => changed,
@@ -100,7 +106,7 @@ async fn a_name_is_taken_once_over_all_accounts(fixture: &Fixture) {
     for account in [&own, &other] {
         let again = fixture.new_domain(Some(first.name.as_str()));
         let id = again.id;
-        let made = fixture.peer.domains.create(&granted::<CreateDomain>(account), again).await.unwrap();
+        let made = fixture.peer.domains.create(&making(account), again, None).await.unwrap();
         assert_eq!(made, Creation::Taken);
         assert_eq!(fixture.stores.domains.read(everything(), id).await.unwrap(), None);
     }
@@ -113,14 +119,43 @@ async fn of_many_makers_of_one_name_one_makes_it(fixture: &Fixture) {
     fixture.look_away().await;
     let answers = fixture
         .race(RACE, |number, stores| {
-            let grant = granted::<CreateDomain>(&owners[number / 2 % 2]);
+            let grant = making(&owners[number / 2 % 2]);
             let new = fixture.new_domain(Some("one.example"));
-            async move { stores.domains.create(&grant, new).await.unwrap() }
+            async move { stores.domains.create(&grant, new, None).await.unwrap() }
         })
         .await;
     assert_eq!((count(&answers, &Creation::Done(())), count(&answers, &Creation::Taken)), (1, RACE - 1));
     assert_eq!(fixture.told().await, ["domain.created"]);
     assert_eq!(fixture.peer.domains.list(everything(), ALL).await.unwrap().len(), 1);
+}
+
+async fn a_domain_is_made_once_for_one_request(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let owner = fixture.peer.domains.owner(everything(), account.id).await.unwrap();
+    assert_eq!(owner, Some(DomainOwner::of(&account)));
+    assert_eq!(fixture.peer.domains.owner(Scope::of(None), account.id).await.unwrap(), None);
+    fixture.look_away().await;
+    let create = async |key: &str, body: &str| {
+        let once = Some(once(key, body, "the first"));
+        fixture.stores.domains.create(&making(&account), fixture.new_domain(None), once).await.unwrap()
+    };
+    assert_eq!(create("one", "body").await, Creation::Done(()));
+    assert_eq!(create("one", "body").await, Creation::Repeated("the first".to_owned()));
+    assert_eq!(create("one", "other").await, Creation::Mismatched);
+    assert_eq!(fixture.told().await, ["domain.created"]);
+    assert_eq!(fixture.peer.domains.list(everything(), ALL).await.unwrap().len(), 1);
+}
+
+async fn how_people_join_is_changed_apart_from_the_pages(fixture: &Fixture) {
+    let domain = fixture.domain(&fixture.account().await).await;
+    assert_eq!(domain.joining, Joining::ByApproval);
+    let domain = list_pages(fixture, &domain, &["https://www.example.com"]).await;
+    let patch = DomainPatch { joining: Set::To(Joining::Open), ..DomainPatch::default() };
+    let grant = granted::<ChangeDomain>(&domain);
+    let changed = fixture.stores.domains.change(&grant, domain.version, patch, fixture.at()).await.unwrap();
+    let wanted = Domain { joining: Joining::Open, version: domain.version.next(), ..domain };
+    assert_eq!(changed, Change::Done(wanted.clone()));
+    assert_eq!(fixture.peer.domains.read(everything(), wanted.id).await.unwrap(), Some(wanted));
 }
 
 async fn a_change_is_made_at_the_version_that_was_read(fixture: &Fixture) {
@@ -133,7 +168,7 @@ async fn a_change_is_made_at_the_version_that_was_read(fixture: &Fixture) {
     let read = fixture.peer.domains.read(everything(), domain.id).await.unwrap();
     assert_eq!(read.as_ref(), Some(&changed));
     let grant = granted::<ChangeDomain>(&domain);
-    let patch = DomainPatch { origins: Set::To(Vec::new()) };
+    let patch = DomainPatch { origins: Set::To(Vec::new()), ..DomainPatch::default() };
     let stale = fixture.stores.domains.change(&grant, domain.version, patch, fixture.at()).await.unwrap();
     assert_eq!(stale, Change::Stale);
     fixture.assert_silent("a stale change").await;

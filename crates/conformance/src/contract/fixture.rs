@@ -10,8 +10,8 @@ use auth_core::{
     entropy::Entropy,
     id::{AccountId, CallId, DomainId, KeyId, TokenId, UserId},
     model::{
-        Account, Channel, Domain, DomainName, Email, Key, Language, Name, NewAccount, NewCall, NewDomain,
-        NewKey, NewToken, NewUser, Page, PhoneNumber, Prose, Version,
+        Account, Channel, Domain, DomainName, DomainOwner, Email, Key, Language, Name, NewAccount, NewCall,
+        NewDomain, NewKey, NewToken, NewUser, Page, PhoneNumber, Prose, Version,
     },
     policy::{
         Action, Allows, Assurance, Bounded, Ceiling, Granted, Installation, Need, Networks, Permission,
@@ -280,7 +280,12 @@ impl Fixture {
     pub async fn domain(&self, account: &Account) -> Domain {
         let new = self.new_domain(None);
         let id = new.id;
-        let made = self.stores.domains.create(&granted::<CreateDomain>(account), new).await.unwrap();
+        let made = self
+            .stores
+            .domains
+            .create(&granted::<CreateDomain>(&DomainOwner::of(account)), new, None)
+            .await
+            .unwrap();
         assert_eq!(made, Creation::Done(()));
         self.stores.domains.read(everything(), id).await.unwrap().unwrap()
     }

@@ -76,6 +76,7 @@ impl Fixture {
             name: name("Alice"),
             password: self.password_hash(0),
             verified: false,
+            asks: None,
             at,
         }
     }

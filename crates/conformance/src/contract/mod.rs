@@ -14,8 +14,10 @@ pub mod fixture_people;
 mod key_index;
 mod keys;
 mod makers;
+mod members;
 mod one_time;
 mod people;
+mod people_administered;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -63,6 +65,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         tokens::CASES,
         one_time::CASES,
         people::CASES,
+        people_administered::CASES,
+        members::CASES,
         sessions::CASES,
         factors::CASES,
         signing_keys::CASES,

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use auth_core::{
     id::{AccountId, CallId, DomainId, TokenId},
     model::{
-        Account, AccountPatch, Call, Domain, DomainName, DomainPatch, NewAccount, NewCall, NewDomain,
-        NewToken, Page, Status, Token, Usage, Version, WebOrigin,
+        Account, AccountPatch, Call, Domain, DomainName, DomainOwner, DomainPatch, NewAccount, NewCall,
+        NewDomain, NewToken, Page, Status, Token, Usage, Version, WebOrigin,
     },
     policy::{Granted, Scope},
     port::{
@@ -234,8 +234,16 @@ impl Domains for Broken {
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>> {
         Ok(self.rows(self.inner.domains.list(self.scope(scope), page).await?, page.limit))
     }
-    async fn create(&self, grant: &Granted<CreateDomain>, new: NewDomain) -> Answer<Creation> {
-        let made = self.inner.domains.create(grant, new).await?;
+    async fn owner(&self, scope: Scope, account: AccountId) -> Answer<Option<DomainOwner>> {
+        self.inner.domains.owner(self.scope(scope), account).await
+    }
+    async fn create(
+        &self,
+        grant: &Granted<CreateDomain>,
+        new: NewDomain,
+        once: Option<Once>,
+    ) -> Answer<Creation> {
+        let made = self.inner.domains.create(grant, new, self.once(once)).await?;
         Ok(if self.is(Denying) { Creation::Done(()) } else { made })
     }
     async fn change(

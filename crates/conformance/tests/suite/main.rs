@@ -21,6 +21,7 @@ mod lease;
 mod lease_model;
 mod lists;
 mod matrix;
+mod members;
 mod outage;
 mod pages;
 mod paths;

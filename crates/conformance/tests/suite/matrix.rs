@@ -118,7 +118,9 @@ fn cells(line: &Line) -> Vec<Cell> {
     let mut cells = Vec::new();
     for (&caller, &expected) in &line.answers {
         let kinds = match caller {
-            Caller::None | Caller::OtherService | Caller::Lacking => vec![Kind::Key],
+            Caller::None | Caller::OtherService => vec![Kind::Key],
+            Caller::Lacking => lacking(line, &taken),
+            Caller::Foreign => shown.iter().copied().filter(|kind| *kind != Kind::SuperAdmin).collect(),
             // A person is of another kind than none of a person's: which proof is missing, the challenge says.
             Caller::OtherKind => {
                 let same =
@@ -132,6 +134,14 @@ fn cells(line: &Line) -> Vec<Cell> {
         cells.extend(kinds.into_iter().map(|kind| Cell { caller, kind, expected }));
     }
     cells
+}
+
+/// The kinds that can lack what a line needs: a permission, or a role.
+fn lacking(line: &Line, taken: &[Kind]) -> Vec<Kind> {
+    let by_key = line.permission().map(|_| Kind::Key);
+    let by_role = line.needs.contains("jwt(");
+    let owner = (by_role && !taken.contains(&Kind::Owner)).then_some(Kind::Owner);
+    by_key.into_iter().chain(by_role.then_some(Kind::Strong)).chain(owner).collect()
 }
 
 impl Cell {
@@ -221,6 +231,7 @@ impl Cell {
                 Service::Hub => world.a.domain_key.clone(),
                 Service::Chatbot => world.a.hub_key.clone(),
             },
+            Caller::Lacking if self.kind.is_person() => own,
             Caller::Lacking => {
                 let needed = permission(line.permission().unwrap());
                 key(world, S::KIND, every.iter().filter(|held| *held != needed)).await
@@ -248,6 +259,8 @@ async fn touched(world: &World, changed: &[String]) -> Vec<String> {
     let session: SessionId = world.b.person.session.parse().unwrap();
     let strong: PersonId = world.b.strong.id.parse().unwrap();
     let strong_session: SessionId = world.b.strong.session.parse().unwrap();
+    let owner: PersonId = world.b.owner.id.parse().unwrap();
+    let owner_session: SessionId = world.b.owner.session.parse().unwrap();
     let own = [
         tenant.account.as_bytes(),
         tenant.domain.as_ref().unwrap().as_bytes(),
@@ -255,6 +268,8 @@ async fn touched(world: &World, changed: &[String]) -> Vec<String> {
         session.as_bytes(),
         strong.as_bytes(),
         strong_session.as_bytes(),
+        owner.as_bytes(),
+        owner_session.as_bytes(),
     ];
     let own = own.map(|id| hex(id));
     // The number of the last notice is nobody's.
@@ -281,6 +296,9 @@ fn nobodys(world: &World) -> Holdings {
         temp: token(),
         widget: token(),
         person: Person { session: SessionId::draw(now, entropy).to_string(), ..Person::default() },
+        strong: Person { id: PersonId::draw(now, entropy).to_string(), ..Person::default() },
+        applicant: PersonId::draw(now, entropy).to_string(),
+        idle_domain_key: (String::new(), KeyId::draw(now, entropy).to_string()),
         ..Holdings::default()
     }
 }

@@ -17,7 +17,7 @@ use std::sync::{
 use tokio_postgres::{NoTls, SimpleQueryMessage, error::SqlState};
 
 /// What neither service may do with what is not its own.
-const NEITHER: [&str; 20] = [
+const NEITHER: [&str; 19] = [
     "UPDATE audit_events SET actor = 'nobody'",
     "DELETE FROM audit_events",
     "TRUNCATE audit_events",
@@ -31,7 +31,6 @@ const NEITHER: [&str; 20] = [
     "UPDATE accounts SET status = 'active'",
     "DELETE FROM domains",
     "UPDATE domains SET status = 'active'",
-    "INSERT INTO domains VALUES ('', '', 'x', 'active', '', 0, 1)",
     "DELETE FROM __diesel_schema_migrations",
     "ALTER TABLE keys DISABLE ROW LEVEL SECURITY",
     "DROP TABLE notices",
@@ -39,9 +38,11 @@ const NEITHER: [&str; 20] = [
     "CREATE SCHEMA something",
     "BEGIN; LOCK TABLE keys IN ACCESS EXCLUSIVE MODE",
 ];
-const NOT_THE_HUB: [&str; 9] = [
+const NOT_THE_HUB: [&str; 11] = [
     "SELECT FROM people",
     "SELECT FROM members",
+    "SELECT FROM applicants",
+    "INSERT INTO domains VALUES ('', '', 'x', 'active', '', 0, 1, 'open')",
     "SELECT FROM sessions",
     "SELECT FROM signing_keys",
     "UPDATE calls SET scheduled_time = 0",
@@ -50,20 +51,19 @@ const NOT_THE_HUB: [&str; 9] = [
     "UPDATE tokens SET revoked_at = NULL",
     "UPDATE keys SET service = 'chatbot', domain_id = (SELECT id FROM domains LIMIT 1)",
 ];
-const NOT_THE_CHATBOT: [&str; 13] = [
-    "DELETE FROM people",
-    "UPDATE people SET super_admin = 1",
-    "UPDATE people SET status = 'active'",
-    "INSERT INTO members SELECT domain_id, person_id, 'domain_owner', 0, 1 FROM members",
-    "UPDATE members SET role = 'domain_owner'",
+const NOT_THE_CHATBOT: [&str; 12] = [
+    "UPDATE people SET address = 'x'",
+    "UPDATE members SET person_id = ''",
+    "UPDATE applicants SET person_id = ''",
+    "UPDATE domains SET account_id = ''",
     "UPDATE sessions SET role = 'super_admin'",
     "UPDATE signing_keys SET sealed = ''",
     "SELECT FROM users",
     "SELECT FROM calls",
     "SELECT name FROM accounts",
-    "UPDATE keys SET revoked_at = NULL",
-    "INSERT INTO keys SELECT * FROM keys",
-    "INSERT INTO key_secrets SELECT digest, key_id, NULL, 1 FROM key_secrets",
+    "UPDATE keys SET domain_id = ''",
+    "UPDATE keys SET service = 'hub', domain_id = NULL",
+    "UPDATE key_secrets SET digest = ''",
 ];
 
 /// Runs a statement in a store's database as a role, and answers the first columns of what it answers.

@@ -83,7 +83,7 @@ async fn members_that_no_caller_may_set_are_refused_on_management_routes_and_ign
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_of_what_is_made_comes_from_the_credential() {
     let world = World::start().await;
-    let mut body: Value = serde_json::from_str(ROUTES[1].2).unwrap();
+    let mut body: Value = serde_json::from_str(ROUTES[1].3).unwrap();
     for (member, value) in [
         ("account_id", world.b.account_id.as_str()),
         ("account", &world.b.account_id),
@@ -99,16 +99,17 @@ async fn the_owner_of_what_is_made_comes_from_the_credential() {
     let read = world.hub(Request::get(&call).bearer(&world.a.hub_key)).await;
     assert_eq!(read.field("account_id"), world.a.account_id);
     assert_eq!(world.hub(Request::get(&call).bearer(&world.b.hub_key)).await.status, 404);
-    let minted = Request::post(ROUTES[3].1, r#"{"username":"alice","domain":"b.example"}"#);
+    let minted = Request::post(ROUTES[3].2, r#"{"username":"alice","domain":"b.example"}"#);
     let minted = world.chatbot(minted.bearer(&world.a.domain_key)).await;
     assert_eq!(minted.field("domain"), "a.example");
     world.end().await;
 }
 
-/// The routes that take an `Idempotency-Key`: service, path, two bodies, and whether the answer holds a secret.
-const ROUTES: [(Service, &str, &str, &str, bool); 4] = [
+/// The routes that take an `Idempotency-Key`: service, kind of credential, path, two bodies, and whether the answer holds a secret.
+const ROUTES: [(Service, Kind, &str, &str, &str, bool); 6] = [
     (
         Service::Hub,
+        Kind::Key,
         "/accounts/{account_id}/users",
         r#"{"name":"Dora","email":"dora@example.com"}"#,
         r#"{"name":"Dora","email":"other@example.com"}"#,
@@ -116,6 +117,7 @@ const ROUTES: [(Service, &str, &str, &str, bool); 4] = [
     ),
     (
         Service::Hub,
+        Kind::Key,
         "/start",
         r#"{"type":"t","channel":"sms","phone_number":"+14155550123","client_name":"Alice","client_email":"a@example.com","instruction":"Hi","domain_name":"x","language":"en"}"#,
         r#"{"type":"t","channel":"phone","phone_number":"+14155550123","client_name":"Alice","client_email":"a@example.com","instruction":"Hi","domain_name":"x","language":"en"}"#,
@@ -123,6 +125,7 @@ const ROUTES: [(Service, &str, &str, &str, bool); 4] = [
     ),
     (
         Service::Hub,
+        Kind::Key,
         "/api-keys",
         r#"{"name":"once","permissions":["billing_access"]}"#,
         r#"{"name":"once","permissions":["audit_read"]}"#,
@@ -130,24 +133,41 @@ const ROUTES: [(Service, &str, &str, &str, bool); 4] = [
     ),
     (
         Service::Chatbot,
+        Kind::Key,
         "/auth/api/v1/tokens/generate",
         r#"{"username":"once"}"#,
         r#"{"username":"other"}"#,
         true,
     ),
+    (
+        Service::Chatbot,
+        Kind::Owner,
+        "/auth/api/v1/keys",
+        r#"{"name":"once","permissions":["chat_access"]}"#,
+        r#"{"name":"once","permissions":["audit_read"]}"#,
+        true,
+    ),
+    (
+        Service::Chatbot,
+        Kind::SuperAdmin,
+        "/domains",
+        r#"{"domain":"once.example","account_id":"{account_id}"}"#,
+        r#"{"domain":"other.example","account_id":"{account_id}"}"#,
+        false,
+    ),
 ];
 
 fn once(world: &World, route: usize, body: &str, key: &str) -> (SocketAddr, Request) {
-    let (service, path, ..) = ROUTES[route];
-    let credential = Kind::Key.of(&world.a, service);
-    let request = Request::post(&world.a.fill(service, path), body);
+    let (service, kind, path, ..) = ROUTES[route];
+    let credential = kind.of(&world.a, service);
+    let request = Request::post(&world.a.fill(service, path), &world.a.fill(service, body));
     (world.address(service), request.bearer(&credential).header("Idempotency-Key", key))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_gets_the_first_answer_and_another_one_a_conflict() {
     let world = World::start().await;
-    for (route, (_, path, body, other, secret)) in ROUTES.into_iter().enumerate() {
+    for (route, (_, _, path, body, other, secret)) in ROUTES.into_iter().enumerate() {
         let send = async |body: &str, key: &str| {
             let (to, request) = once(&world, route, body, key);
             request.send(to).await.unwrap()
@@ -180,7 +200,7 @@ async fn the_same_request_gets_the_first_answer_and_another_one_a_conflict() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_request_sent_two_hundred_times_at_once_is_carried_out_once() {
     let world = World::start().await;
-    for (route, (_, path, body, _, secret)) in ROUTES.into_iter().enumerate() {
+    for (route, (_, _, path, body, _, secret)) in ROUTES.into_iter().enumerate() {
         let seq = world.stores.audit.head().await.unwrap().seq;
         let (to, request) = once(&world, route, body, "at once");
         let answers = together(to, vec![request; 200]).await;
@@ -201,7 +221,7 @@ async fn one_request_sent_two_hundred_times_at_once_is_carried_out_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_different_requests_under_one_key_at_once_one_is_carried_out() {
     let world = World::start().await;
-    for (route, (_, path, body, other, _)) in ROUTES.into_iter().enumerate() {
+    for (route, (_, _, path, body, other, _)) in ROUTES.into_iter().enumerate() {
         let seq = world.stores.audit.head().await.unwrap().seq;
         let requests = (0..200).map(|number| once(&world, route, [body, other][number % 2], "contested"));
         let (to, requests): (Vec<_>, Vec<_>) = requests.unzip();

@@ -168,6 +168,8 @@ impl Prober<'_> {
             // Those of before have ended with the time that went by.
             Kind::Person => Some(self.world.log_in(&self.world.a).await.access),
             Kind::Strong => Some(self.world.log_in_strongly(&self.world.a.strong).await.access),
+            Kind::Owner => Some(self.world.log_in_strongly(&self.world.a.owner).await.access),
+            Kind::SuperAdmin => Some(self.world.log_in_strongly(&self.world.a.admin).await.access),
             kind => Some(kind.of(&self.world.a, S::KIND)),
         }
     }
@@ -308,6 +310,8 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "session_end",
             "password_change",
             "mfa_totp_remove",
+            "domain_key_revoke",
+            "member_remove",
         ];
         // What they take is good once, and for a minute: by then it is over.
         let once = ["mfa_verify", "mfa_step_up", "mfa_totp_confirm"];

@@ -1,0 +1,125 @@
+//! What administrators of the platform do with people and domains.
+
+use super::{Platform, TRIES, busy, mismatched};
+use crate::{
+    error::{Denial, FlowError},
+    id::{AccountId, DomainId, PersonId},
+    model::{Domain, DomainName, DomainPatch, NewDomain, Person, PersonPatch},
+    policy::{Allows, GivenRole, Proof, Requirement, Role, give, grant},
+    port::{Change, ChangeDomain, ChangePerson, CreateDomain, Creation, Once, PersonChange, RemovePerson},
+};
+
+/// The highest role that is given or taken where a person becomes another: of who administers the platform before or
+/// after, that one.
+fn highest<R: Requirement>(
+    proof: &Proof<'_, R>,
+    before: &Person,
+    after: &Person,
+) -> Result<GivenRole, FlowError> {
+    let is_super = before.is_super_admin || after.is_super_admin;
+    Ok(give(proof, if is_super { Role::SuperAdmin } else { Role::Member })?)
+}
+
+fn last_super_admin() -> FlowError {
+    FlowError::Conflict("nobody else administers the platform: make another super admin first".to_owned())
+}
+
+/// Changes a person: once this has answered, nobody accepts what they held as who they were.
+///
+/// # Errors
+/// [`Denial::Absent`]; [`Denial::Excess`] for a role above the caller's own; [`FlowError::Conflict`] where nobody would
+/// administer the platform then.
+pub async fn change_person<R: Allows<ChangePerson>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+    id: PersonId,
+    patch: &PersonPatch,
+) -> Result<Person, FlowError> {
+    let people = &platform.stores.people;
+    for _ in 0..TRIES {
+        let person = people.find(proof.scope(), id).await?.ok_or(Denial::Absent)?;
+        let highest = highest(proof, &person, &patch.over(&person))?;
+        let granted = grant::<ChangePerson, R>(proof, &person)?;
+        match people.change(&granted, person.version, patch.clone(), highest, platform.now()).await? {
+            PersonChange::Done((person, seq)) => {
+                platform.validator.settle(seq).await?;
+                return Ok(person);
+            }
+            PersonChange::LastSuperAdmin => return Err(last_super_admin()),
+            PersonChange::Stale => {}
+        }
+    }
+    Err(busy())
+}
+
+/// Removes a person, with all that is theirs: once this has answered, nobody accepts it.
+///
+/// # Errors
+/// As [`change_person`].
+pub async fn remove_person<R: Allows<RemovePerson>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+    id: PersonId,
+) -> Result<(), FlowError> {
+    let people = &platform.stores.people;
+    for _ in 0..TRIES {
+        let person = people.find(proof.scope(), id).await?.ok_or(Denial::Absent)?;
+        let highest = highest(proof, &person, &person)?;
+        let granted = grant::<RemovePerson, R>(proof, &person)?;
+        match people.remove(&granted, person.version, highest, platform.now()).await? {
+            PersonChange::Done(seq) => return platform.validator.settle(seq).await,
+            PersonChange::LastSuperAdmin => return Err(last_super_admin()),
+            PersonChange::Stale => {}
+        }
+    }
+    Err(busy())
+}
+
+/// Makes a domain of an account. `once` makes the record of an idempotent request from the new domain's id.
+///
+/// # Errors
+/// [`FlowError::Invalid`] for an account that is not there, [`FlowError::Conflict`] for a name that is taken.
+pub async fn create_domain<R: Allows<CreateDomain>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+    account: AccountId,
+    name: &DomainName,
+    once: impl Fn(DomainId) -> Option<Once>,
+) -> Result<Domain, FlowError> {
+    let domains = &platform.stores.domains;
+    let owner = domains.owner(proof.scope(), account).await?;
+    let absent = || FlowError::Invalid { field: "account_id", reason: "no such account".to_owned() };
+    let granted = grant::<CreateDomain, R>(proof, &owner.ok_or_else(absent)?)?;
+    let at = platform.now();
+    let id = DomainId::draw(at, platform.entropy.as_ref());
+    let id = match domains.create(&granted, NewDomain { id, name: name.clone(), at }, once(id)).await? {
+        Creation::Done(()) => id,
+        Creation::Repeated(answer) => answer.parse().map_err(|_| busy())?,
+        Creation::Mismatched => return Err(mismatched()),
+        Creation::Taken => return Err(FlowError::Conflict(format!("the name {name} is taken"))),
+        Creation::Stale | Creation::Full(_) => return Err(busy()),
+    };
+    domains.read(proof.scope(), id).await?.ok_or_else(busy)
+}
+
+/// Changes the settings of a domain.
+///
+/// # Errors
+/// [`Denial::Absent`] for one that is not the caller's.
+pub async fn change_domain<R: Allows<ChangeDomain>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+    id: DomainId,
+    patch: &DomainPatch,
+) -> Result<Domain, FlowError> {
+    let domains = &platform.stores.domains;
+    for _ in 0..TRIES {
+        let domain = domains.read(proof.scope(), id).await?.ok_or(Denial::Absent)?;
+        let granted = grant::<ChangeDomain, R>(proof, &domain)?;
+        match domains.change(&granted, domain.version, patch.clone(), platform.now()).await? {
+            Change::Done(domain) => return Ok(domain),
+            Change::Stale | Change::Taken => {}
+        }
+    }
+    Err(busy())
+}
