@@ -6,6 +6,7 @@
 //! written down.
 
 pub mod amr;
+pub mod attacks;
 pub mod attempts;
 pub mod audit;
 mod by_name;

@@ -19,6 +19,12 @@ pub struct Tenant {
     pub domain: Option<DomainId>,
 }
 
+impl Tenant {
+    /// The platform's own, which no account and no domain of anybody's is: what keys of the services themselves belong to.
+    pub const PLATFORM: Self =
+        Self { account: AccountId::from_bytes([0; 16]), domain: Some(DomainId::from_bytes([0; 16])) };
+}
+
 /// What a credential was, once it proved good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Principal {
@@ -115,6 +121,8 @@ pub struct PersonPrincipal {
     pub amr: Amr,
     /// When.
     pub auth_time: Timestamp,
+    /// The service that takes the session's access tokens.
+    pub audience: Service,
     /// When the access token ends, or the session if that is sooner.
     pub expires_at: Timestamp,
     /// When this was judged: what the age of a proof is counted to.

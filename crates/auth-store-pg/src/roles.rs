@@ -41,9 +41,9 @@ const BOTH: Given = &[
 const KEYS: &str = "SELECT, INSERT, UPDATE (name, prefix, permissions, expires_at, networks, rate_limit, last_used_at, \
                     use_count, revoked_at, version)";
 const HUB: Given = &[
-    ("SELECT, UPDATE (name, contact, version)", "accounts"),
+    ("SELECT, INSERT, UPDATE (name, contact, status, version)", "accounts"),
     ("SELECT, INSERT, UPDATE (status, cancelled_at)", "calls"),
-    ("SELECT", "domains"),
+    ("SELECT, INSERT", "domains"),
     ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
     (KEYS, "keys"),
     ("SELECT, INSERT, DELETE, UPDATE (name, email, version)", "users"),

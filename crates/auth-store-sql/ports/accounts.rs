@@ -1,13 +1,20 @@
 //! Accounts.
 
-use super::{audit, notices};
+use super::{
+    audit, domains as belonging, notices,
+    once::{self, answer_if_seen},
+};
 use crate::{Conn, Store};
 use auth_core::{
     audit::{ChainKey, Event},
     id::AccountId,
-    model::{Account, AccountPatch, NewAccount, Page, Status, Version},
+    model::{Account, AccountPatch, NewAccount, NewDomain, Page, Status, Version},
     policy::{Granted, Scope},
-    port::{About, Accounts, Answer, Change, ChangeAccount, CreateAccount, Seq, SuspendAccount},
+    port::{
+        About, Accounts, Answer, Change, ChangeAccount, CreateAccount, Creation, Once, Seq, SuspendAccount,
+    },
+    principal::Tenant,
+    service::Service,
     time::Timestamp,
 };
 use auth_store_sql::{
@@ -41,8 +48,15 @@ impl AccountRow {
     }
 }
 
+/// All accounts but that of the platform's own keys, which is nobody's.
+macro_rules! anybodys {
+    () => {
+        accounts::table.filter(dsl::id.ne(Tenant::PLATFORM.account.as_bytes().to_vec()))
+    };
+}
+
 async fn find(conn: &mut Conn, scope: Scope, id: AccountId) -> Done<Option<Account>> {
-    let query = accounts::table.filter(dsl::id.eq(id.as_bytes().to_vec())).into_boxed();
+    let query = anybodys!().filter(dsl::id.eq(id.as_bytes().to_vec())).into_boxed();
     let found: Option<AccountRow> =
         scoped!(query, scope, account: dsl::id, domain: none).first(conn).await.optional()?;
     found.map(AccountRow::read).transpose()
@@ -74,7 +88,7 @@ impl Accounts for Store {
 
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Account>> {
         self.read(async move |conn| {
-            let mut query = scoped!(accounts::table.into_boxed(), scope, account: dsl::id, domain: none);
+            let mut query = scoped!(anybodys!().into_boxed(), scope, account: dsl::id, domain: none);
             if let Some(before) = page.before {
                 query = query.filter(dsl::id.lt(before.to_vec()));
             }
@@ -85,15 +99,36 @@ impl Accounts for Store {
         .await
     }
 
-    async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()> {
+    async fn create(
+        &self,
+        grant: &Granted<CreateAccount>,
+        new: NewAccount,
+        domains: Vec<NewDomain>,
+        once: Option<Once>,
+    ) -> Answer<Creation> {
         let (grant, chain) = (grant.clone(), self.chain());
-        self.write(async move |conn| create(conn, &chain, &grant, new).await).await
+        self.write(async move |conn| {
+            answer_if_seen!(conn, once.as_ref(), new.at);
+            if belonging::any_taken(conn, &domains).await? {
+                return Ok(Creation::Taken);
+            }
+            once::remember(conn, Service::Hub, once, new.at).await?;
+            let account = new.id;
+            create(conn, &chain, &grant, new).await?;
+            for domain in domains {
+                belonging::insert(conn, account, &domain).await?;
+                let event = Event::DomainCreated { domain: domain.id, name: domain.name.to_string() };
+                audit::write(conn, &chain, &grant, domain.at, event).await?;
+            }
+            Ok(Creation::Done(()))
+        })
+        .await
     }
 
     async fn create_first(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool> {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
-            if diesel::select(exists(accounts::table.select(dsl::id))).get_result(conn).await? {
+            if diesel::select(exists(anybodys!().select(dsl::id))).get_result(conn).await? {
                 return Ok(false);
             }
             create(conn, &chain, &grant, new).await.map(|()| true)

@@ -5,7 +5,7 @@ use super::{
     once::{self, answer_if_seen},
     sessions,
 };
-use crate::Store;
+use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
     id::{AccountId, DomainId},
@@ -74,6 +74,29 @@ macro_rules! in_use {
     };
 }
 
+/// Whether one of these names is taken.
+pub(super) async fn any_taken(conn: &mut Conn, wanted: &[NewDomain]) -> Done<bool> {
+    let names: Vec<_> = wanted.iter().map(|domain| domain.name.as_str().to_owned()).collect();
+    let taken = domains::table.filter(dsl::name.eq_any(names)).select(dsl::version);
+    Ok(taken.first::<i64>(conn).await.optional()?.is_some())
+}
+
+/// Makes a domain of an account; `false` where the name is taken.
+pub(super) async fn insert(conn: &mut Conn, account: AccountId, new: &NewDomain) -> Done<bool> {
+    let row = (
+        dsl::id.eq(new.id.as_bytes().to_vec()),
+        dsl::account_id.eq(account.as_bytes().to_vec()),
+        dsl::name.eq(new.name.as_str().to_owned()),
+        dsl::status.eq(Status::Active.name()),
+        dsl::origins.eq(""),
+        dsl::created_at.eq(new.at.millis()),
+        dsl::version.eq(Version::FIRST.number()),
+        dsl::joining.eq(Joining::ByApproval.name()),
+    );
+    let insert = diesel::insert_into(domains::table).values(row).on_conflict(dsl::name).do_nothing();
+    Ok(insert.execute(conn).await? == 1)
+}
+
 #[async_trait::async_trait]
 impl Domains for Store {
     async fn read(&self, scope: Scope, id: DomainId) -> Answer<Option<Domain>> {
@@ -120,8 +143,9 @@ impl Domains for Store {
 
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Domain>> {
         self.read(async move |conn| {
-            let mut query =
-                scoped!(domains::table.into_boxed(), scope, account: dsl::account_id, domain: dsl::id);
+            // But that of the platform's own keys, which is nobody's.
+            let named = domains::table.filter(dsl::name.ne("")).into_boxed();
+            let mut query = scoped!(named, scope, account: dsl::account_id, domain: dsl::id);
             if let Some(before) = page.before {
                 query = query.filter(dsl::id.lt(before.to_vec()));
             }
@@ -155,18 +179,7 @@ impl Domains for Store {
             if !sessions::stands(conn, grant.who(), new.at).await? {
                 return Ok(Creation::Stale);
             }
-            let row = (
-                dsl::id.eq(new.id.as_bytes().to_vec()),
-                dsl::account_id.eq(grant.target().as_bytes().to_vec()),
-                dsl::name.eq(new.name.as_str().to_owned()),
-                dsl::status.eq(Status::Active.name()),
-                dsl::origins.eq(""),
-                dsl::created_at.eq(new.at.millis()),
-                dsl::version.eq(Version::FIRST.number()),
-                dsl::joining.eq(Joining::ByApproval.name()),
-            );
-            let insert = diesel::insert_into(domains::table).values(row).on_conflict(dsl::name).do_nothing();
-            if insert.execute(conn).await? == 0 {
+            if !insert(conn, grant.target(), &new).await? {
                 return Ok(Creation::Taken);
             }
             once::remember(conn, Service::Chatbot, once, new.at).await?;

@@ -10,7 +10,7 @@ use auth_core::{
     audit::Event,
     credential::NewSecret,
     id::KeyId,
-    model::{Key, KeyPatch, KeyUse, NewKey, Page, Status, Version},
+    model::{Joining, Key, KeyPatch, KeyUse, NewKey, Page, Status, Version},
     policy::{Action, Bounded, Granted, Networks, Permissions, Rights, Scope},
     port::{
         About, Answer, Change, ChangeKey, CreateKey, Creation, FoundKey, ImportKeys, KeyIndex, Keys, Limits,
@@ -90,13 +90,16 @@ impl KeyRow {
     fn found(&self, secret_ends: Option<i64>, owner_active: bool) -> Done<FoundKey> {
         let service = self.service()?;
         let rights = self.rights()?;
+        let tenant = row::tenant(&self.account_id, self.domain_id.as_deref())?;
         let end = [self.expires_at, secret_ends].into_iter().flatten().min();
         Ok(FoundKey {
             principal: KeyPrincipal {
                 id: row::key_id(&self.id)?,
                 service,
-                tenant: row::tenant(&self.account_id, self.domain_id.as_deref())?,
-                permissions: rights.permissions.iter().filter(|one| one.belongs_to(service)).collect(),
+                tenant,
+                permissions: rights
+                    .permissions
+                    .beyond(rights.permissions.beyond(Permissions::of_tenant(tenant, service))),
                 expires_at: row::maybe_time(end),
                 version: row::version(self.version),
             },
@@ -160,6 +163,9 @@ async fn insert(conn: &mut Conn, tenant: Tenant, new: &NewKey, announced: Seq) -
             "a key of the Hub has no domain, one of the chatbot service has".to_owned(),
         ));
     }
+    if tenant == Tenant::PLATFORM {
+        make_platform(conn, new.at).await?;
+    }
     let known = key_secrets::table.filter(key_secrets::digest.eq(new.secret.digest.as_bytes().to_vec()));
     if known.count().get_result::<i64>(conn).await? > 0 {
         return Ok(false);
@@ -182,6 +188,42 @@ async fn insert(conn: &mut Conn, tenant: Tenant, new: &NewKey, announced: Seq) -
     diesel::insert_into(keys::table).values(row).execute(conn).await?;
     insert_secret(conn, new.id, &new.secret, announced).await?;
     Ok(true)
+}
+
+/// Makes the tenant of the platform's own keys, where it is not there. Nobody can name it, so nobody belongs to it.
+async fn make_platform(conn: &mut Conn, at: Timestamp) -> Done<()> {
+    let Tenant { account, domain } = Tenant::PLATFORM;
+    let (account, domain) = (account.as_bytes().to_vec(), domain.map(|domain| domain.as_bytes().to_vec()));
+    let row = (
+        accounts::id.eq(account.clone()),
+        accounts::name.eq("Platform"),
+        accounts::status.eq(Status::Active.name()),
+        accounts::created_at.eq(at.millis()),
+        accounts::version.eq(Version::FIRST.number()),
+    );
+    diesel::insert_into(accounts::table)
+        .values(row)
+        .on_conflict(accounts::id)
+        .do_nothing()
+        .execute(conn)
+        .await?;
+    let row = (
+        domains::id.eq(domain.unwrap_or_default()),
+        domains::account_id.eq(account),
+        domains::name.eq(""),
+        domains::status.eq(Status::Active.name()),
+        domains::origins.eq(""),
+        domains::created_at.eq(at.millis()),
+        domains::version.eq(Version::FIRST.number()),
+        domains::joining.eq(Joining::ByApproval.name()),
+    );
+    diesel::insert_into(domains::table)
+        .values(row)
+        .on_conflict(domains::id)
+        .do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 async fn insert_secret(conn: &mut Conn, key: KeyId, secret: &NewSecret, announced: Seq) -> Done<()> {

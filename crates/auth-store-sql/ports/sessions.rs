@@ -133,6 +133,10 @@ pub(super) async fn is_open(conn: &mut Conn, person: PersonId, id: SessionId, at
 /// Whatever else does it is judged by what it is done with.
 pub(super) async fn stands(conn: &mut Conn, who: Option<&Principal>, at: Timestamp) -> Done<bool> {
     let Some(Principal::Person(person)) = who else { return Ok(true) };
+    if person.audience != Service::Chatbot {
+        // The sessions of the other service are not its to read: it has asked whoever issued the token, a moment ago.
+        return Ok(true);
+    }
     let found = judged(conn, person.session).await?;
     Ok(found.is_some_and(|found| !found.ended && found.session.expires_at > at))
 }
@@ -333,11 +337,9 @@ async fn standing(conn: &mut Conn, presented: &Refresh, at: Timestamp) -> Done<S
 impl Sessions for Store {
     async fn find(&self, id: SessionId) -> Answer<Option<FoundSession>> {
         self.read(async move |conn| {
-            Ok(judged(conn, id).await?.map(|Judged { session, ended, .. }| FoundSession {
-                principal: session.principal(),
-                audience: session.audience,
-                ended,
-            }))
+            Ok(judged(conn, id)
+                .await?
+                .map(|Judged { session, ended, .. }| FoundSession { principal: session.principal(), ended }))
         })
         .await
     }
@@ -468,6 +470,19 @@ impl Sessions for Store {
                 .await
             }
         }
+    }
+
+    async fn of_refresh(&self, presented: &Refresh, at: Timestamp) -> Answer<Option<Session>> {
+        let (id, digest) = (presented.session(), presented.digest().as_bytes().to_vec());
+        self.read(async move |conn| {
+            let query = joined!()
+                .filter(dsl::id.eq(id.as_bytes().to_vec()))
+                .filter(dsl::refresh.eq(digest.clone()).or(dsl::parent.eq(digest).assume_not_null()))
+                .filter(dsl::ended_at.is_null())
+                .filter(dsl::idle_ends_at.gt(at.millis()));
+            query.first::<Joined>(conn).await.optional()?.map(read).transpose()
+        })
+        .await
     }
 
     async fn end(&self, grant: &Granted<EndSession>, why: SessionEnd, at: Timestamp) -> Answer<Option<Seq>> {

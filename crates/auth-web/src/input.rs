@@ -123,6 +123,20 @@ impl<T: DeserializeOwned + JsonSchema> Input for OwnForm<T> {
         if !from_own_page(request) {
             return Err(Problem::new(Kind::ForeignPage, "This form is sent by its own page alone."));
         }
+        Form::take(request, payload).await.map(|Form(form)| Self(form))
+    }
+    fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
+        Form::<T>::describe(shape, schemas);
+    }
+}
+
+/// A form of at most [`BODY_LIMIT`] bytes, whoever sends it: for routes that take no cookie.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned + JsonSchema> Input for Form<T> {
+    const READS_BODY: bool = true;
+    async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
         let body = body(request, payload, FORM).await?;
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(&body));
         T::deserialize(pairs).map(Self).map_err(|error| Problem::invalid(field(".", &error, "body"), error))

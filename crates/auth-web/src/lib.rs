@@ -20,6 +20,7 @@ pub mod input;
 pub mod log;
 pub mod metrics;
 pub mod openapi;
+pub mod outgoing;
 pub mod own;
 pub mod problem;
 mod refusals;

@@ -10,7 +10,7 @@ use auth_core::{
     id::AccountId,
     model::{Account, Email, Name, NewAccount, Status},
     policy::{Installation, grant},
-    port::CreateAccount,
+    port::{CreateAccount, Creation},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -38,8 +38,10 @@ async fn create(desk: &Desk, name: Name, contact: Option<Email>) -> Result<Accou
     let id = AccountId::draw(at, platform.entropy.as_ref());
     let granted = grant::<CreateAccount, _>(&desk.proof, &Installation).map_err(failed)?;
     let new = NewAccount { id, name, contact, at };
-    desk.stores().accounts.create(&granted, new).await.map_err(failed)?;
-    Ok(id)
+    match desk.stores().accounts.create(&granted, new, Vec::new(), None).await.map_err(failed)? {
+        Creation::Done(()) => Ok(id),
+        other => Err(format!("the account was not made: {other:?}")),
+    }
 }
 
 async fn set_status(desk: &Desk, id: AccountId, status: Status) -> Result<AccountView, String> {

@@ -165,11 +165,14 @@ pub(crate) struct KeyCreate {
     #[arg(long, value_parser = service)]
     pub(crate) service: Service,
     /// The account that owns it: for the Hub
-    #[arg(long, value_name = "ID", required_unless_present = "domain", conflicts_with = "domain")]
+    #[arg(long, value_name = "ID", required_unless_present_any = ["domain", "platform"], conflicts_with = "domain")]
     pub(crate) account: Option<AccountId>,
     /// The domain that owns it: for the chatbot service
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Option<DomainName>,
+    /// It is a service's of the platform itself, such as the Hub's, by which it asks in which state tokens are (`introspect`)
+    #[arg(long, conflicts_with_all = ["account", "domain"])]
+    pub(crate) platform: bool,
     /// What people call it
     #[arg(long)]
     pub(crate) name: Name,

@@ -47,6 +47,9 @@ pub(crate) struct Bootstrap {
     hub_api_key: String,
     domain: DomainName,
     domain_api_key: String,
+    /// By which the Hub asks the chatbot service in which state tokens are. Not there in the file of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    introspection_key: Option<String>,
     /// Not there in the file of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     admin: Option<Admin>,
@@ -71,6 +74,11 @@ pub(crate) enum Found {
     },
     /// The store is in use, and the file is not there.
     NoFile,
+}
+
+/// The key by which the Hub asks the chatbot service, where the file has one.
+pub(crate) fn introspection_key(place: &Place) -> Result<Option<String>, String> {
+    Ok(read(&place.bootstrap_file())?.and_then(|found| found.introspection_key))
 }
 
 /// `authctl init`.
@@ -175,6 +183,7 @@ fn draw(stores: &Stores, hub: &str, chatbot: &str) -> Result<Bootstrap, String> 
         hub_api_key: key(Service::Hub),
         domain: DomainName::parse(DOMAIN).map_err(|error| error.to_string())?,
         domain_api_key: key(Service::Chatbot),
+        introspection_key: Some(key(Service::Chatbot)),
         admin: Some(Admin {
             email: Address::parse(ADMIN).map_err(|error| error.to_string())?,
             // As much chance, and as easy to type, as a recovery code has.
@@ -217,6 +226,9 @@ async fn settle_in(
     make_key(&platform, proof, hub, Service::Hub, &wanted.hub_api_key).await?;
     let chatbot = Tenant { domain: Some(domain.id), ..hub };
     make_key(&platform, proof, chatbot, Service::Chatbot, &wanted.domain_api_key).await?;
+    if let Some(secret) = &wanted.introspection_key {
+        make_key(&platform, proof, Tenant::PLATFORM, Service::Chatbot, secret).await?;
+    }
     if let Some(admin) = &wanted.admin {
         let keys = place.signing_keys(stores, &wanted.chatbot_url).await?;
         // What another keyring seals, no service opens.
@@ -262,9 +274,10 @@ async fn make_admin(
 }
 
 /// What the first key of a service may do: of the Hub's everything; of the chatbot service's what a widget's
-/// backend needs.
-fn first_permissions(service: Service) -> Permissions {
+/// backend needs; of the platform's own what the Hub needs.
+fn first_permissions(tenant: Tenant, service: Service) -> Permissions {
     match service {
+        _ if tenant == Tenant::PLATFORM => Permissions::of_platform(service),
         Service::Hub => Permissions::all_of(service),
         Service::Chatbot => [Permission::TokenGeneration, Permission::ChatAccess].into_iter().collect(),
     }
@@ -283,7 +296,7 @@ async fn make_key(
         return Ok(());
     }
     let at = platform.now();
-    let permissions = first_permissions(service);
+    let permissions = first_permissions(tenant, service);
     let rights = Rights { permissions, expires_at: None, networks: Networks::ANY, rate_limit: None };
     let new = NewKey {
         id: KeyId::draw(at, platform.entropy.as_ref()),

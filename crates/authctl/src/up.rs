@@ -6,13 +6,21 @@ use crate::{
     output::{Report, print},
     place::{failed, platform},
 };
-use auth_core::{jwt::SigningKeys, port::Stores, service::Service};
+use auth_core::{
+    flow::Platform,
+    jwt::{RelyingParty, SigningKeys},
+    port::Stores,
+    service::Service,
+};
 use auth_web::{
     App, log, serve,
     system::{OsEntropy, SystemClock},
 };
 use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder, settings::People};
-use hub_service::{Hub, settings::Billing};
+use hub_service::{
+    Hub,
+    settings::{Billing, relying_party},
+};
 use serde::Serialize;
 use std::{
     io::IsTerminal as _,
@@ -39,7 +47,11 @@ pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(),
         fresh: matches!(found, Found::File { fresh: true }),
     };
     let keys = place.signing_keys(&stores, &started.chatbot_url).await?;
-    let services = services(&stores, keys, hub, chatbot, stop).await?;
+    let relying = match bootstrap::introspection_key(place)? {
+        Some(key) => Some(relying_party(&started.chatbot_url, None, key)?),
+        None => None,
+    };
+    let services = services(&stores, keys, relying, (hub, chatbot), stop).await?;
     print(json, &started)?;
     services.await.map_err(|error| error.to_string())
 }
@@ -54,11 +66,19 @@ fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
 async fn services(
     stores: &Stores,
     keys: SigningKeys,
-    hub: TcpListener,
-    chatbot: TcpListener,
+    relying: Option<RelyingParty>,
+    (hub, chatbot): (TcpListener, TcpListener),
     stop: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = std::io::Result<()>>, String> {
-    let hub_app = App::new(Hub::new(platform(Service::Hub, stores), Billing::default().tariff()), Vec::new());
+    let hub_platform = platform(Service::Hub, stores);
+    let hub_platform = match relying {
+        Some(issuer) => {
+            let Platform { stores, clock, entropy, .. } = hub_platform;
+            Platform::relying(Service::Hub, stores, clock, entropy, Arc::new(issuer))
+        }
+        None => hub_platform,
+    };
+    let hub_app = App::new(Hub::new(hub_platform, Billing::default().tariff()), Vec::new());
     let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
     let chatbot_app =
         Chatbot::open(platform, keys, (Tokens::default(), People::default()), Responder::BuiltIn).await;

@@ -1,6 +1,10 @@
 //! Issuing access tokens: the keys that sign them, their rotation, and what is published of them.
 
-use crate::{Chatbot, rules::Published};
+use crate::{
+    Chatbot,
+    introspection::{Introspect, Revoke},
+    rules::Published,
+};
 use auth_core::{
     amr::CONTEXTS,
     attempts::REMEMBERED,
@@ -144,6 +148,12 @@ pub struct Metadata {
     response_types_supported: [&'static str; 0],
     /// None: people log in to the platform itself.
     grant_types_supported: [&'static str; 0],
+    /// Where services of the platform ask in which state a token is (RFC 7662).
+    introspection_endpoint: String,
+    /// Where whoever holds a token ends its session (RFC 7009).
+    revocation_endpoint: String,
+    /// None: the token itself is what is needed.
+    revocation_endpoint_auth_methods_supported: [&'static str; 1],
     /// How strongly a person can have logged in (RFC 9470 §7).
     acr_values_supported: [&'static str; 2],
 }
@@ -166,6 +176,9 @@ impl Endpoint<Chatbot> for AuthorizationServer {
         Ok(Shown(Metadata {
             issuer: issuer.to_owned(),
             jwks_uri: format!("{issuer}{}", Jwks::SPEC.path),
+            introspection_endpoint: format!("{issuer}{}", Introspect::SPEC.path),
+            revocation_endpoint: format!("{issuer}{}", Revoke::SPEC.path),
+            revocation_endpoint_auth_methods_supported: ["none"],
             response_types_supported: [],
             grant_types_supported: [],
             acr_values_supported: CONTEXTS,

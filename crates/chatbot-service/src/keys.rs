@@ -26,7 +26,9 @@ impl Endpoint<Chatbot> for Create {
         who: Proof<'_, KeyKeepers>,
         (idempotency, Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        keys::create((chatbot.platform(), Kind::Chatbot), &who, Self::SPEC.id, &idempotency, body).await
+        let grant = keys::own_tenant(&who, &body)?;
+        let here = (chatbot.platform(), Kind::Chatbot);
+        keys::create(here, (&who, &grant), Self::SPEC.id, &idempotency, body).await
     }
 }
 

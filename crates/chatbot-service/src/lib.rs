@@ -5,6 +5,7 @@ pub mod audit;
 pub mod chat;
 pub mod domains;
 pub mod factors;
+pub mod introspection;
 pub mod issuer;
 pub mod keys;
 pub mod members;
@@ -134,6 +135,8 @@ impl Service for Chatbot {
         row::<Self, users::Read>(),
         row::<Self, users::Change>(),
         row::<Self, users::Remove>(),
+        row::<Self, introspection::Introspect>(),
+        row::<Self, introspection::Revoke>(),
         row::<Self, issuer::Jwks>(),
         row::<Self, issuer::AuthorizationServer>(),
         row::<Self, own::Live>(),

@@ -202,6 +202,15 @@ impl Allows<ChangeKey> for KeyKeepers {}
 impl Allows<RotateKey> for KeyKeepers {}
 impl Allows<RevokeKey> for KeyKeepers {}
 
+/// A service of the platform that takes access tokens, and asks in which state they are.
+#[derive(Debug)]
+pub struct Introspects;
+
+impl Requirement for Introspects {
+    const RULE: Rule = Rule::AnyOf(&[Need::Key(Service::Chatbot, Permission::Introspect)]);
+    type Subject = KeyPrincipal;
+}
+
 /// Whoever wants to verify an access token.
 #[derive(Debug)]
 pub struct Published;

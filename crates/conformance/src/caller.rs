@@ -12,6 +12,7 @@ use auth_core::{
     id::AccessTokenId,
     jwt::{Algorithm, Claims, Issuer, LIFE, SigningKey},
     policy::{Permissions, Role},
+    principal::Tenant,
     service::Service,
     time::Clock as _,
 };
@@ -37,11 +38,13 @@ pub enum Kind {
     Owner,
     /// A super admin, who has.
     SuperAdmin,
+    /// A key of the platform's own, at the chatbot service.
+    Platform,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Key,
         Self::Temp,
         Self::Widget,
@@ -50,6 +53,7 @@ impl Kind {
         Self::Strong,
         Self::Owner,
         Self::SuperAdmin,
+        Self::Platform,
     ];
 
     /// The kinds that a route takes, as its needs are written; a public route takes none.
@@ -66,6 +70,7 @@ impl Kind {
             }
             need if need.ends_with("+mfa") || need.ends_with("+factor") => vec![Self::Strong],
             need if need.starts_with("jwt") => vec![Self::Person],
+            "dkey(introspect)" => vec![Self::Platform],
             need if need.contains("key(") => vec![Self::Key],
             need => panic!("{need} is no need"),
         };
@@ -88,7 +93,9 @@ impl Kind {
             (Self::Person, _) => &holdings.person.access,
             (Self::Strong, _) => &holdings.strong.access,
             (Self::Owner, _) => &holdings.owner.access,
-            (Self::SuperAdmin, _) => &holdings.admin.access,
+            (Self::Platform, _) => &holdings.introspection_key,
+            (Self::SuperAdmin, Service::Chatbot) => &holdings.admin.access,
+            (Self::SuperAdmin, Service::Hub) => &holdings.admin_at_hub.access,
         };
         assert!(credential.len() > 30, "{self:?} is missing");
         credential.clone()
@@ -98,10 +105,11 @@ impl Kind {
     pub fn unknown(self, world: &World, service: Service) -> String {
         let entropy = world.hub_platform.entropy.as_ref();
         if self.is_person() {
-            return forged(world, entropy);
+            return forged(world, service, entropy);
         }
         let drawn = match self {
             Self::Key => draw_key(service, entropy).0,
+            Self::Platform => draw_key(Service::Chatbot, entropy).0,
             Self::Temp => draw_temp_token(entropy),
             Self::Widget => draw_session(SessionKind::Widget, entropy),
             Self::Chat => draw_session(SessionKind::Chat, entropy),
@@ -119,13 +127,16 @@ impl Kind {
             return ended_widget(world, expired).await;
         }
         if self.is_person() {
-            return ended_login(world, self, expired).await;
+            return ended_login(world, self, service, expired).await;
         }
         // Only the chatbot service mints tokens, whatever the service that they are shown to.
         let maker = if self == Self::Key { service } else { Service::Chatbot };
-        let tenant = world.tenant_of(&world.a, maker).await;
+        let tenant = match self {
+            Self::Platform => Tenant::PLATFORM,
+            _ => world.tenant_of(&world.a, maker).await,
+        };
         let soon = world.clock.now() + Duration::from_secs(60);
-        let all = Permissions::all_of(maker);
+        let all = Permissions::of_tenant(tenant, maker);
         let (secret, id) = world.key(maker, tenant, all, expired.then_some(soon)).await;
         let credential = match self {
             Self::Temp => world.temp(&secret, 1).await.0,
@@ -169,7 +180,7 @@ async fn ended_widget(world: &World, expired: bool) -> String {
 }
 
 /// An access token of the first tenant's person, in all but the key that made it.
-fn forged(world: &World, entropy: &dyn Entropy) -> String {
+fn forged(world: &World, service: Service, entropy: &dyn Entropy) -> String {
     let part = world.a.person.access.split('.').nth(1).unwrap().as_bytes();
     let claims: serde_json::Value =
         serde_json::from_slice(&data_encoding::BASE64URL_NOPAD.decode(part).unwrap()).unwrap();
@@ -179,7 +190,7 @@ fn forged(world: &World, entropy: &dyn Entropy) -> String {
         id: AccessTokenId::draw(now, entropy),
         person: id("sub").parse().unwrap(),
         session: id("sid").parse().unwrap(),
-        audience: Service::Chatbot,
+        audience: service,
         issued_at: now,
         expires_at: now + LIFE,
         role: Some(Role::SuperAdmin),
@@ -191,22 +202,36 @@ fn forged(world: &World, entropy: &dyn Entropy) -> String {
     Issuer::parse(ISSUER).unwrap().issue(&key, &claims).unwrap().expose().to_owned()
 }
 
-async fn ended_login(world: &World, kind: Kind, expired: bool) -> String {
+async fn ended_login(world: &World, kind: Kind, service: Service, expired: bool) -> String {
     let person = match kind {
         Kind::Strong => world.log_in_strongly(&world.a.strong).await,
         Kind::Owner => world.log_in_strongly(&world.a.owner).await,
+        Kind::SuperAdmin if service == Service::Hub => {
+            let admin = world.log_in_strongly(&world.a.admin).await;
+            world.at_hub(&admin).await
+        }
         Kind::SuperAdmin => world.log_in_strongly(&world.a.admin).await,
         _ => world.log_in(&world.a).await,
     };
     let token = person.access;
-    assert_good(world, Service::Chatbot, &token).await;
+    assert_good(world, service, &token).await;
     if expired {
         world.advance(LIFE).await;
+    } else if service == Service::Hub {
+        // The Hub ends no sessions, and the chatbot service takes no token for the Hub: whoever holds it revokes it.
+        let out = world.chatbot(form("/auth/revoke", &format!("token={token}"))).await;
+        assert_eq!(out.status, 200, "{}", out.body);
     } else {
         let out = world.chatbot(Request::new("POST", "/auth/logout").bearer(&token)).await;
         assert_eq!(out.status, 204, "{}", out.body);
     }
     token
+}
+
+/// A form that is sent to a path.
+pub fn form(path: &str, fields: &str) -> Request {
+    let request = Request::new("POST", path).header("Content-Type", "application/x-www-form-urlencoded");
+    Request { body: fields.to_owned(), ..request }
 }
 
 /// A damaged credential, that can be none at all: with another last character, which its checksum tells, or cut

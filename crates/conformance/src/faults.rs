@@ -182,7 +182,7 @@ macro_rules! port {
 port!(Accounts, accounts {
     read(scope: Scope, id: AccountId) -> Answer<Option<Account>>;
     list(scope: Scope, page: Page) -> Answer<Vec<Account>>;
-    create(grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()>;
+    create(grant: &Granted<CreateAccount>, new: NewAccount, domains: Vec<NewDomain>, once: Option<Once>) -> Answer<Creation>;
     create_first(grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool>;
     change(grant: &Granted<ChangeAccount>, version: Version, patch: AccountPatch, at: Timestamp) -> Answer<Change<Account>>;
     set_status(grant: &Granted<SuspendAccount>, status: Status, at: Timestamp) -> Answer<Seq>;
@@ -270,6 +270,7 @@ port!(Sessions, sessions {
     list(own: OwnPerson, at: Timestamp, page: Page) -> Answer<Vec<Session>>;
     begin(grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation<Option<Seq>>>;
     rotate(presented: &Refresh, next: &TokenDigest, sealed: Sealed, origin: &Origin, at: Timestamp) -> Answer<Rotation>;
+    of_refresh(presented: &Refresh, at: Timestamp) -> Answer<Option<Session>>;
     end(grant: &Granted<EndSession>, why: SessionEnd, at: Timestamp) -> Answer<Option<Seq>>;
     end_all(grant: &Granted<EndSessions>, why: SessionEnd, at: Timestamp) -> Answer<Seq>;
     purge(before: Timestamp) -> Answer<()>;

@@ -84,8 +84,8 @@ impl Line {
         let exists = |caller: &Caller| match caller {
             Caller::Least => by_key,
             Caller::Lacking => by_key || by_role,
-            // Every super admin's tenant is the platform.
-            Caller::Foreign => self.needs != "jwt(super_admin)+mfa",
+            // Every super admin's tenant is the platform, and so is that of its own keys.
+            Caller::Foreign => !["jwt(super_admin)+mfa", "dkey(introspect)"].contains(&self.needs.as_str()),
             _ => true,
         };
         Caller::ALL.into_iter().filter(|caller| exists(caller) != self.answers.contains_key(caller)).collect()

@@ -27,7 +27,10 @@ use chatbot_service::{
     responder::Responder,
     settings::{People, Registration},
 };
-use hub_service::{Hub, settings::Billing};
+use hub_service::{
+    Hub,
+    settings::{Billing, relying_party},
+};
 use ipnet::IpNet;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -104,8 +107,12 @@ pub struct Holdings {
     pub owner: Person,
     /// A super admin, who is logged in with a second factor. There are as many as there are tenants.
     pub admin: Person,
+    /// The same, in a session that is for the Hub.
+    pub admin_at_hub: Person,
     /// The identifier of somebody who asks to be a member of the domain.
     pub applicant: String,
+    /// The key by which the Hub asks the chatbot service: nobody's in particular.
+    pub introspection_key: String,
     /// A domain key that may nothing: its secret and its id.
     pub idle_domain_key: (String, String),
 }
@@ -172,6 +179,7 @@ impl Holdings {
             ("{email}", &self.person.email),
             ("{password}", &self.person.password),
             ("{refresh_token}", &self.person.refresh),
+            ("{access_token}", &self.person.access),
             ("{totp_code}", &self.person.code),
             ("{mfa_code}", &self.strong.code),
             ("{mfa_token}", &self.strong.pending),
@@ -228,7 +236,6 @@ impl World {
         let operator_platform = platform(Service::Hub, stores.clone());
         let [of_hub, of_chatbot] =
             place.open_by_roles().await.unwrap_or_else(|| [stores.clone(), stores.clone()]);
-        let hub_platform = platform(Service::Hub, around(of_hub));
         let parts = (around(of_chatbot), Arc::new(clock.clone()) as _, Arc::clone(&entropy) as _);
         let issuer = Issuer::parse(ISSUER).unwrap();
         let keys = SigningKeys::new(issuer, Arc::new(Place::keyring()));
@@ -240,6 +247,13 @@ impl World {
         let listen = || serve::bind(any).unwrap();
         let (hub_listener, chatbot_listener) = (listen(), listen());
         let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
+        let asked = Permissions::of_platform(Service::Chatbot);
+        let (asking, _) =
+            make_key(&operator_platform, Service::Chatbot, Tenant::PLATFORM, every(asked, None)).await;
+        let issuer = relying_party(&format!("http://{chatbot}"), Some(ISSUER), asking.clone()).unwrap();
+        let (hub_clock, hub_entropy) = (Arc::new(clock.clone()), Arc::clone(&entropy) as _);
+        let hub_platform =
+            Platform::relying(Service::Hub, around(of_hub), hub_clock, hub_entropy, Arc::new(issuer));
         let billing = Billing { sms_cents: 5, phone_cents: 20, ..Billing::default() };
         let hub_app = App::new(Hub::new(hub_platform.clone(), billing.tariff()), proxies.clone());
         let chatbot_app = App::new(chatbot_service, proxies);
@@ -263,8 +277,8 @@ impl World {
             running,
         };
         world.current().await;
-        world.a = world.settle_in("a").await;
-        world.b = world.settle_in("b").await;
+        world.a = Holdings { introspection_key: asking.clone(), ..world.settle_in("a").await };
+        world.b = Holdings { introspection_key: asking, ..world.settle_in("b").await };
         world
     }
 
@@ -351,6 +365,7 @@ impl World {
         let strong = self.pending(&self.strong("bob", name, tenant, Role::Member).await).await;
         let owner = self.strong("carol", name, tenant, Role::DomainOwner).await;
         let admin = self.strong("dora", name, tenant, Role::SuperAdmin).await;
+        let admin_at_hub = self.at_hub(&admin).await;
         let applicant = self.register("erin", name, Some(&format!("{name}.example"))).await.id;
         let idle_domain_key = self.key(Service::Chatbot, tenant, Permissions::NONE, None).await;
         let widget = format!(r#"{{"tenant":"{name}.example","origin":"{origin}"}}"#);
@@ -371,8 +386,10 @@ impl World {
             strong,
             owner,
             admin,
+            admin_at_hub,
             applicant,
             idle_domain_key,
+            introspection_key: String::new(),
         }
     }
 
@@ -391,7 +408,7 @@ impl World {
     }
 
     /// Registers a person, gives them a role, and logs them in.
-    async fn person(&self, who: &str, name: &str, tenant: Tenant, role: Role) -> Person {
+    pub async fn person(&self, who: &str, name: &str, tenant: Tenant, role: Role) -> Person {
         let person = self.register(who, name, None).await;
         self.join(&person.id, tenant, role).await;
         self.log_in(&Holdings { person, ..Holdings::default() }).await
@@ -432,6 +449,20 @@ impl World {
         let person = self.pending(person).await;
         let body = format!(r#"{{"mfa_token":"{}","code":"{}"}}"#, person.pending, person.code);
         self.in_session(&person, &self.chatbot(Request::post("/auth/mfa/verify", &body)).await).await
+    }
+
+    /// Logs a person with a second factor in for the Hub, by one of the recovery codes that they draw: no time goes by.
+    pub async fn at_hub(&self, person: &Person) -> Person {
+        let codes = Request::new("POST", "/auth/mfa/recovery-codes").bearer(&person.access);
+        let code = self.chatbot(codes).await.json()["recovery_codes"][0].as_str().unwrap().to_owned();
+        let body =
+            serde_json::json!({ "email": person.email, "password": person.password, "audience": "hub" });
+        let pending = self.chatbot(Request::post("/auth/login", &body.to_string())).await.field("mfa_token");
+        let body = serde_json::json!({ "mfa_token": pending, "recovery_code": code }).to_string();
+        let answer = self.chatbot(Request::post("/auth/mfa/verify", &body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let (access, refresh) = (answer.field("access_token"), answer.field("refresh_token"));
+        Person { access, refresh, session: String::new(), ..person.clone() }
     }
 
     /// A person in the session that an answer began.
@@ -479,7 +510,7 @@ impl World {
             at: now,
         };
         let granted = grant::<CreateAccount, _>(&proof, &Installation).unwrap();
-        self.stores.accounts.create(&granted, new).await.unwrap();
+        self.stores.accounts.create(&granted, new, Vec::new(), None).await.unwrap();
         let owner = self.stores.accounts.read(proof.scope(), account).await.unwrap().unwrap();
         let domain = DomainId::draw(now, entropy);
         let name_of = DomainName::parse(&format!("{name}.example")).unwrap();
@@ -514,17 +545,12 @@ impl World {
         permissions: Permissions,
         expires_at: Option<Timestamp>,
     ) -> (String, String) {
-        let rights = Rights { permissions, expires_at, networks: Networks::ANY, rate_limit: None };
-        self.key_with(service, tenant, rights).await
+        self.key_with(service, tenant, every(permissions, expires_at)).await
     }
 
     /// Makes a key with these rights as the operator: its secret and its id.
     pub async fn key_with(&self, service: Service, tenant: Tenant, rights: Rights) -> (String, String) {
-        let proof = operator();
-        let granted = grant::<CreateKey, _>(&proof, &tenant).unwrap();
-        let order = KeyOrder { service, name: Name::parse("test key").unwrap(), rights };
-        let issued = issue_key(&self.operator_platform, &proof, &granted, order, |_| None).await.unwrap();
-        (issued.secret.reveal().expose().to_owned(), issued.id.to_string())
+        make_key(&self.operator_platform, service, tenant, rights).await
     }
 
     /// Revokes a key as the operator.
@@ -557,6 +583,19 @@ impl World {
             .filter(|(action, _)| action != "request.refused")
             .collect()
     }
+}
+
+/// These permissions, from anywhere.
+const fn every(permissions: Permissions, expires_at: Option<Timestamp>) -> Rights {
+    Rights { permissions, expires_at, networks: Networks::ANY, rate_limit: None }
+}
+
+async fn make_key(platform: &Platform, service: Service, tenant: Tenant, rights: Rights) -> (String, String) {
+    let proof = operator();
+    let granted = grant::<CreateKey, _>(&proof, &tenant).unwrap();
+    let order = KeyOrder { service, name: Name::parse("test key").unwrap(), rights };
+    let issued = issue_key(platform, &proof, &granted, order, |_| None).await.unwrap();
+    (issued.secret.reveal().expose().to_owned(), issued.id.to_string())
 }
 
 /// Waits until something holds; what never does fails in words.

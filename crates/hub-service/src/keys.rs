@@ -1,10 +1,15 @@
 //! The Hub's API keys.
 
-use crate::{Hub, rules::Keys};
+use crate::{
+    Hub,
+    rules::{KeyKeepers, Keys},
+};
 use auth_core::{
     flow::{Verified, verify_key},
     id::KeyId,
-    policy::{Permission, Proof},
+    policy::{Granted, Permission, Proof, grant},
+    port::CreateKey,
+    principal::{Principal, Tenant},
     service::Service,
     time::Timestamp,
 };
@@ -21,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub struct Create;
 
 impl Endpoint<Hub> for Create {
-    type Auth = Keys;
+    type Auth = KeyKeepers;
     type Input = (Idempotency, Json<CreateBody>);
     type Output = Created<NewKeyView>;
     const SPEC: Spec =
@@ -31,25 +36,42 @@ impl Endpoint<Hub> for Create {
 
     async fn call(
         hub: &Hub,
-        who: Proof<'_, Keys>,
+        who: Proof<'_, KeyKeepers>,
         (idempotency, Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        keys::create((hub.platform(), Service::Hub), &who, Self::SPEC.id, &idempotency, body).await
+        let grant = match who.principal() {
+            Some(Principal::Person(_)) => of_any_account(hub, &who, &body).await?,
+            _ => keys::own_tenant(&who, &body)?,
+        };
+        let here = (hub.platform(), Service::Hub);
+        keys::create(here, (&who, &grant), Self::SPEC.id, &idempotency, body).await
     }
+}
+
+/// The grant to make a key of the account that a super admin names.
+async fn of_any_account(
+    hub: &Hub,
+    who: &Proof<'_, KeyKeepers>,
+    body: &CreateBody,
+) -> Result<Granted<CreateKey>, Problem> {
+    let id = body.account().ok_or_else(|| Problem::invalid("account_id", "whose is it to be?"))?;
+    let account = hub.platform().stores.accounts.read(who.scope(), id).await?;
+    let account = account.ok_or_else(|| Problem::invalid("account_id", "no such account"))?;
+    Ok(grant(who, &Tenant { account: account.id, domain: None })?)
 }
 
 /// `GET /api-keys`.
 pub struct List;
 
 impl Endpoint<Hub> for List {
-    type Auth = Keys;
+    type Auth = KeyKeepers;
     type Input = Query<PageQuery>;
     type Output = Shown<Listed<KeyView>>;
     const SPEC: Spec = Spec::get("api_key_list", "/api-keys", "The account's keys, newest first.");
 
     async fn call(
         hub: &Hub,
-        who: Proof<'_, Keys>,
+        who: Proof<'_, KeyKeepers>,
         Query(query): Self::Input,
     ) -> Result<Self::Output, Problem> {
         Ok(Shown(keys::list((hub.platform(), Service::Hub), &who, &query).await?))
@@ -60,12 +82,16 @@ impl Endpoint<Hub> for List {
 pub struct Read;
 
 impl Endpoint<Hub> for Read {
-    type Auth = Keys;
+    type Auth = KeyKeepers;
     type Input = Path<KeyId>;
     type Output = Shown<KeyView>;
     const SPEC: Spec = Spec::get("api_key_read", "/api-keys/{id}", "One key.");
 
-    async fn call(hub: &Hub, who: Proof<'_, Keys>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(
+        hub: &Hub,
+        who: Proof<'_, KeyKeepers>,
+        Path(id): Self::Input,
+    ) -> Result<Self::Output, Problem> {
         Ok(Shown(keys::read((hub.platform(), Service::Hub), &who, id).await?))
     }
 }
@@ -74,7 +100,7 @@ impl Endpoint<Hub> for Read {
 pub struct Change;
 
 impl Endpoint<Hub> for Change {
-    type Auth = Keys;
+    type Auth = KeyKeepers;
     type Input = (Path<KeyId>, Json<ChangeBody>);
     type Output = Shown<KeyView>;
     const SPEC: Spec =
@@ -84,7 +110,7 @@ impl Endpoint<Hub> for Change {
 
     async fn call(
         hub: &Hub,
-        who: Proof<'_, Keys>,
+        who: Proof<'_, KeyKeepers>,
         (Path(id), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         Ok(Shown(keys::change((hub.platform(), Service::Hub), &who, id, body).await?))
@@ -95,7 +121,7 @@ impl Endpoint<Hub> for Change {
 pub struct Rotate;
 
 impl Endpoint<Hub> for Rotate {
-    type Auth = Keys;
+    type Auth = KeyKeepers;
     type Input = (Path<KeyId>, Json<RotateBody>);
     type Output = Shown<RotatedView>;
     const SPEC: Spec =
@@ -105,7 +131,7 @@ impl Endpoint<Hub> for Rotate {
 
     async fn call(
         hub: &Hub,
-        who: Proof<'_, Keys>,
+        who: Proof<'_, KeyKeepers>,
         (Path(id), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
         Ok(Shown(keys::rotate((hub.platform(), Service::Hub), &who, id, &body).await?))
@@ -116,7 +142,7 @@ impl Endpoint<Hub> for Rotate {
 pub struct Revoke;
 
 impl Endpoint<Hub> for Revoke {
-    type Auth = Keys;
+    type Auth = KeyKeepers;
     type Input = Path<KeyId>;
     type Output = Done;
     const SPEC: Spec = Spec::new(
@@ -127,7 +153,11 @@ impl Endpoint<Hub> for Revoke {
     )
     .audited("key.revoked");
 
-    async fn call(hub: &Hub, who: Proof<'_, Keys>, Path(id): Self::Input) -> Result<Self::Output, Problem> {
+    async fn call(
+        hub: &Hub,
+        who: Proof<'_, KeyKeepers>,
+        Path(id): Self::Input,
+    ) -> Result<Self::Output, Problem> {
         keys::revoke((hub.platform(), Service::Hub), &who, id).await
     }
 }

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod billing;
 pub mod calls;
+pub mod chatbot;
 pub mod keys;
 pub mod rules;
 pub mod settings;
@@ -36,6 +37,8 @@ impl Service for Hub {
         row::<Self, calls::Read>(),
         row::<Self, calls::Cancel>(),
         row::<Self, accounts::OfDomain>(),
+        row::<Self, accounts::Create>(),
+        row::<Self, accounts::List>(),
         row::<Self, accounts::Read>(),
         row::<Self, accounts::Change>(),
         row::<Self, billing::Usage>(),

@@ -3,12 +3,12 @@
 use auth_core::{
     error::Denial,
     id::AccountId,
-    policy::{Allows, Need, Permission, Proof, Requirement, Rule},
+    policy::{Allows, Assurance, Need, Permission, Proof, Requirement, Role, Rule},
     port::{
-        CancelCall, ChangeAccount, ChangeKey, ChangeUser, CreateKey, CreateUser, RemoveUser, RevokeKey,
-        RotateKey, StartCall,
+        CancelCall, ChangeAccount, ChangeKey, ChangeUser, CreateAccount, CreateKey, CreateUser, RemoveUser,
+        RevokeKey, RotateKey, StartCall, SuspendAccount,
     },
-    principal::{KeyPrincipal, Tenant},
+    principal::{KeyPrincipal, PersonPrincipal, Principal, Tenant},
     service::Service,
 };
 
@@ -32,14 +32,52 @@ key_rules! {
     /// A key that may work with calls.
     Calls: CallManagement allows StartCall, CancelCall;
     /// A key that may work with its account.
-    AccountAccess: AccountAccess allows ChangeAccount;
+    AccountAccess: AccountAccess allows ;
     /// A key that may read what was used and what it costs.
     Billing: BillingAccess allows ;
     /// A key that may work with user records.
     Users: UserManagement allows CreateUser, ChangeUser, RemoveUser;
     /// A key that may manage keys.
-    Keys: ApiKeyManagement allows CreateKey, ChangeKey, RotateKey, RevokeKey;
-    /// A key that may read the audit trail.
+    Keys: ApiKeyManagement allows ;
+}
+
+/// Somebody who administers the platform, by an access token of the chatbot service, and has shown a second factor within
+/// 15 minutes.
+const SUPER: Need = Need::Person(&[Role::SuperAdmin], Assurance::FreshMfa);
+
+/// A super admin.
+#[derive(Debug)]
+pub struct SuperAdmins;
+
+impl Requirement for SuperAdmins {
+    const RULE: Rule = Rule::AnyOf(&[SUPER]);
+    type Subject = PersonPrincipal;
+}
+impl Allows<CreateAccount> for SuperAdmins {}
+impl Allows<SuspendAccount> for SuperAdmins {}
+
+macro_rules! key_or_super_rules {
+    ($($(#[$doc:meta])* $name:ident: $permission:ident allows $($action:ident),*;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub struct $name;
+
+            impl Requirement for $name {
+                const RULE: Rule = Rule::AnyOf(&[Need::Key(Service::Hub, Permission::$permission), SUPER]);
+                type Subject = Principal;
+            }
+            $(impl Allows<$action> for $name {})*
+        )*
+    };
+}
+
+key_or_super_rules! {
+    /// A key that may work with its account, or a super admin.
+    AccountKeepers: AccountAccess allows ChangeAccount;
+    /// A key that may manage keys, or a super admin.
+    KeyKeepers: ApiKeyManagement allows CreateKey, ChangeKey, RotateKey, RevokeKey;
+    /// A key that may read the audit trail, or a super admin.
     Audit: AuditRead allows ;
 }
 

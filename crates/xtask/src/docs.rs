@@ -11,11 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAP: &str = "ARCHITECTURE.md";
 const DECISIONS: &str = "docs/adr";
 const LIST_OF_DECISIONS: &str = "docs/adr/README.md";
+/// What names the tests that show each defence.
+const ATTACKS: &str = "crates/auth-core/ATTACKS.md";
 
 /// The pages that are checked, by their path.
 type Pages = BTreeMap<Utf8PathBuf, String>;
 
-/// `ARCHITECTURE.md` names every crate, every link leads to a file, and every decision is listed.
+/// `ARCHITECTURE.md` names every crate, every link leads to a file, every decision is listed, and the tests that the page
+/// of attacks names are there.
 pub(crate) fn check(repository: &Repository) -> Result<Report, Failure> {
     let files = repository.files()?;
     let mut pages = Pages::new();
@@ -27,8 +30,16 @@ pub(crate) fn check(repository: &Repository) -> Result<Report, Failure> {
     faults.extend(unnamed_crates(&folders, &pages));
     faults.extend(dead_links(&files, &pages));
     faults.extend(unlisted_decisions(&pages));
+    let tests = named_tests(&repository.read(Utf8Path::new(ATTACKS))?);
+    let named: BTreeSet<_> = tests.iter().map(|(file, _)| file).collect();
+    let mut sources = Pages::new();
+    for file in files.iter().filter(|file| named.contains(file)) {
+        sources.insert(file.clone(), repository.read(file)?);
+    }
+    faults.extend(absent_tests(&tests, &sources));
     let links: usize = pages.iter().map(|(page, text)| links(page, text).len()).sum();
-    Ok(Report { faults, seen: format!("{} pages, {links} links between files", pages.len()) })
+    let seen = format!("{} pages, {links} links between files, {} tests", pages.len(), tests.len());
+    Ok(Report { faults, seen })
 }
 
 /// Markdown at the root and below `docs`.
@@ -81,6 +92,30 @@ fn unlisted_decisions(pages: &Pages) -> Vec<String> {
 fn is_numbered(page: &Utf8Path) -> bool {
     let number = page.file_name().and_then(|name| name.split_once('-')).map_or("", |(number, _)| number);
     number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The tests that a text names as `path.rs::function`: file and function.
+fn named_tests(text: &str) -> BTreeSet<(Utf8PathBuf, String)> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && !"/._-:".contains(c));
+    let named = words.filter_map(|word| word.split_once(".rs::"));
+    named
+        .map(|(path, name)| (format!("{path}.rs").into(), name.trim_end_matches(['.', ':']).to_owned()))
+        .collect()
+}
+
+/// Tests that are named, and whose file is not there or has no such function.
+fn absent_tests(tests: &BTreeSet<(Utf8PathBuf, String)>, sources: &Pages) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (file, name) in tests {
+        match sources.get(file) {
+            None => faults.push(format!("{ATTACKS}: there is no {file}, which is to have {name}")),
+            Some(text) if !text.contains(&format!("fn {name}(")) => {
+                faults.push(format!("{ATTACKS}: {file} has no {name}"));
+            }
+            Some(_) => {}
+        }
+    }
+    faults
 }
 
 /// The links of a page to other files: as written, and as a path from the root (none if it leaves that).
@@ -155,6 +190,27 @@ mod tests {
             unlisted_decisions(&pages),
             ["docs/adr/README.md does not list docs/adr/0001-one.md", second]
         );
+    }
+
+    #[test]
+    fn a_test_that_is_named_and_not_there_is_found() {
+        let page = "| A1 | `a/one.rs::it_holds`, a/one.rs::it_holds_too. | `one::Type`, `a/one.rs` |";
+        let sources = |text| pages(&[("a/one.rs", text)]);
+        let whole = "#[test]\nfn it_holds() {}\nasync fn it_holds_too(at: &At) {}\n";
+        let tests = named_tests(page);
+        assert_eq!(tests.len(), 2, "{tests:?}");
+        assert_eq!(absent_tests(&tests, &sources(whole)), [""; 0]);
+        let half = "fn it_holds() {}\nfn it_holds_too_late() {}\n";
+        let gone = "crates/auth-core/ATTACKS.md: a/one.rs has no it_holds_too";
+        assert_eq!(absent_tests(&tests, &sources(half)), [gone]);
+    }
+
+    #[test]
+    fn a_test_in_a_file_that_is_not_there_is_found() {
+        let tests = named_tests("`a/one.rs::it_holds` `a/two.rs::it_holds`");
+        let sources = pages(&[("a/one.rs", "fn it_holds() {}")]);
+        let gone = "crates/auth-core/ATTACKS.md: there is no a/two.rs, which is to have it_holds";
+        assert_eq!(absent_tests(&tests, &sources), [gone]);
     }
 
     #[test]

@@ -86,7 +86,7 @@ const FENCES: &[Fence] = &[
     },
     Fence { package: "tokio-postgres", inside: &["auth-store-pg", "conformance", "benches"], in_tests: &[] },
     Fence { package: "redis", inside: &["auth-store-redis", "conformance", "benches"], in_tests: &[] },
-    Fence { package: "reqwest", inside: &["chatbot-service"], in_tests: &["conformance"] },
+    Fence { package: "reqwest", inside: &["auth-web"], in_tests: &["conformance"] },
 ];
 
 /// Names that say nothing of what is inside.

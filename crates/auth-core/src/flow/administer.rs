@@ -4,9 +4,12 @@ use super::{Platform, TRIES, busy, mismatched};
 use crate::{
     error::{Denial, FlowError},
     id::{AccountId, DomainId, PersonId},
-    model::{Domain, DomainName, DomainPatch, NewDomain, Person, PersonPatch},
-    policy::{Allows, GivenRole, Proof, Requirement, Role, give, grant},
-    port::{Change, ChangeDomain, ChangePerson, CreateDomain, Creation, Once, PersonChange, RemovePerson},
+    model::{Account, Domain, DomainName, DomainPatch, Name, NewAccount, NewDomain, Person, PersonPatch},
+    policy::{Allows, GivenRole, Installation, Proof, Requirement, Role, give, grant},
+    port::{
+        Change, ChangeDomain, ChangePerson, CreateAccount, CreateDomain, Creation, Once, PersonChange,
+        RemovePerson,
+    },
 };
 
 /// The highest role that is given or taken where a person becomes another: of who administers the platform before or
@@ -75,6 +78,40 @@ pub async fn remove_person<R: Allows<RemovePerson>>(
     Err(busy())
 }
 
+/// Makes an account with its domains, all or nothing. `once` makes the record of an idempotent request from the new
+/// account's id.
+///
+/// # Errors
+/// [`FlowError::Invalid`] where a domain stands twice, [`FlowError::Conflict`] where the name of one is taken.
+pub async fn create_account<R: Allows<CreateAccount>>(
+    platform: &Platform,
+    proof: &Proof<'_, R>,
+    name: &Name,
+    domains: &[DomainName],
+    once: impl Fn(AccountId) -> Option<Once>,
+) -> Result<Account, FlowError> {
+    if domains.iter().enumerate().any(|(at, name)| domains.iter().take(at).any(|other| other == name)) {
+        return Err(FlowError::Invalid { field: "domains", reason: "one stands twice".to_owned() });
+    }
+    let accounts = &platform.stores.accounts;
+    let granted = grant::<CreateAccount, R>(proof, &Installation)?;
+    let (at, entropy) = (platform.now(), platform.entropy.as_ref());
+    let new = NewAccount { id: AccountId::draw(at, entropy), name: name.clone(), contact: None, at };
+    let domain = |name: &DomainName| NewDomain { id: DomainId::draw(at, entropy), name: name.clone(), at };
+    let (made, domains) = (Account::made(&new), domains.iter().map(domain).collect());
+    let once = once(new.id);
+    match accounts.create(&granted, new, domains, once).await? {
+        Creation::Done(()) => Ok(made),
+        Creation::Repeated(answer) => {
+            let id = answer.parse().map_err(|_| busy())?;
+            accounts.read(proof.scope(), id).await?.ok_or_else(busy)
+        }
+        Creation::Mismatched => Err(mismatched()),
+        Creation::Taken => Err(FlowError::Conflict("one of the domains is taken".to_owned())),
+        Creation::Stale | Creation::Full(_) => Err(busy()),
+    }
+}
+
 /// Makes a domain of an account. `once` makes the record of an idempotent request from the new domain's id.
 ///
 /// # Errors
@@ -89,17 +126,22 @@ pub async fn create_domain<R: Allows<CreateDomain>>(
     let domains = &platform.stores.domains;
     let owner = domains.owner(proof.scope(), account).await?;
     let absent = || FlowError::Invalid { field: "account_id", reason: "no such account".to_owned() };
-    let granted = grant::<CreateDomain, R>(proof, &owner.ok_or_else(absent)?)?;
+    let owner = owner.ok_or_else(absent)?;
+    let granted = grant::<CreateDomain, R>(proof, &owner)?;
     let at = platform.now();
     let id = DomainId::draw(at, platform.entropy.as_ref());
-    let id = match domains.create(&granted, NewDomain { id, name: name.clone(), at }, once(id)).await? {
-        Creation::Done(()) => id,
-        Creation::Repeated(answer) => answer.parse().map_err(|_| busy())?,
-        Creation::Mismatched => return Err(mismatched()),
-        Creation::Taken => return Err(FlowError::Conflict(format!("the name {name} is taken"))),
-        Creation::Stale | Creation::Full(_) => return Err(busy()),
-    };
-    domains.read(proof.scope(), id).await?.ok_or_else(busy)
+    let new = NewDomain { id, name: name.clone(), at };
+    let made = Domain::made(&owner, &new);
+    match domains.create(&granted, new, once(id)).await? {
+        Creation::Done(()) => Ok(made),
+        Creation::Repeated(answer) => {
+            let id = answer.parse().map_err(|_| busy())?;
+            domains.read(proof.scope(), id).await?.ok_or_else(busy)
+        }
+        Creation::Mismatched => Err(mismatched()),
+        Creation::Taken => Err(FlowError::Conflict(format!("the name {name} is taken"))),
+        Creation::Stale | Creation::Full(_) => Err(busy()),
+    }
 }
 
 /// Changes the settings of a domain.

@@ -24,13 +24,6 @@ pub async fn change_key<R: Allows<ChangeKey>>(
     id: KeyId,
     patch: &KeyPatch,
 ) -> Result<Key, FlowError> {
-    if let Set::To(permissions) = &patch.permissions {
-        let foreign = permissions.beyond(Permissions::all_of(service));
-        if !foreign.is_empty() {
-            let reason = format!("keys of the {service} service cannot hold {}", foreign.names().join(", "));
-            return Err(FlowError::Invalid { field: "permissions", reason });
-        }
-    }
     if let Set::To(Some(end)) = patch.expires_at
         && end <= platform.now()
     {
@@ -38,6 +31,13 @@ pub async fn change_key<R: Allows<ChangeKey>>(
     }
     for _ in 0..TRIES {
         let key = live_key(platform, proof, service, id).await?;
+        if let Set::To(permissions) = &patch.permissions {
+            let foreign = permissions.beyond(Permissions::of_tenant(key.tenant, service));
+            if !foreign.is_empty() {
+                let reason = format!("such a key cannot hold {}", foreign.names().join(", "));
+                return Err(FlowError::Invalid { field: "permissions", reason });
+            }
+        }
         let granted = grant::<ChangeKey, R>(proof, &key)?;
         let ceiling = platform.ceiling(proof).await?;
         ceiling.covers(&key.rights)?;

@@ -8,6 +8,7 @@ use crate::{
     model::{Name, NewKey},
     policy::{Allows, Granted, Permissions, Proof, Rights},
     port::{CreateKey, Creation, Once},
+    principal::Tenant,
     secret::RevealOnce,
     service::Service,
     time::Timestamp,
@@ -51,10 +52,11 @@ pub async fn issue_key<R: Allows<CreateKey>>(
     order: KeyOrder,
     once: impl Fn(KeyId) -> Option<Once>,
 ) -> Result<IssuedKey, FlowError> {
-    let foreign = order.rights.permissions.beyond(Permissions::all_of(order.service));
+    let foreign = order.rights.permissions.beyond(Permissions::of_tenant(grant.target(), order.service));
     if !foreign.is_empty() {
-        let reason =
-            format!("keys of the {} service cannot hold {}", order.service, foreign.names().join(", "));
+        let whose = if grant.target() == Tenant::PLATFORM { "of the platform's own" } else { "of tenants" };
+        let (service, names) = (order.service, foreign.names().join(", "));
+        let reason = format!("keys {whose} at the {service} service cannot hold {names}");
         return Err(FlowError::Invalid { field: "permissions", reason });
     }
     let now = platform.now();

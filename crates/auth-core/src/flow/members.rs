@@ -36,10 +36,9 @@ pub async fn admit_member<R: Allows<AdmitMember>>(
             let member = members.read(proof.scope(), domain, person).await?;
             return Err(member.map_or_else(|| Denial::Absent.into(), |_| is_one()));
         };
-        match members.admit(&grant::<AdmitMember, R>(proof, &applicant)?, role, platform.now()).await? {
-            Change::Done(()) => {
-                return members.read(proof.scope(), domain, person).await?.ok_or_else(busy);
-            }
+        let (granted, at) = (grant::<AdmitMember, R>(proof, &applicant)?, platform.now());
+        match members.admit(&granted, role, at).await? {
+            Change::Done(()) => return Ok(applicant.admitted(role.role(), at)),
             Change::Taken => return Err(is_one()),
             Change::Stale => {}
         }

@@ -3,6 +3,7 @@
 mod administer;
 mod change_key;
 mod factors;
+mod introspect;
 mod invoice;
 mod issue_key;
 mod members;
@@ -14,7 +15,7 @@ mod rotate_key;
 mod rotate_signing_key;
 mod verify_key;
 
-pub use administer::{change_domain, change_person, create_domain, remove_person};
+pub use administer::{change_domain, change_person, create_account, create_domain, remove_person};
 pub use change_key::change_key;
 pub use factors::{Enrolment, Typed, draw_recovery_codes, remove_totp};
 pub use invoice::{Invoice, InvoiceLine, Tariff, invoices};
@@ -31,7 +32,7 @@ pub use verify_key::{Verified, verify_key};
 use crate::{
     entropy::Entropy,
     error::{Denial, FlowError, Refusal},
-    jwt::SigningKeys,
+    jwt::{RelyingParty, SigningKeys},
     model::Key,
     policy::{Ceiling, Proof, Requirement, Rights, Role, Scope},
     port::Stores,
@@ -71,6 +72,18 @@ impl Platform {
     ) -> Self {
         let validator =
             validator(Service::Chatbot, &stores, &clock, entropy.as_ref()).with_signing_keys(keys);
+        Self { stores, validator: Arc::new(validator), clock, entropy }
+    }
+
+    /// The core of a service on a store that relies on access tokens that another service issues.
+    pub fn relying(
+        service: Service,
+        stores: Stores,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        issuer: Arc<RelyingParty>,
+    ) -> Self {
+        let validator = validator(service, &stores, &clock, entropy.as_ref()).relying_on(issuer);
         Self { stores, validator: Arc::new(validator), clock, entropy }
     }
 

@@ -160,6 +160,21 @@ impl SigningKeys {
         Ok(claims.map_err(Denial::Unauthenticated)?)
     }
 
+    /// What a token says, if one of the keys that the store has now made it and it is good now, for whichever service.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn read_afresh(
+        &self,
+        store: &dyn port::SigningKeys,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Claims>, FlowError> {
+        let known = self.read(store).await?;
+        let of = |audience| Verifier::verify_for(&self.issuer, audience, token, &known.verifying, now).ok();
+        Ok(Service::ALL.into_iter().find_map(of))
+    }
+
     /// The public halves of those whose tokens are taken, also of one that does not sign yet, as they are published
     /// (RFC 7517 §5).
     pub fn published(&self, now: Timestamp) -> String {

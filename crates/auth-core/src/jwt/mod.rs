@@ -11,7 +11,9 @@ mod jwk;
 mod keys;
 mod marks;
 mod public;
+mod relying;
 mod signing;
+mod state;
 mod verify;
 
 pub use algorithm::{Algorithm, Kid};
@@ -19,5 +21,7 @@ pub use claims::{CLIENT, Claims, LIFE};
 pub use jwk::{JwkSet, NotAKeySet};
 pub use keys::SigningKeys;
 pub use public::{NotAKey, PublicKey};
+pub use relying::{AGAIN_AFTER, RelyingParty};
 pub use signing::{Issuer, SigningKey};
+pub use state::TokenState;
 pub use verify::{LEEWAY, MOST_BYTES, Verifier, VerifyingKey, begins_as_jwt};

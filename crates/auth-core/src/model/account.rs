@@ -43,6 +43,20 @@ pub struct Account {
     pub version: Version,
 }
 
+impl Account {
+    /// The account as it is once it was made.
+    pub fn made(new: &NewAccount) -> Self {
+        Self {
+            id: new.id,
+            name: new.name.clone(),
+            contact: new.contact.clone(),
+            status: Status::Active,
+            created_at: new.at,
+            version: Version::FIRST,
+        }
+    }
+}
+
 impl Owned for Account {
     type Id = AccountId;
     fn id(&self) -> AccountId {
@@ -67,7 +81,7 @@ pub struct NewAccount {
 }
 
 /// What a key may change of its account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountPatch {
     /// The name.
     pub name: Set<Name>,

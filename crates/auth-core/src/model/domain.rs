@@ -29,6 +29,22 @@ pub struct Domain {
     pub version: Version,
 }
 
+impl Domain {
+    /// The domain as it is once it was made.
+    pub fn made(owner: &DomainOwner, new: &NewDomain) -> Self {
+        Self {
+            id: new.id,
+            account: owner.0,
+            name: new.name.clone(),
+            status: Status::Active,
+            origins: Vec::new(),
+            joining: Joining::ByApproval,
+            created_at: new.at,
+            version: Version::FIRST,
+        }
+    }
+}
+
 impl Owned for Domain {
     type Id = DomainId;
     fn id(&self) -> DomainId {

@@ -53,6 +53,15 @@ pub struct Applicant {
     pub asked_at: Option<Timestamp>,
 }
 
+impl Applicant {
+    /// The member that they are once they were admitted.
+    #[must_use]
+    pub fn admitted(self, role: Role, at: Timestamp) -> Member {
+        let Self { id, tenant, address, name, .. } = self;
+        Member { id, tenant, address, name, role, created_at: at, version: Version::FIRST }
+    }
+}
+
 macro_rules! of_a_domain {
     ($($name:ident),*) => {
         $(

@@ -35,16 +35,19 @@ pub enum SessionEnd {
     Replaced,
     /// Its person enrolled a second factor, or removed one.
     FactorsChanged,
+    /// One of its tokens was revoked by whoever held it (RFC 7009).
+    Revoked,
 }
 
 impl SessionEnd {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::LoggedOut,
         Self::PasswordChanged,
         Self::Replayed,
         Self::Withdrawn,
         Self::Replaced,
         Self::FactorsChanged,
+        Self::Revoked,
     ];
 
     /// Its name, as stored and as written in audit events.
@@ -56,6 +59,7 @@ impl SessionEnd {
             Self::Withdrawn => "withdrawn",
             Self::Replaced => "replaced",
             Self::FactorsChanged => "factors_changed",
+            Self::Revoked => "revoked",
         }
     }
     /// The end of this name.
@@ -107,6 +111,7 @@ impl Session {
             role: self.role,
             amr: self.amr,
             auth_time: self.auth_time,
+            audience: self.audience,
             expires_at: self.expires_at,
             judged_at: Timestamp::MAX,
         }

@@ -1,6 +1,6 @@
 //! Permissions of API keys: a closed set, held as bits.
 
-use crate::service::Service;
+use crate::{principal::Tenant, service::Service};
 use std::fmt;
 
 macro_rules! permissions {
@@ -48,9 +48,15 @@ permissions! {
     TokenGeneration = 7, "token_generation", Chatbot;
     /// Ask the domain's chatbot.
     ChatAccess = 8, "chat_access", Chatbot;
+    /// Ask in which state access tokens are (RFC 7662): for keys of the platform's own services.
+    Introspect = 9, "introspect", Chatbot;
 }
 
 impl Permission {
+    /// Whether keys of the platform's own services hold it, and no tenant's.
+    pub const fn is_of_platform(self) -> bool {
+        matches!(self, Self::Introspect)
+    }
     /// The permission of exactly this name: no case folding, no trimming, no patterns.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|permission| permission.name() == name)
@@ -65,9 +71,19 @@ impl Permissions {
     /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// Every permission that keys of a service may hold.
+    /// Every permission that keys of a tenant may hold at a service.
     pub fn all_of(service: Service) -> Self {
-        Permission::ALL.iter().copied().filter(|permission| permission.belongs_to(service)).collect()
+        let held = |permission: &Permission| permission.belongs_to(service) && !permission.is_of_platform();
+        Permission::ALL.iter().copied().filter(held).collect()
+    }
+    /// Every permission that keys of the platform itself may hold at a service.
+    pub fn of_platform(service: Service) -> Self {
+        let held = |permission: &Permission| permission.belongs_to(service) && permission.is_of_platform();
+        Permission::ALL.iter().copied().filter(held).collect()
+    }
+    /// Every permission that keys of this tenant may hold at a service.
+    pub fn of_tenant(tenant: Tenant, service: Service) -> Self {
+        if tenant == Tenant::PLATFORM { Self::of_platform(service) } else { Self::all_of(service) }
     }
     /// Whether the set holds a permission.
     #[inline]

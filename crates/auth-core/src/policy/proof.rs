@@ -1,7 +1,8 @@
 //! The proof that a caller met a requirement.
 
-use super::{Rule, Scope};
+use super::{Rule, Scope, decide};
 use crate::{
+    error::Denial,
     id::DomainId,
     principal::{Caller, KeyPrincipal, Origin, PersonPrincipal, Principal, TokenPrincipal},
 };
@@ -113,6 +114,13 @@ impl<'c, R: Requirement> Proof<'c, R> {
     /// Where the request came from.
     pub const fn origin(&self) -> &'c Origin {
         &self.caller.origin
+    }
+    /// The proof that the same caller meets another requirement, too: for what only some of those may who reach a handler.
+    ///
+    /// # Errors
+    /// [`Denial`] where they do not.
+    pub fn also<Other: Requirement>(&self) -> Result<Proof<'c, Other>, Denial> {
+        decide(self.caller)
     }
     /// What the caller may see: every query of a handler carries it.
     pub const fn scope(&self) -> Scope {

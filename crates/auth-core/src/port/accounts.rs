@@ -1,9 +1,9 @@
 //! Accounts of the Hub.
 
-use super::{Answer, Change, Seq};
+use super::{Answer, Change, Creation, Once, Seq};
 use crate::{
     id::AccountId,
-    model::{Account, AccountPatch, NewAccount, Page, Status, Version},
+    model::{Account, AccountPatch, NewAccount, NewDomain, Page, Status, Version},
     policy::{Action, Granted, Installation, Scope},
     time::Timestamp,
 };
@@ -35,8 +35,14 @@ pub trait Accounts: Send + Sync {
     async fn read(&self, scope: Scope, id: AccountId) -> Answer<Option<Account>>;
     /// The accounts within the scope, newest first.
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Account>>;
-    /// Makes an account.
-    async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()>;
+    /// Makes an account with its domains, all or nothing: *taken* where one of their names is.
+    async fn create(
+        &self,
+        grant: &Granted<CreateAccount>,
+        new: NewAccount,
+        domains: Vec<NewDomain>,
+        once: Option<Once>,
+    ) -> Answer<Creation>;
     /// Makes an account in a store that has none, and answers whether it did: of many at once, one does.
     async fn create_first(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool>;
     /// Changes it, if it is still at `version`.

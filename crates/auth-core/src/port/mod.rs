@@ -24,6 +24,7 @@ mod people;
 mod revocations;
 mod sessions;
 mod signing_keys;
+mod token_issuer;
 mod tokens;
 mod users;
 
@@ -43,6 +44,7 @@ pub use people::{
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
 pub use sessions::{BeginSession, EndSession, EndSessions, FoundSession, Rotation, Sessions};
 pub use signing_keys::{RotateSigningKey, SigningKeys};
+pub use token_issuer::TokenIssuer;
 pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
 

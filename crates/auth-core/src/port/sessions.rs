@@ -9,7 +9,6 @@ use crate::{
     principal::{Origin, PersonPrincipal, Principal},
     seal::Sealed,
     secret::TokenDigest,
-    service::Service,
     time::Timestamp,
 };
 
@@ -68,8 +67,6 @@ pub enum Rotation {
 pub struct FoundSession {
     /// The person in it.
     pub principal: PersonPrincipal,
-    /// The service that takes its access tokens.
-    pub audience: Service,
     /// It was ended; or its person, domain or account was; or the person's role is not what it was.
     pub ended: bool,
 }
@@ -100,6 +97,8 @@ pub trait Sessions: Send + Sync {
         origin: &Origin,
         at: Timestamp,
     ) -> Answer<Rotation>;
+    /// The session whose refresh token this is, or the one before it, if it has not ended.
+    async fn of_refresh(&self, presented: &Refresh, at: Timestamp) -> Answer<Option<Session>>;
     /// Ends a session. `None` where it was ended already.
     async fn end(&self, grant: &Granted<EndSession>, why: SessionEnd, at: Timestamp) -> Answer<Option<Seq>>;
     /// Ends all sessions of a person.

@@ -8,6 +8,7 @@ mod lease;
 mod limits;
 mod people;
 mod record;
+mod relying;
 mod replica;
 mod table;
 mod uses;
@@ -16,7 +17,7 @@ use crate::{
     credential::{Form, classify},
     error::{Denial, FlowError, Refusal},
     id::KeyId,
-    jwt::SigningKeys,
+    jwt::{RelyingParty, SigningKeys},
     port::{Limits, Stores},
     principal::{KeyPrincipal, Principal, TokenKind},
     secret::TokenDigest,
@@ -62,6 +63,7 @@ pub struct Validator {
     figures: Figures,
     uses: Uses,
     signing: Option<Arc<SigningKeys>>,
+    relying: Option<Arc<RelyingParty>>,
 }
 
 /// What memory knows of a text.
@@ -80,6 +82,8 @@ enum Glance {
     Ask(TokenDigest, Form),
     /// The store must be asked for the session of an access token that is good.
     AskSession(Box<people::Token>),
+    /// The issuer of an access token must be asked.
+    AskIssuer(Box<[u8]>),
 }
 
 /// A look that may wait. Once it is done, whose credential it is has been noted.
@@ -109,6 +113,7 @@ impl Validator {
             figures: Figures::default(),
             uses: Uses::default(),
             signing: None,
+            relying: None,
         }
     }
 
@@ -116,6 +121,12 @@ impl Validator {
     #[must_use]
     pub fn with_signing_keys(self, keys: Arc<SigningKeys>) -> Self {
         Self { signing: Some(keys), ..self }
+    }
+
+    /// The same, of a service that relies on access tokens that another one issues.
+    #[must_use]
+    pub fn relying_on(self, issuer: Arc<RelyingParty>) -> Self {
+        Self { relying: Some(issuer), ..self }
     }
 
     /// The service whose credentials it accepts.
@@ -198,6 +209,7 @@ impl Validator {
             (Glance::Good { .. }, _) => None,
             (Glance::Refused(cause), _) => return Err(Denial::Unauthenticated(cause).into()),
             (Glance::AskSession(token), _) => return self.ask_session(&token, source, who).await,
+            (Glance::AskIssuer(text), _) => return self.ask_issuer(&text, who).await,
             (Glance::Ask(digest, form), _) => self.ask(&digest, form, source, who).await?,
         };
         Ok(limits.map_or(Ok(()), |limits| within_networks(&limits, source))?)
@@ -224,6 +236,7 @@ impl Validator {
                 }
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
                 Glance::AskSession(token) => self.ask_session(&token, source, who).await,
+                Glance::AskIssuer(text) => self.ask_issuer(&text, who).await,
                 Glance::Ask(digest, form) => {
                     let limits = self.ask(&digest, form, source, who).await?;
                     if let (Some(Principal::Key(key)), Some(limits)) = (&who, &limits) {
@@ -291,7 +304,7 @@ impl Validator {
             Form::Key(service) => service == self.service,
             Form::Widget | Form::Chat => self.service == Service::Chatbot,
             Form::Temp | Form::Legacy => true,
-            Form::Jwt => self.signing.is_some(),
+            Form::Jwt => self.signing.is_some() || self.relying.is_some(),
         }
     }
 
@@ -322,7 +335,7 @@ impl Validator {
                     };
                 }
                 Glance::Refused(cause) => return Err(Denial::Unauthenticated(cause).into()),
-                Glance::AskSession(_) => {}
+                Glance::AskSession(_) | Glance::AskIssuer(_) => {}
                 Glance::Ask(..) if self.is_current() => {}
                 // The lease has ended meanwhile: nobody may believe what this one finds, so nobody waits for it.
                 Glance::Ask(..) => turn = None,

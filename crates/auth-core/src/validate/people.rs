@@ -46,6 +46,9 @@ impl Validator {
         asked: Monotonic,
         who: &mut Option<Principal>,
     ) -> Glance {
+        if self.relying.is_some() {
+            return self.glance_at_foreign(text, asked, who);
+        }
         let Some(keys) = &self.signing else { return Glance::Refused(Refusal::Unknown) };
         let digest = keys.mark(text);
         let current = self.lease.wall(asked);
@@ -132,7 +135,7 @@ impl Validator {
         let principal = Principal::Person(found.principal);
         let record = Record { principal, state: state(found.ended), limited: false };
         self.table.fill(noted, &place_of(claims.session), record, now);
-        if found.audience != self.service {
+        if found.principal.audience != self.service {
             return Err(refused(Refusal::Unknown));
         }
         if let Some(cause) = record.refusal(now) {
@@ -158,7 +161,7 @@ impl Validator {
 }
 
 /// Notes when a person was judged.
-fn stamp(who: &mut Option<Principal>, now: Timestamp) {
+pub(super) fn stamp(who: &mut Option<Principal>, now: Timestamp) {
     if let Some(Principal::Person(person)) = who {
         person.judged_at = now;
     }

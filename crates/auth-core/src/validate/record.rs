@@ -55,6 +55,8 @@ const PERSON: u64 = 6;
 /// Where the methods of a person's login, and their role, begin above the kind.
 const AMR: u32 = 14;
 const ROLE: u32 = 18;
+/// A person's session is for the Hub.
+const FOR_HUB: u64 = 1 << 22;
 
 impl Record {
     /// What a notice that touches it may be about: itself, what it hangs on, and whose it is.
@@ -97,7 +99,9 @@ impl Record {
                 let role = person
                     .role
                     .map_or(0, |role| Role::ALL.iter().position(|one| *one == role).map_or(0, |at| at + 1));
-                let kind = PERSON | (u64::from(person.amr.bits()) << AMR) | ((role as u64) << ROLE);
+                let audience = if person.audience == Service::Hub { FOR_HUB } else { 0 };
+                let kind =
+                    PERSON | (u64::from(person.amr.bits()) << AMR) | ((role as u64) << ROLE) | audience;
                 let since = u32::try_from(person.auth_time.millis() / 1000).unwrap_or(0);
                 (kind, person.session.as_bytes(), Some(person.person.as_bytes()), since, None)
             }
@@ -274,6 +278,7 @@ impl Words {
             role,
             amr: Amr::from_bits(u8::try_from((meta >> KIND >> AMR) & 0xf).ok()?)?,
             auth_time: Timestamp::from_millis(i64::try_from(meta & PERMISSIONS).ok()? * 1000),
+            audience: if (meta >> KIND) & FOR_HUB == 0 { Service::Chatbot } else { Service::Hub },
             expires_at: Timestamp::from_millis(end.cast_signed()),
             judged_at: Timestamp::MAX,
         }))

@@ -88,7 +88,7 @@ pub struct NewKeyView {
 pub struct CreateBody {
     #[schemars(with = "String")]
     name: Name,
-    /// The caller's own account; may be left out.
+    /// The caller's own account, which may be left out; of a super admin, whichever it will be of.
     #[schemars(with = "Option<String>")]
     account_id: Option<AccountId>,
     #[schemars(with = "Vec<String>")]
@@ -111,23 +111,41 @@ fn networks(list: &[IpNet]) -> Result<Networks, Problem> {
     Ok(Networks::new(list.iter().copied()))
 }
 
-/// Makes a key of the caller's own tenant, within the caller's own rights.
+impl CreateBody {
+    /// The account that it names.
+    pub const fn account(&self) -> Option<AccountId> {
+        self.account_id
+    }
+}
+
+/// The grant to make a key of the caller's own tenant.
 ///
 /// # Errors
-/// An account that is not the caller's; those of [`issue_key`].
+/// The body names an account that is not the caller's.
+pub fn own_tenant<R: Allows<CreateKey>>(
+    who: &Proof<'_, R>,
+    body: &CreateBody,
+) -> Result<Granted<CreateKey>, Problem> {
+    let grant = Granted::<CreateKey>::own(who)?;
+    match body.account_id {
+        Some(named) if named != grant.target().account => Err(Problem::absent()),
+        _ => Ok(grant),
+    }
+}
+
+/// Makes a key of the tenant of a grant, within the caller's own rights.
+///
+/// # Errors
+/// Those of [`issue_key`].
 pub async fn create<R: Allows<CreateKey>>(
     (platform, service): (&Platform, Service),
-    who: &Proof<'_, R>,
+    (who, grant): (&Proof<'_, R>, &Granted<CreateKey>),
     operation: &'static str,
     idempotency: &Idempotency,
     body: CreateBody,
 ) -> Result<Created<NewKeyView>, Problem> {
-    let grant = Granted::<CreateKey>::own(who)?;
     let tenant = grant.target();
     let account = tenant.account;
-    if body.account_id.is_some_and(|named| named != account) {
-        return Err(Problem::absent());
-    }
     let rights = Rights {
         permissions: body.permissions.iter().copied().collect(),
         expires_at: body.expires_at,
@@ -139,7 +157,7 @@ pub async fn create<R: Allows<CreateKey>>(
         Some(domain) => idempotency.once(&domain, operation, &body, id.to_string()),
         None => idempotency.once(&account, operation, &body, id.to_string()),
     };
-    let issued = issue_key(platform, who, &grant, order, once).await?;
+    let issued = issue_key(platform, who, grant, order, once).await?;
     Ok(Created(shown(issued, tenant, body.name, rights)))
 }
 

@@ -66,8 +66,10 @@ async fn issue(desk: &Desk, tenant: Tenant, order: KeyOrder) -> Result<IssuedKey
 
 /// Whose key is to be made, and what it may do.
 async fn read(desk: &Desk, order: KeyCreate) -> Result<(Tenant, KeyOrder), String> {
-    let KeyCreate { service, account, domain, name, permissions, expires_at, networks, rate_limit } = order;
+    let KeyCreate { service, account, domain, platform, name, permissions, expires_at, networks, rate_limit } =
+        order;
     let tenant = match (service, account, domain) {
+        (Service::Chatbot, ..) if platform => Tenant::PLATFORM,
         (Service::Hub, Some(account), None) => {
             Tenant { account: desk.account(account).await?.id, domain: None }
         }

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How many events the first start leaves in the trail.
-pub(crate) const FIRST_EVENTS: usize = 5;
+pub(crate) const FIRST_EVENTS: usize = 6;
 
 /// A folder of data, and the program on it.
 pub(crate) struct Folder(tempfile::TempDir);

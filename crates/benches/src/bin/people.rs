@@ -66,8 +66,12 @@ fn unavailable<T>() -> Answer<T> {
 
 #[async_trait::async_trait]
 impl Sessions for EverySession {
+    async fn of_refresh(&self, _: &Refresh, _: Timestamp) -> Answer<Option<Session>> {
+        unavailable()
+    }
     async fn find(&self, id: SessionId) -> Answer<Option<FoundSession>> {
         let principal = PersonPrincipal {
+            audience: Service::Chatbot,
             session: id,
             person: PersonId::from_bytes(*id.as_bytes()),
             tenant: None,
@@ -77,7 +81,7 @@ impl Sessions for EverySession {
             expires_at: Timestamp::MAX,
             judged_at: Timestamp::MAX,
         };
-        Ok(Some(FoundSession { principal, audience: Service::Chatbot, ended: false }))
+        Ok(Some(FoundSession { principal, ended: false }))
     }
     async fn read(&self, _: OwnPerson, _: SessionId, _: Timestamp) -> Answer<Option<Session>> {
         unavailable()

@@ -2,13 +2,16 @@
 
 use super::{
     cases,
-    fixture::{ALL, Fixture, RACE, chatbot, count, email, everything, granted, hub, name, page, scope_of},
+    fixture::{
+        ALL, Fixture, RACE, chatbot, count, email, everything, granted, hub, name, once, page, scope_of,
+    },
 };
 use auth_core::{
     id::AccountId,
     model::{AccountPatch, NewAccount, Set, Status, Version},
     policy::{Installation, Scope},
-    port::{About, Change, ChangeAccount, CreateAccount, Notice, SuspendAccount},
+    port::{About, Change, ChangeAccount, CreateAccount, Creation, Notice, SuspendAccount},
+    principal::Tenant,
 };
 
 cases! {
@@ -21,6 +24,35 @@ cases! {
     suspending_and_reviving_are_announced,
     of_many_changes_of_one_version_one_is_made,
     of_many_first_ones_one_is_made,
+    an_account_is_made_with_its_domains_or_not_at_all,
+}
+
+async fn an_account_is_made_with_its_domains_or_not_at_all(fixture: &Fixture) {
+    let taken = fixture.domain(&fixture.account().await).await;
+    fixture.look_away().await;
+    let grant = granted::<CreateAccount>(&Installation);
+    let create = async |names: &[&str], key: &str| {
+        let at = fixture.at();
+        let new =
+            NewAccount { id: AccountId::draw(at, fixture.entropy()), name: name("New"), contact: None, at };
+        let (id, domains) = (new.id, names.iter().map(|name| fixture.new_domain(Some(name))).collect());
+        let once = Some(once(key, "body", &id.to_string()));
+        (id, fixture.stores.accounts.create(&grant, new, domains, once).await.unwrap())
+    };
+    let (id, refused) = create(&["new.example", taken.name.as_str()], "one").await;
+    assert_eq!(refused, Creation::Taken);
+    fixture.assert_silent("a taken name").await;
+    assert_eq!(fixture.peer.accounts.read(everything(), id).await.unwrap(), None);
+    let (id, made) = create(&["new.example", "newer.example"], "one").await;
+    assert_eq!(made, Creation::Done(()));
+    assert_eq!(fixture.told().await, ["account.created", "domain.created", "domain.created"]);
+    let domains =
+        fixture.peer.domains.list(scope_of(Tenant { account: id, domain: None }), ALL).await.unwrap();
+    let names: Vec<_> = domains.iter().map(|domain| domain.name.as_str()).collect();
+    assert_eq!(names, ["newer.example", "new.example"]);
+    let (_, again) = create(&["another.example"], "one").await;
+    assert_eq!(again, Creation::Repeated(id.to_string()));
+    fixture.assert_silent("the same request").await;
 }
 
 async fn of_many_first_ones_one_is_made(fixture: &Fixture) {

@@ -272,7 +272,9 @@ impl Fixture {
         let at = self.at();
         let id = AccountId::draw(at, self.entropy());
         let new = NewAccount { id, name: name("Account"), contact: Some(email("alice@example.com")), at };
-        self.stores.accounts.create(&granted::<CreateAccount>(&Installation), new).await.unwrap();
+        let grant = granted::<CreateAccount>(&Installation);
+        let made = self.stores.accounts.create(&grant, new, Vec::new(), None).await.unwrap();
+        assert_eq!(made, Creation::Done(()));
         self.stores.accounts.read(everything(), id).await.unwrap().unwrap()
     }
 

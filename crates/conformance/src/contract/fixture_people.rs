@@ -36,6 +36,7 @@ pub fn as_person(id: PersonId) -> OwnPerson {
         role: None,
         amr: Amr::default(),
         auth_time: Timestamp::EPOCH,
+        audience: Service::Chatbot,
         expires_at: Timestamp::MAX,
         judged_at: Timestamp::MAX,
     })

@@ -164,14 +164,14 @@ async fn of_many_who_withdraw_super_admins_one_stays(fixture: &Fixture) {
                 let (people, highest) = (&stores.people, given(Role::SuperAdmin));
                 let change = granted::<ChangePerson>(&person);
                 match number % 3 {
-                    0 => drop(people.change(&change, person.version, suspend(), highest, at).await.unwrap()),
+                    0 => _ = people.change(&change, person.version, suspend(), highest, at).await.unwrap(),
                     1 => {
                         let patch = administering(false);
-                        drop(people.change(&change, person.version, patch, highest, at).await.unwrap());
+                        _ = people.change(&change, person.version, patch, highest, at).await.unwrap();
                     }
                     _ => {
                         let remove = granted::<RemovePerson>(&person);
-                        drop(people.remove(&remove, person.version, highest, at).await.unwrap());
+                        _ = people.remove(&remove, person.version, highest, at).await.unwrap();
                     }
                 }
             }

@@ -81,7 +81,7 @@ async fn one_opening_reads_what_another_began(fixture: &Fixture) {
         assert_eq!(read.as_ref(), Some(&session));
         let found = fixture.peer.sessions.find(session.id).await.unwrap().unwrap();
         assert_eq!(
-            (found.principal, found.audience, found.ended),
+            (found.principal, found.principal.audience, found.ended),
             (session.principal(), session.audience, false)
         );
     }

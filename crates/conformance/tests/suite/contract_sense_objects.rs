@@ -178,12 +178,19 @@ impl Accounts for Broken {
     async fn list(&self, scope: Scope, page: Page) -> Answer<Vec<Account>> {
         Ok(self.rows(self.inner.accounts.list(self.scope(scope), page).await?, page.limit))
     }
-    async fn create(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<()> {
-        self.inner.accounts.create(grant, new).await
+    async fn create(
+        &self,
+        grant: &Granted<CreateAccount>,
+        new: NewAccount,
+        domains: Vec<NewDomain>,
+        once: Option<Once>,
+    ) -> Answer<Creation> {
+        self.inner.accounts.create(grant, new, domains, self.once(once)).await
     }
     async fn create_first(&self, grant: &Granted<CreateAccount>, new: NewAccount) -> Answer<bool> {
         if self.is(Repeating) {
-            return self.inner.accounts.create(grant, new).await.map(|()| true);
+            let made = self.inner.accounts.create(grant, new, Vec::new(), None).await?;
+            return Ok(made == Creation::Done(()));
         }
         self.inner.accounts.create_first(grant, new).await
     }

@@ -9,8 +9,8 @@ use auth_core::{
     id::{AccountId, DomainId, KeyId, PersonId, SessionId, TokenId},
     model::{Key, KeyPatch, Set, Version},
     policy::{
-        Action, Allows, Assurance, Ceiling, Excess, Granted, Need, Networks, Permission, Permissions, Proof,
-        Requirement, Rights, Role, Rule, Scope, Verdict, decide, give, grant, judge,
+        Action, Allows, Assurance, Ceiling, Granted, Need, Networks, Permission, Permissions, Proof,
+        Requirement, Rights, Role, Rule, Scope, Verdict, decide, grant, judge,
     },
     port::{CreateKey, RevokeKey, StartCall},
     principal::{
@@ -64,39 +64,6 @@ fn token(kind: TokenKind, account: AccountId, domain: DomainId) -> Principal {
     Principal::Token(TokenPrincipal { id, kind, account, domain, parent: None, expires_at })
 }
 
-/// Nobody gives a role above their own, and who is no person gives none.
-#[test]
-fn a_role_is_given_by_who_has_it_or_one_above() {
-    let rank = |role: Role| Role::ALL.iter().position(|one| *one == role).unwrap();
-    for wanted in Role::ALL {
-        for own in Role::ALL.into_iter().map(Some).chain([None]) {
-            let given = give(&proof(in_role(own)), wanted);
-            let may = own.is_some_and(|own| rank(own) >= rank(wanted));
-            let expected = if may { Ok(wanted) } else { Err(Excess::Role(wanted)) };
-            assert_eq!(given.map(auth_core::policy::GivenRole::role), expected, "{own:?} gives {wanted:?}");
-        }
-        assert_eq!(give(&proof(operator()), wanted).unwrap().role(), wanted);
-        let tenant = Tenant { account: account(1), domain: Some(domain(1)) };
-        let bearer = key(Service::Chatbot, tenant, Permissions::all_of(Service::Chatbot));
-        assert_eq!(give(&proof(bearer), wanted), Err(Excess::Role(wanted)));
-        let temp = token(TokenKind::Temp, account(1), domain(1));
-        assert_eq!(give(&proof(temp), wanted), Err(Excess::Role(wanted)));
-    }
-}
-
-fn in_role(role: Option<Role>) -> Principal {
-    Principal::Person(PersonPrincipal {
-        session: SessionId::from_bytes([3; 16]),
-        person: PersonId::from_bytes([4; 16]),
-        tenant: None,
-        role,
-        amr: Amr::from_bits(7).unwrap(),
-        auth_time: Timestamp::EPOCH,
-        expires_at: Timestamp::MAX,
-        judged_at: Timestamp::EPOCH,
-    })
-}
-
 // The decision.
 
 fn any_permissions() -> impl Strategy<Value = Permissions> {
@@ -132,6 +99,7 @@ fn any_person() -> impl Strategy<Value = Principal> {
             role,
             amr: Amr::from_bits(amr).unwrap(),
             auth_time,
+            audience: Service::Chatbot,
             expires_at: Timestamp::MAX,
             judged_at: auth_time + Duration::from_secs(seconds),
         })

@@ -15,6 +15,7 @@ use hub_service::Hub;
 
 /// Tables that a command may write, and how.
 const WRITTEN: &[(&str, &str)] = &[
+    ("accounts", "INSERT"),
     ("accounts", "UPDATE"),
     ("users", "INSERT"),
     ("users", "UPDATE"),
@@ -165,6 +166,7 @@ async fn what_other_processes_may_not_know_is_not_told_as_done() {
         "member_remove",
         "user_change",
         "user_remove",
+        "revoke",
     ];
     let expected = expected.into_iter().chain(of_chatbot.map(|id| (Service::Chatbot, id)));
     assert_eq!(asked, expected.collect::<Vec<_>>());

@@ -16,6 +16,7 @@ mod forwarded;
 mod framing;
 mod half_done;
 mod hub_objects;
+mod hybrid;
 mod keys;
 mod lease;
 mod lease_model;

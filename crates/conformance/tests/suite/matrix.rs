@@ -82,7 +82,7 @@ async fn run<S: WebService>(lines: &BTreeMap<String, Line>) {
     let mut faults = Vec::new();
     for row in S::TABLE.rows() {
         let Some(line) = lines.get(row.spec.id) else { continue };
-        let cells = cells(line);
+        let cells = cells(line, S::KIND);
         let good = |caller: Caller| matches!(caller, Caller::Least | Caller::Allowed);
         let world = World::start().await;
         // Waiting for the end of one credential ends others too: those cells come last.
@@ -111,7 +111,7 @@ struct Cell {
 }
 
 /// The cells of a line: a caller comes with each kind of credential that is its own.
-fn cells(line: &Line) -> Vec<Cell> {
+fn cells(line: &Line, service: Service) -> Vec<Cell> {
     let taken = Kind::of_needs(&line.needs);
     // A public route is shown a key.
     let shown = if taken.is_empty() { vec![Kind::Key] } else { taken.clone() };
@@ -131,7 +131,11 @@ fn cells(line: &Line) -> Vec<Cell> {
             Caller::Least => vec![if taken.contains(&Kind::Key) { Kind::Key } else { shown[0] }],
             _ => shown.clone(),
         };
-        cells.extend(kinds.into_iter().map(|kind| Cell { caller, kind, expected }));
+        // A good credential that the Hub knows is not needed there.
+        let own = |kind: Kind| service == Service::Hub && matches!(kind, Kind::Key | Kind::SuperAdmin);
+        let expects =
+            |kind| if caller == Caller::OtherKind && own(kind) && expected == 401 { 403 } else { expected };
+        cells.extend(kinds.into_iter().map(|kind| Cell { caller, kind, expected: expects(kind) }));
     }
     cells
 }
@@ -148,7 +152,7 @@ impl Cell {
     async fn hold<S: WebService>(&self, world: &World, row: &Row<S>, line: &Line, faults: &mut Vec<String>) {
         let credential = self.credential::<S>(world, line).await;
         let mut holdings = self.about(world, row, &world.a);
-        if row.spec.id == "refresh" {
+        if ["refresh", "revoke"].contains(&row.spec.id) {
             // What was used a minute ago is used no more.
             holdings.person = world.log_in(&holdings).await;
         }
@@ -231,7 +235,13 @@ impl Cell {
                 Service::Hub => world.a.domain_key.clone(),
                 Service::Chatbot => world.a.hub_key.clone(),
             },
+            Caller::Lacking if self.kind.is_person() && S::KIND == Service::Hub => {
+                let person = if self.kind == Kind::Owner { &world.a.owner } else { &world.a.strong };
+                world.at_hub(person).await.access
+            }
             Caller::Lacking if self.kind.is_person() => own,
+            // No key of a tenant holds what those of the platform's own do.
+            Caller::Least if self.kind == Kind::Platform => own,
             Caller::Lacking => {
                 let needed = permission(line.permission().unwrap());
                 key(world, S::KIND, every.iter().filter(|held| *held != needed)).await

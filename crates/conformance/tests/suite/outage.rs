@@ -193,6 +193,12 @@ async fn refused_despite_faults(leased: bool) {
     }
     let before = world.dump().await;
     for kind in Kind::ALL {
+        // Within what an address may guess a minute.
+        if leased {
+            world.advance(Duration::from_secs(61)).await;
+        } else {
+            world.clock.advance(Duration::from_secs(61));
+        }
         let (hub, chatbot) = (kind.unknown(&world, Service::Hub), kind.unknown(&world, Service::Chatbot));
         // The Hub knows no sessions, and memory knows of every key whether it exists.
         let at_hub = matches!(kind, Kind::Key | Kind::Temp) && !leased;

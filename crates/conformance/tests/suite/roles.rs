@@ -17,7 +17,7 @@ use std::sync::{
 use tokio_postgres::{NoTls, SimpleQueryMessage, error::SqlState};
 
 /// What neither service may do with what is not its own.
-const NEITHER: [&str; 19] = [
+const NEITHER: [&str; 17] = [
     "UPDATE audit_events SET actor = 'nobody'",
     "DELETE FROM audit_events",
     "TRUNCATE audit_events",
@@ -27,8 +27,6 @@ const NEITHER: [&str; 19] = [
     "DELETE FROM keys",
     "DELETE FROM key_secrets",
     "DELETE FROM accounts",
-    "INSERT INTO accounts VALUES ('', 'x', NULL, 'active', 0, 1)",
-    "UPDATE accounts SET status = 'active'",
     "DELETE FROM domains",
     "UPDATE domains SET status = 'active'",
     "DELETE FROM __diesel_schema_migrations",
@@ -42,7 +40,7 @@ const NOT_THE_HUB: [&str; 11] = [
     "SELECT FROM people",
     "SELECT FROM members",
     "SELECT FROM applicants",
-    "INSERT INTO domains VALUES ('', '', 'x', 'active', '', 0, 1, 'open')",
+    "UPDATE domains SET joining = 'open'",
     "SELECT FROM sessions",
     "SELECT FROM signing_keys",
     "UPDATE calls SET scheduled_time = 0",
@@ -51,7 +49,7 @@ const NOT_THE_HUB: [&str; 11] = [
     "UPDATE tokens SET revoked_at = NULL",
     "UPDATE keys SET service = 'chatbot', domain_id = (SELECT id FROM domains LIMIT 1)",
 ];
-const NOT_THE_CHATBOT: [&str; 12] = [
+const NOT_THE_CHATBOT: [&str; 14] = [
     "UPDATE people SET address = 'x'",
     "UPDATE members SET person_id = ''",
     "UPDATE applicants SET person_id = ''",
@@ -61,6 +59,8 @@ const NOT_THE_CHATBOT: [&str; 12] = [
     "SELECT FROM users",
     "SELECT FROM calls",
     "SELECT name FROM accounts",
+    "INSERT INTO accounts VALUES ('', 'x', NULL, 'active', 0, 1)",
+    "UPDATE accounts SET status = 'active'",
     "UPDATE keys SET domain_id = ''",
     "UPDATE keys SET service = 'hub', domain_id = NULL",
     "UPDATE key_secrets SET digest = ''",

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::policy::Rule;
+use auth_core::service::Service;
 use auth_web::{Place, Row, Service as WebService};
 use chatbot_service::Chatbot;
 use conformance::place::changes;
@@ -169,6 +170,10 @@ impl Prober<'_> {
             Kind::Person => Some(self.world.log_in(&self.world.a).await.access),
             Kind::Strong => Some(self.world.log_in_strongly(&self.world.a.strong).await.access),
             Kind::Owner => Some(self.world.log_in_strongly(&self.world.a.owner).await.access),
+            Kind::SuperAdmin if S::KIND == Service::Hub => {
+                let admin = self.world.log_in_strongly(&self.world.a.admin).await;
+                Some(self.world.at_hub(&admin).await.access)
+            }
             Kind::SuperAdmin => Some(self.world.log_in_strongly(&self.world.a.admin).await.access),
             kind => Some(kind.of(&self.world.a, S::KIND)),
         }

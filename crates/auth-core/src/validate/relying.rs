@@ -1,0 +1,64 @@
+//! Access tokens at a service that does not issue them: their issuer is asked, and what it said is believed for as long as
+//! a lease, under the lease.
+
+use super::{
+    Glance, LEASE, Validator,
+    people::stamp,
+    record::{Record, State},
+};
+use crate::{
+    error::{Denial, FlowError, Refusal},
+    jwt::RelyingParty,
+    principal::{PersonPrincipal, Principal},
+    secret::TokenDigest,
+    time::Monotonic,
+};
+
+impl Validator {
+    /// Lease and table: what is remembered is not older than a lease, and no notice has touched it since.
+    pub(super) fn glance_at_foreign(
+        &self,
+        text: &[u8],
+        asked: Monotonic,
+        who: &mut Option<Principal>,
+    ) -> Glance {
+        if let Some(now) = self.lease.wall(asked)
+            && let Some(record) = self.table.read().find(TokenDigest::of(text).words(), now)
+            && record.refusal(now).is_none()
+        {
+            record.tell(who);
+            stamp(who, now);
+            return Glance::Good { limited: false, at: now };
+        }
+        Glance::AskIssuer(text.into())
+    }
+
+    /// Asks the issuer of a token, and remembers its answer for as long as a lease.
+    pub(super) async fn ask_issuer(&self, text: &[u8], who: &mut Option<Principal>) -> Result<(), FlowError> {
+        let unknown = || FlowError::from(Denial::Unauthenticated(Refusal::Unknown));
+        let issuer: &RelyingParty = self.relying.as_deref().ok_or_else(unknown)?;
+        // Before it is asked: should something end meanwhile, what it says is not remembered, and nothing is longer than
+        // a lease from now.
+        let (noted, asked) = (self.table.applied(), self.clock.now());
+        self.figures.lookups.inc();
+        let claims = issuer.judge(text, self.service, self.clock.as_ref()).await?;
+        let now = self.clock.now();
+        let person = PersonPrincipal {
+            session: claims.session,
+            person: claims.person,
+            // Of the domains of the chatbot service no other service knows.
+            tenant: None,
+            role: claims.role,
+            amr: claims.amr,
+            auth_time: claims.auth_time,
+            audience: claims.audience,
+            expires_at: claims.expires_at,
+            judged_at: now,
+        };
+        let remembered = PersonPrincipal { expires_at: claims.expires_at.min(asked + LEASE), ..person };
+        let record = Record { principal: Principal::Person(remembered), state: State::Live, limited: false };
+        self.table.fill(noted, &TokenDigest::of(text), record, now);
+        *who = Some(Principal::Person(person));
+        Ok(())
+    }
+}
