@@ -57,7 +57,7 @@ const CHATBOT: Given = &[
     ("SELECT", "key_secrets"),
     ("SELECT, UPDATE (last_used_at, use_count)", "keys"),
     ("SELECT", "members"),
-    ("SELECT, INSERT, UPDATE (password, version)", "people"),
+    ("SELECT, INSERT, UPDATE (password, verified_at, version)", "people"),
     ("SELECT, INSERT, DELETE", "recovery_codes"),
     (
         "SELECT, INSERT, DELETE, UPDATE (refresh, parent, successor, refreshed_at, idle_ends_at, ended_at, ended_why)",

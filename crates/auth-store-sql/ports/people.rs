@@ -8,7 +8,7 @@ use auth_core::{
     id::SessionId,
     model::{Address, Login, Membership, NewPerson, Person, SessionEnd, Status, TotpFactor, Version},
     policy::{Granted, OwnPerson, Role},
-    port::{Answer, Change, ChangePassword, CreateSuperAdmin, Creation, People, Register, Seq},
+    port::{Answer, Change, ChangePassword, CreateSuperAdmin, Creation, ImportPeople, People, Register, Seq},
     principal::Tenant,
     seal::Sealed,
     time::Timestamp,
@@ -140,6 +140,23 @@ impl People for Store {
             }
             audit::write(conn, &chain, &grant, new.at, Event::PersonRegistered { person: new.id }).await?;
             Ok(Creation::Done(()))
+        })
+        .await
+    }
+
+    async fn import(&self, grant: &Granted<ImportPeople>, new: Vec<NewPerson>) -> Answer<Vec<bool>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let mut made = Vec::with_capacity(new.len());
+            for person in new {
+                let done = insert(conn, &person, false).await?;
+                if done {
+                    let event = Event::PersonImported { person: person.id };
+                    audit::write(conn, &chain, &grant, person.at, event).await?;
+                }
+                made.push(done);
+            }
+            Ok(made)
         })
         .await
     }

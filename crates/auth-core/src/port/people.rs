@@ -41,6 +41,13 @@ impl Action for CreateSuperAdmin {
     type Object = Installation;
 }
 
+/// To take over people of the earlier system.
+#[derive(Debug)]
+pub enum ImportPeople {}
+impl Action for ImportPeople {
+    type Object = Installation;
+}
+
 /// People.
 #[async_trait::async_trait]
 pub trait People: Send + Sync {
@@ -52,6 +59,9 @@ pub trait People: Send + Sync {
     async fn login_of(&self, own: OwnPerson) -> Answer<Option<Login>>;
     /// Registers somebody; an address is taken once.
     async fn register(&self, grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
+    /// Takes people of the earlier system over in one transaction, with the hashes that they have. Whether each was made:
+    /// whoever has an address that is taken stays as they are.
+    async fn import(&self, grant: &Granted<ImportPeople>, new: Vec<NewPerson>) -> Answer<Vec<bool>>;
     /// Makes the first super admin, with an authenticator that is a factor at once: *taken* where there is one already, or
     /// the address is somebody's. Of many one is made.
     async fn create_first_super_admin(

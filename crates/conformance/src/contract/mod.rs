@@ -13,6 +13,7 @@ pub mod fixture;
 pub mod fixture_people;
 mod key_index;
 mod keys;
+mod mailed;
 mod makers;
 mod one_time;
 mod people;
@@ -65,6 +66,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         people::CASES,
         sessions::CASES,
         factors::CASES,
+        mailed::CASES,
         signing_keys::CASES,
         revocations::CASES,
         audit::CASES,

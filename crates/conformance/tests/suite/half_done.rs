@@ -149,6 +149,7 @@ async fn what_other_processes_may_not_know_is_not_told_as_done() {
         "logout_all",
         "session_end",
         "password_change",
+        "password_reset",
     ];
     let expected = expected.into_iter().chain(of_chatbot.map(|id| (Service::Chatbot, id)));
     assert_eq!(asked, expected.collect::<Vec<_>>());
