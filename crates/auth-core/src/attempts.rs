@@ -1,7 +1,10 @@
 //! How often a secret may be guessed: the more guesses were wrong, the longer the next one waits. Nobody is locked out,
 //! and what strangers do makes nobody wait who guesses from another address.
 
-use crate::{id::PersonId, model::Address, secret::TokenDigest, throttle::Subject, time::Timestamp};
+use crate::{
+    credential::MailedFor, id::PersonId, model::Address, port::Occasion, secret::TokenDigest,
+    throttle::Subject, time::Timestamp,
+};
 use std::{net::IpAddr, time::Duration};
 
 /// How long a wrong guess is remembered after the last one, at the most.
@@ -30,6 +33,18 @@ struct Ladder {
 const PAIR: Ladder = Ladder { free: 5, first: Duration::from_secs(2), most: Duration::from_secs(15 * 60) };
 /// Whoever has the password of a person, or a session of theirs, at the next secret.
 const INNER: Ladder = Ladder { free: 5, first: Duration::from_secs(30), most: Duration::from_secs(60 * 60) };
+
+/// Letters with a token to one address: nobody waits longer for the next one than the one before it is good, so that
+/// whoever asks in somebody's name keeps no good token from them.
+const fn tokens(purpose: MailedFor) -> Ladder {
+    Ladder { free: 3, first: Duration::from_secs(60), most: purpose.life() }
+}
+/// Letters without one.
+const NOTES: Ladder =
+    Ladder { free: 1, first: Duration::from_secs(60 * 60), most: Duration::from_secs(24 * 3600) };
+/// Letters, to whomever, that one address asks for.
+const SENDER: Ladder =
+    Ladder { free: 30, first: Duration::from_secs(30), most: Duration::from_secs(10 * 60) };
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,15 +111,25 @@ pub struct Trial {
 impl Trial {
     /// Of the password of an account, which may be nobody's; `None` for a text that is no address.
     pub fn password(source: Option<IpAddr>, account: Option<&Address>) -> Self {
-        let source = match Subject::source("password", source) {
-            Subject::Source(_, address) => address.to_string(),
-            Subject::Key(_) | Subject::Session(_) => String::new(),
-        };
+        let source = network("password", source);
         let account = account.map_or("", Address::as_str);
         let counts = vec![
             (subject(&["pair", &source, account]), Rung::Waits(PAIR)),
             (subject(&["source", &source]), Rung::Tells),
             (subject(&["account", account]), Rung::Tells),
+        ];
+        Self { counts }
+    }
+    /// Of a letter to an address, which may be nobody's. Each kind has a count of its own, so that none keeps another back.
+    pub fn letter(source: Option<IpAddr>, to: &Address, occasion: Occasion) -> Self {
+        let (kind, ladder) = match occasion {
+            Occasion::Registered | Occasion::Unverified => ("verification", tokens(MailedFor::Verification)),
+            Occasion::Forgot => ("reset", tokens(MailedFor::Reset)),
+            Occasion::Taken => ("taken", NOTES),
+        };
+        let counts = vec![
+            (subject(&["letter", kind, to.as_str()]), Rung::Waits(ladder)),
+            (subject(&["letters from", &network("letter", source)]), Rung::Waits(SENDER)),
         ];
         Self { counts }
     }
@@ -151,6 +176,14 @@ impl Trial {
     ) -> impl Iterator<Item = (&TokenDigest, Tried)> {
         let counts = self.counts.iter().zip(tried);
         counts.map(move |((subject, rung), tried)| (subject, rung.counted(rung.remembered(*tried, at), at)))
+    }
+}
+
+/// The address, or network, that something comes from, as it is counted.
+fn network(what: &'static str, source: Option<IpAddr>) -> String {
+    match Subject::source(what, source) {
+        Subject::Source(_, address) => address.to_string(),
+        Subject::Key(_) | Subject::Session(_) => String::new(),
     }
 }
 
@@ -287,6 +320,48 @@ mod tests {
         let ids = [[1; 16], [2; 16]].map(PersonId::from_bytes);
         assert_ne!(Trial::code(ids[0]), Trial::code(ids[1]));
         assert_ne!(Trial::code(ids[0]), Trial::own_password(ids[0]));
+    }
+
+    #[test]
+    fn a_mailbox_is_not_flooded_and_its_owner_has_a_token_that_is_good() {
+        let to = |text: &str| Address::parse(text).unwrap();
+        let (day, alice) = (Duration::from_secs(24 * 3600), to("alice@example.com"));
+        for (occasion, most) in [
+            (Occasion::Forgot, 3 + 5 + 47),
+            (Occasion::Registered, 3 + 11),
+            (Occasion::Unverified, 3 + 11),
+            (Occasion::Taken, 1 + 5),
+        ] {
+            // However many ask, from wherever.
+            let mut counts = Counts::default();
+            let asked: u32 = (0..24_u32)
+                .map(|hour| {
+                    let at = START + Duration::from_secs(3600) * hour;
+                    let letter = |last| Trial::letter(from(last), &alice, occasion);
+                    (1..=9).map(|last| counts.admitted(&letter(last), at, day / 24)).sum::<u32>()
+                })
+                .sum();
+            assert!((1..=most).contains(&asked), "{occasion:?}: {asked}");
+            let purpose = match occasion {
+                Occasion::Registered | Occasion::Unverified => MailedFor::Verification,
+                Occasion::Forgot => MailedFor::Reset,
+                Occasion::Taken => continue,
+            };
+            let own = Trial::letter(from(100), &alice, occasion);
+            assert!(counts.take(&own, START + day).err().unwrap_or_default() <= purpose.life());
+        }
+        let mut counts = Counts::default();
+        for occasion in [Occasion::Forgot, Occasion::Taken, Occasion::Registered] {
+            let letter = Trial::letter(from(1), &alice, occasion);
+            assert!(counts.take(&letter, START).is_ok(), "no kind keeps another back");
+        }
+        // One address asks for letters to everybody.
+        let others = (0..1000).map(|number| to(&format!("bob{number}@example.com")));
+        let sent =
+            others.filter(|to| counts.take(&Trial::letter(from(2), to, Occasion::Forgot), START).is_ok());
+        assert_eq!(sent.count(), 30);
+        let elsewhere = Trial::letter(from(3), &to("bob1@example.com"), Occasion::Forgot);
+        assert!(counts.take(&elsewhere, START).is_ok());
     }
 
     proptest! {

@@ -127,6 +127,15 @@ pub enum Event {
     /// The first super admin was made.
     #[serde(rename = "person.super_admin_created")]
     SuperAdminCreated { person: PersonId },
+    /// A person of the earlier system was taken over.
+    #[serde(rename = "person.imported")]
+    PersonImported { person: PersonId },
+    /// An address was shown to be its person's, by a token that was mailed there.
+    #[serde(rename = "person.address_verified")]
+    AddressVerified { person: PersonId },
+    /// Whoever has a token that was mailed to a person set another password of theirs: their sessions were ended.
+    #[serde(rename = "person.password_reset")]
+    PasswordReset { person: PersonId },
     /// A person set another password: their other sessions were ended.
     #[serde(rename = "person.password_changed")]
     PasswordChanged { person: PersonId },
@@ -244,7 +253,7 @@ pub struct Entry {
 impl Entry {
     /// The entry of a granted action: actor, tenant and origin come from the grant.
     pub fn granted<A: Action>(at: Timestamp, grant: &Granted<A>, event: &Event) -> Self {
-        let nobody = if grant.tenant().is_some() { ANONYMOUS } else { SCHEDULE };
+        let nobody = if grant.is_by_schedule() { SCHEDULE } else { ANONYMOUS };
         let actor = grant.who().map_or_else(|| nobody.to_owned(), ToString::to_string);
         Self::new(at, actor, grant.tenant(), grant.origin(), event)
     }

@@ -46,6 +46,9 @@ pub enum Denial {
     /// The right person, who must prove themself so strongly first (RFC 9470).
     #[error("a {} is needed, within the last 15 minutes", .0.acr())]
     StepUp(Assurance),
+    /// The right password, of somebody whose address is not known to be theirs.
+    #[error("the address is yet to be shown to be theirs")]
+    Unverified,
     /// A good key, from an address outside its networks.
     #[error("the key may not be used from this address")]
     Network,

@@ -140,6 +140,7 @@ pub async fn open(options: &Options) -> Result<Stores, StoreError> {
         people: Arc::clone(&store) as _,
         sessions: Arc::clone(&store) as _,
         factors: Arc::clone(&store) as _,
+        mailed: Arc::clone(&store) as _,
         attempts: Arc::clone(&store) as _,
         signing_keys: store,
         calls: Arc::clone(&reports) as _,

@@ -56,7 +56,7 @@ const CHATBOT: Given = &[
     ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
     (KEYS, "keys"),
     ("SELECT, INSERT, DELETE, UPDATE (role, version)", "members"),
-    ("SELECT, INSERT, DELETE, UPDATE (name, password, status, super_admin, version)", "people"),
+    ("SELECT, INSERT, DELETE, UPDATE (name, password, status, super_admin, verified_at, version)", "people"),
     ("SELECT, INSERT, DELETE", "recovery_codes"),
     (
         "SELECT, INSERT, DELETE, UPDATE (refresh, parent, successor, refreshed_at, idle_ends_at, ended_at, ended_why)",

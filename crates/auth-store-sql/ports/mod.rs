@@ -12,6 +12,7 @@ mod calls;
 mod domains;
 mod factors;
 mod keys;
+mod mailed;
 mod members;
 pub(crate) mod notices;
 mod once;

@@ -12,8 +12,8 @@ use auth_core::{
     },
     policy::{Action, GivenRole, Granted, OwnPerson, Role, Scope, Within},
     port::{
-        About, Answer, Change, ChangePassword, ChangePerson, CreateSuperAdmin, Creation, People,
-        PersonChange, Register, RemovePerson, Seq,
+        About, Answer, Change, ChangePassword, ChangePerson, CreateSuperAdmin, Creation, ImportPeople,
+        People, PersonChange, Register, RemovePerson, Seq,
     },
     principal::Tenant,
     seal::Sealed,
@@ -190,6 +190,23 @@ impl People for Store {
             let event = Event::PersonRegistered { person: new.id, asks: new.asks };
             audit::write(conn, &chain, &grant, new.at, event).await?;
             Ok(Creation::Done(()))
+        })
+        .await
+    }
+
+    async fn import(&self, grant: &Granted<ImportPeople>, new: Vec<NewPerson>) -> Answer<Vec<bool>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let mut made = Vec::with_capacity(new.len());
+            for person in new {
+                let done = insert(conn, &person, false).await?;
+                if done {
+                    let event = Event::PersonImported { person: person.id };
+                    audit::write(conn, &chain, &grant, person.at, event).await?;
+                }
+                made.push(done);
+            }
+            Ok(made)
         })
         .await
     }

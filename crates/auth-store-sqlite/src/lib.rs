@@ -125,6 +125,7 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
         people: Arc::clone(&store) as _,
         sessions: Arc::clone(&store) as _,
         factors: Arc::clone(&store) as _,
+        mailed: Arc::clone(&store) as _,
         attempts: Arc::clone(&store) as _,
         signing_keys: store,
         calls: Arc::clone(&reports) as _,

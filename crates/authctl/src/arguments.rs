@@ -265,6 +265,9 @@ pub(crate) enum Import {
     /// API keys, by their SHA-256: callers go on with the keys that they have
     #[command(long_about = KEY_IMPORT)]
     Keys(KeyImport),
+    /// People, by their addresses and bcrypt hashes: they log in with the passwords that they have
+    #[command(long_about = PEOPLE_IMPORT)]
+    People(PeopleImport),
 }
 
 const KEY_IMPORT: &str = "API keys, by their SHA-256: callers go on with the keys that they have
@@ -296,6 +299,32 @@ pub(crate) struct KeyImport {
     /// The domain of lines that name none
     #[arg(long, value_name = "NAME", conflicts_with = "account")]
     pub(crate) domain: Option<DomainName>,
+    /// A column that need not be read; give it once for each
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) ignore: Vec<String>,
+}
+
+const PEOPLE_IMPORT: &str = "People, by their addresses and bcrypt hashes: they log in with the passwords that they have
+
+The file is CSV with a header, or one JSON object a line (.jsonl). Columns:
+  email          the address that they log in with
+  password_hash  bcrypt, $2a$, $2b$ or $2y$, of a cost between 4 and 14: made anew at a login where the cost is low
+  name           what people call them (optional: what stands before the @)
+  is_verified    true or false (optional: true): whether the address is known to be theirs
+  is_active      true or false (optional: true): who was suspended is left out
+Of other columns, id, created_at, updated_at and last_login_at are not read; any more must be named by
+--ignore, since a column that nobody reads might be a restriction that nobody keeps. Nobody becomes a member of
+a domain by this, nor an administrator.
+Whoever has an address that is known stays as they are. A line that cannot be taken is refused with its reason, the
+others are imported, and the program ends with 1.";
+
+#[derive(Debug, Args)]
+pub(crate) struct PeopleImport {
+    /// The file: .csv or .jsonl
+    pub(crate) file: PathBuf,
+    /// Checks everything, and writes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// A column that need not be read; give it once for each
     #[arg(long, value_name = "COLUMN")]
     pub(crate) ignore: Vec<String>,

@@ -3,8 +3,8 @@
 use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
-        ChangeDomain, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, ImportKeys, RevokeKey,
-        RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
+        ChangeDomain, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, ImportKeys, ImportPeople,
+        RevokeKey, RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -29,6 +29,7 @@ allow!(
     CreateKey,
     CreateSuperAdmin,
     ImportKeys,
+    ImportPeople,
     RevokeKey,
     RotateKey,
     RotateSigningKey,

@@ -16,7 +16,13 @@ use auth_web::{
     App, log, serve,
     system::{OsEntropy, SystemClock},
 };
-use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder, settings::People};
+use chatbot_service::{
+    Chatbot,
+    issuer::Tokens,
+    mail::{Page, ToLog},
+    responder::Responder,
+    settings::People,
+};
 use hub_service::{
     Hub,
     settings::{Billing, relying_party},
@@ -80,8 +86,10 @@ async fn services(
     };
     let hub_app = App::new(Hub::new(hub_platform, Billing::default().tariff()), Vec::new());
     let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
-    let chatbot_app =
-        Chatbot::open(platform, keys, (Tokens::default(), People::default()), Responder::BuiltIn).await;
+    // Its letters are in its log: a service of its own has a mail server.
+    let post = ToLog { page: Page::parse(keys.issuer().as_str())? };
+    let (settings, responder) = ((Tokens::default(), People::default()), Responder::BuiltIn);
+    let chatbot_app = Chatbot::open(platform, keys, settings, responder, Some(Arc::new(post))).await;
     let chatbot_app = App::new(chatbot_app.map_err(failed)?, Vec::new());
     let hub = serve::serve(Arc::new(hub_app), hub, 0, stop.clone());
     let chatbot = serve::serve(Arc::new(chatbot_app), chatbot, 0, stop);

@@ -8,6 +8,8 @@ pub mod factors;
 pub mod introspection;
 pub mod issuer;
 pub mod keys;
+pub mod mail;
+pub mod mailed;
 pub mod members;
 pub mod passwords;
 pub mod people;
@@ -25,7 +27,7 @@ use auth_core::{
     flow::{Logins, Platform},
     id::TokenId,
     jwt::SigningKeys,
-    port::Stores,
+    port::{Post, Stores},
     principal::Principal,
     service::Service as Kind,
     throttle::Subject,
@@ -33,6 +35,7 @@ use auth_core::{
 };
 use auth_web::{Problem, Service, Table, own, row};
 use issuer::Tokens;
+use mail::{Outbox, Patience};
 use passwords::Pool;
 use responder::{Question, Responder};
 use settings::People;
@@ -48,11 +51,12 @@ pub struct Chatbot {
     logins: Logins,
     tokens: Tokens,
     people: People,
+    outbox: Arc<Outbox>,
 }
 
 impl Chatbot {
-    /// A chatbot service on a store, that issues tokens with these keys and is answered for by a responder. Its first
-    /// signing key is made where there is none.
+    /// A chatbot service on a store, that issues tokens with these keys, is answered for by a responder, and writes letters
+    /// where there is a post. Its first signing key is made where there is none.
     ///
     /// # Errors
     /// The store's; signing keys that the keyring does not open.
@@ -61,17 +65,26 @@ impl Chatbot {
         keys: SigningKeys,
         (tokens, people): (Tokens, People),
         responder: Responder,
+        post: Option<Arc<dyn Post>>,
     ) -> Result<Self, FlowError> {
         let keys = Arc::new(keys);
         let passwords = Pool::start(Arc::clone(&entropy), people.password_cost);
         let passwords = passwords.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let platform = Platform::issuing(stores, clock, entropy, Arc::clone(&keys));
-        let logins = Logins { keys, passwords: Arc::new(passwords) };
-        let chatbot = Self { platform, responder, logins, tokens, people };
+        let verified_alone = !people.registration.is_open();
+        let logins = Logins { keys, passwords: Arc::new(passwords), verified_alone };
+        let outbox = Outbox::start(post, &platform, &logins, Patience::default());
+        let outbox = Arc::new(outbox);
+        let chatbot = Self { platform, responder, logins, tokens, people, outbox };
         chatbot.rotate_if_due().await?;
         // Nobody follows the stream yet.
         chatbot.logins.keys.reload(chatbot.platform.stores.signing_keys.as_ref()).await?;
         Ok(chatbot)
+    }
+
+    /// Where its letters are asked for.
+    pub fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(&self.outbox)
     }
 
     /// Answers a visitor, who may ask so often a minute, with whatever addresses.
@@ -137,6 +150,9 @@ impl Service for Chatbot {
         row::<Self, users::Remove>(),
         row::<Self, introspection::Introspect>(),
         row::<Self, introspection::Revoke>(),
+        row::<Self, mailed::VerifyEmail>(),
+        row::<Self, mailed::ForgotPassword>(),
+        row::<Self, mailed::ResetPassword>(),
         row::<Self, issuer::Jwks>(),
         row::<Self, issuer::AuthorizationServer>(),
         row::<Self, own::Live>(),

@@ -3,14 +3,16 @@
 use crate::{
     Chatbot,
     rules::{Anybody, LoggedIn as InSession},
+    settings::Registration,
 };
 use auth_core::{
     credential::Password,
-    flow::{LoggedIn, Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere},
+    error::{Denial, FlowError},
+    flow::{LoggedIn, Registration as Newcomer, Tokens, Wanted, end_session, log_out, log_out_everywhere},
     id::{PersonId, SessionId},
     model::{Address, DomainName, Name, Session},
     policy::{Granted, OwnPerson, Proof},
-    port::Register as ToRegister,
+    port::{Occasion, Register as ToRegister},
     service::Service as Kind,
     time::Timestamp,
 };
@@ -59,7 +61,7 @@ impl Endpoint<Chatbot> for Register {
         "register",
         Method::Post,
         "/auth/register",
-        "Registers a person, where that is open; says the same of an address that is taken.",
+        "Registers a person, where people do; says the same of an address that is taken.",
     )
     .audited("person.registered")
     .throttled(TRIED_PER_MINUTE)
@@ -70,15 +72,20 @@ impl Endpoint<Chatbot> for Register {
         who: Proof<'_, Anybody>,
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        if !chatbot.people.registration.is_open() {
+        let registration = chatbot.people.registration;
+        if registration == Registration::Off {
             return Err(Problem::absent());
         }
         let known = [body.email.as_str(), body.name.as_str(), chatbot.logins.keys.issuer().as_str()];
         let password = Password::new(&body.password, &known);
         let password = password.map_err(|wrong| Problem::invalid("password", wrong))?;
-        let wanted = Registration { address: body.email, name: body.name, password, domain: body.domain };
+        let (address, domain) = (body.email.clone(), body.domain);
+        let wanted = Newcomer { address, name: body.name, password, domain };
         let granted = Granted::<ToRegister>::to_anybody(&who);
-        chatbot.logins.register(chatbot.platform(), &granted, wanted).await?;
+        let occasion = chatbot.logins.register(chatbot.platform(), &granted, wanted).await?;
+        if registration == Registration::Verified {
+            chatbot.write_to(body.email, occasion, &who);
+        }
         Ok(Accepted(Registered { status: "registered" }))
     }
 }
@@ -169,7 +176,13 @@ impl Endpoint<Chatbot> for Login {
         };
         let (platform, wanted) = (chatbot.platform(), Wanted { domain: body.domain, audience });
         let logged_in =
-            chatbot.logins.log_in(platform, who.origin(), &body.email, &body.password, &wanted).await?;
+            chatbot.logins.log_in(platform, who.origin(), &body.email, &body.password, &wanted).await;
+        if let Err(FlowError::Denied(Denial::Unverified)) = &logged_in
+            && let Ok(address) = Address::parse(&body.email)
+        {
+            chatbot.write_to(address, Occasion::Unverified, &who);
+        }
+        let logged_in = logged_in?;
         let now = platform.now();
         Ok(Shown(match logged_in {
             LoggedIn::Begun(tokens) => LoginView::Begun(TokensView::of(&tokens, now)),

@@ -3,13 +3,14 @@
 use crate::{
     Chatbot,
     issuer::Tokens,
+    mail::{Page, Smtp, ToLog},
     passwords::COST,
     responder::{Responder, Upstream},
 };
 use auth_core::{
     entropy::Entropy,
     jwt::{Issuer, SigningKeys},
-    port::Stores,
+    port::{Post, Stores},
     service::Service,
     time::Clock,
 };
@@ -18,10 +19,12 @@ use auth_web::{App, serve};
 use serde::Deserialize;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 /// All of it: sections of the file, or `CHATBOT_SECTION__NAME` in the environment.
 #[derive(Debug, Deserialize)]
@@ -41,6 +44,12 @@ pub struct Settings {
     /// `[responder]`.
     #[serde(default)]
     pub responder: Model,
+    /// `[mail]`.
+    #[serde(default)]
+    pub mail: Mail,
+    /// Whether this is a development run: letters are written to the log where there is no server for them.
+    #[serde(default)]
+    pub development: bool,
 }
 
 /// Where the chatbot service listens if nothing else is said.
@@ -48,12 +57,17 @@ pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 /// Where it serves `/metrics` if nothing else is said.
 pub const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8010);
 
+/// How long letters that were asked for are carried once the service has stopped.
+const STOPPING: Duration = Duration::from_secs(10);
+
 /// Who may register, and how: the section `[people]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct People {
-    /// Whether people register themselves: `off` or `open`.
+    /// Whether people register themselves: `off`, `verified` or `open`.
     pub registration: Registration,
+    /// Whether whoever forgot their password gets a token by mail that sets another: `on` or `off`.
+    pub password_reset: Switch,
     /// The cost of bcrypt; tests take less.
     #[serde(skip)]
     pub password_cost: u32,
@@ -61,7 +75,7 @@ pub struct People {
 
 impl Default for People {
     fn default() -> Self {
-        Self { registration: Registration::Off, password_cost: COST }
+        Self { registration: Registration::Off, password_reset: Switch::On, password_cost: COST }
     }
 }
 
@@ -71,15 +85,90 @@ impl Default for People {
 pub enum Registration {
     /// Nobody does.
     Off,
+    /// Whoever likes to, and logs in once a token that was mailed has shown the address to be theirs.
+    Verified,
     /// Whoever likes to, with an address that nobody has shown to be theirs: for development.
     Open,
 }
 
 impl Registration {
-    /// Whether whoever likes to may register.
+    /// Whether addresses need not be shown to be anybody's.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Open)
     }
+}
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on.
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::On)
+    }
+}
+
+/// How letters are sent: the section `[mail]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// `smtps://USER:PASSWORD@HOST[:PORT]`, or `smtp://…`, which must offer STARTTLS unless it is on this machine.
+    pub url: Option<SmtpUrl>,
+    /// The file of the user's password, where the URL has none.
+    pub password_file: Option<PathBuf>,
+    /// From whom the letters are, such as `Example <noreply@example.com>`.
+    pub from: Option<String>,
+    /// The page that links lead to; by default the issuer.
+    pub page: Option<String>,
+}
+
+/// The URL of a mail server. It is not printed: a password may stand in it.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct SmtpUrl(String);
+
+impl std::fmt::Debug for SmtpUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SmtpUrl(…)")
+    }
+}
+
+impl Mail {
+    /// The server, if one is named.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    fn smtp(&self, issuer: &Issuer) -> Result<Option<Smtp>, String> {
+        let Some(url) = &self.url else { return Ok(None) };
+        let from = self.from.as_deref().ok_or("mail.from: say from whom the letters are")?;
+        let password =
+            self.password_file.as_deref().map(|path| secret("mail.password_file", path)).transpose()?;
+        Smtp::new(&url.0, password.as_deref().map(String::as_str), from, self.page(issuer)?).map(Some)
+    }
+
+    /// The page that links lead to.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub fn page(&self, issuer: &Issuer) -> Result<Page, String> {
+        let page = self.page.as_deref().unwrap_or(issuer.as_str());
+        Page::parse(page).map_err(|expected| format!("mail.page: {expected}"))
+    }
+}
+
+/// The secret that a file holds.
+#[expect(clippy::disallowed_methods, reason = "a secret of the configuration is read from its file")]
+fn secret(name: &str, path: &Path) -> Result<Zeroizing<String>, String> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|error| format!("{name}: {}: {error}", path.display()))?;
+    let secret = Zeroizing::new(text.trim().to_owned());
+    if secret.is_empty() { Err(format!("{name}: the file is empty")) } else { Ok(secret) }
 }
 
 /// The language model behind the chat.
@@ -99,18 +188,10 @@ impl Model {
     ///
     /// # Errors
     /// One line that says what is wrong.
-    #[expect(clippy::disallowed_methods, reason = "a secret of the configuration is read from its file")]
     pub fn responder(&self) -> Result<Responder, String> {
         let Some(url) = &self.url else { return Ok(Responder::BuiltIn) };
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path)
-                .map(|key| key.trim().to_owned())
-                .map_err(|error| format!("responder.key_file: {}: {error}", path.display()))
-        };
+        let read = |path: &PathBuf| secret("responder.key_file", path).map(|key| key.to_string());
         let key = self.key_file.as_ref().map(read).transpose()?;
-        if key.as_ref().is_some_and(String::is_empty) {
-            return Err("responder.key_file: the file is empty".to_owned());
-        }
         Ok(Responder::Upstream(Upstream::new(url, &self.model, key)?))
     }
 }
@@ -147,8 +228,28 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         self.store.check().map_err(|error| error.to_string())?;
         self.store.keyring(Service::Chatbot).map_err(|error| error.to_string())?;
-        self.tokens.issuer(&origin(LISTEN))?;
+        self.post(&self.tokens.issuer(&origin(LISTEN))?)?;
         self.responder.responder().map(drop)
+    }
+
+    /// Whoever carries letters; `None` where nothing needs one.
+    ///
+    /// # Errors
+    /// One line that says what is wrong: also where something needs one, and there is none.
+    fn post(&self, issuer: &Issuer) -> Result<Option<Arc<dyn Post>>, String> {
+        if let Some(smtp) = self.mail.smtp(issuer)? {
+            return Ok(Some(Arc::new(smtp)));
+        }
+        if self.development {
+            return Ok(Some(Arc::new(ToLog { page: self.mail.page(issuer)? })));
+        }
+        let missing =
+            |what| Err(format!("people.{what}: there is no mail.url, and this is no development run"));
+        match self.people {
+            People { registration: Registration::Verified, .. } => missing("registration = \"verified\""),
+            People { password_reset: Switch::On, .. } => missing("password_reset is not \"off\""),
+            _ => Ok(None),
+        }
     }
 
     /// Opens the store and serves until told to stop.
@@ -163,15 +264,18 @@ impl Settings {
     ) -> Result<(), String> {
         let listeners = self.server.bind(LISTEN, METRICS).map_err(|error| error.to_string())?;
         let responder = self.responder.responder()?;
+        let issuer = self.tokens.issuer(&origin(listeners.address().map_err(|error| error.to_string())?))?;
+        let post = self.post(&issuer)?;
         let stores =
             auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
-        let issuer = self.tokens.issuer(&origin(listeners.address().map_err(|error| error.to_string())?))?;
         let keys = signing_keys(&self.store, &stores, issuer, entropy.as_ref()).await?;
-        let chatbot =
-            Chatbot::open((stores, clock, entropy), keys, (self.tokens, self.people), responder).await;
-        let app = App::new(chatbot.map_err(|error| error.to_string())?, self.server.trusted_proxies);
-        serve::serve_both(Arc::new(app), listeners, self.server.workers, stop)
-            .await
-            .map_err(|error| error.to_string())
+        let settings = (self.tokens, self.people);
+        let chatbot = Chatbot::open((stores, clock, entropy), keys, settings, responder, post).await;
+        let chatbot = chatbot.map_err(|error| error.to_string())?;
+        let outbox = chatbot.outbox();
+        let app = App::new(chatbot, self.server.trusted_proxies);
+        let served = serve::serve_both(Arc::new(app), listeners, self.server.workers, stop).await;
+        outbox.finish(STOPPING).await;
+        served.map_err(|error| error.to_string())
     }
 }

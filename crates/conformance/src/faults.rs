@@ -18,11 +18,11 @@ use auth_core::{
         Change, ChangeAccount, ChangeDomain, ChangeKey, ChangePassword, ChangePerson, ChangeRole, ChangeUser,
         CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, CreateUser, Creation, DeclineApplicant,
         Domains, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, Factors, FoundKey, FoundSession,
-        FoundToken, ImportKeys, KeyIndex, Keys, Members, MintToken, NewOneTime, Notice, Once, OneTime,
-        OpenSession, People, PersonChange, Purpose, Register, RemoveMember, RemovePerson, RemoveTotp,
-        RemoveUser, Renewal, ReplicaId, Revocations, RevokeKey, RevokeToken, RotateKey, RotateSigningKey,
-        Rotation, Seq, Sessions, SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens,
-        Users,
+        FoundToken, ImportKeys, ImportPeople, KeyIndex, Keys, Mailed, Members, MintToken, NewOneTime, Notice,
+        Once, OneTime, OpenSession, People, PersonChange, Purpose, Register, RemoveMember, RemovePerson,
+        RemoveTotp, RemoveUser, Renewal, ReplicaId, ResetPassword, Revocations, RevokeKey, RevokeToken,
+        RotateKey, RotateSigningKey, Rotation, Seq, Sessions, SigningKeys, StartCall, Stores, SuspendAccount,
+        SuspendDomain, Tokens, Users, VerifyAddress,
     },
     principal::{Origin, Tenant, TokenKind},
     seal::Sealed,
@@ -116,6 +116,7 @@ impl Faults {
             sessions: Arc::clone(&faulty) as _,
             factors: Arc::clone(&faulty) as _,
             members: Arc::clone(&faulty) as _,
+            mailed: Arc::clone(&faulty) as _,
             attempts: Arc::clone(&faulty) as _,
             signing_keys: Arc::clone(&faulty) as _,
             revocations: faulty,
@@ -246,6 +247,7 @@ port!(People, people {
     by_address(address: &Address) -> Answer<Option<Login>>;
     login_of(own: OwnPerson) -> Answer<Option<Login>>;
     register(grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
+    import(grant: &Granted<ImportPeople>, new: Vec<NewPerson>) -> Answer<Vec<bool>>;
     create_first_super_admin(grant: &Granted<CreateSuperAdmin>, new: NewPerson, totp: Sealed) -> Answer<Creation>;
     change_password(grant: &Granted<ChangePassword>, old: &PasswordHash, new: PasswordHash, kept: Option<SessionId>, at: Timestamp) -> Answer<Change<Seq>>;
     find(scope: Scope, id: PersonId) -> Answer<Option<Person>>;
@@ -280,6 +282,10 @@ port!(Factors, factors {
     enrol(grant: &Granted<EnrolTotp>, secret: Sealed, session: SessionId, at: Timestamp) -> Answer<Change>;
     remove(grant: &Granted<RemoveTotp>, session: SessionId, at: Timestamp) -> Answer<Change<Seq>>;
     replace_recovery_codes(grant: &Granted<DrawRecoveryCodes>, session: SessionId, digests: Vec<TokenDigest>, at: Timestamp) -> Answer<Change>;
+});
+port!(Mailed, mailed {
+    verify(grant: &Granted<VerifyAddress>, version: Version, at: Timestamp) -> Answer<Change>;
+    reset_password(grant: &Granted<ResetPassword>, version: Version, new: PasswordHash, at: Timestamp) -> Answer<Change<Seq>>;
 });
 port!(Attempts, attempts {
     take(trial: &Trial, at: Timestamp) -> Answer<Result<(), Duration>>;

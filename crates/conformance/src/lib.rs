@@ -7,6 +7,8 @@ pub mod client;
 pub mod contract;
 pub mod faults;
 pub mod history;
+pub mod mail_server;
+pub mod mailbox;
 pub mod operator;
 pub mod oracle;
 pub mod place;

@@ -3,6 +3,7 @@
 use crate::{
     ambient::{SeededEntropy, StepClock},
     client::{Request, Response},
+    mailbox::Mailbox,
     operator::operator,
     place::{Backend, Place},
 };
@@ -25,7 +26,7 @@ use chatbot_service::{
     Chatbot,
     issuer::Tokens,
     responder::Responder,
-    settings::{People, Registration},
+    settings::{People, Registration, Switch},
 };
 use hub_service::{
     Hub,
@@ -43,7 +44,8 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle};
 
 /// In tests people register, and hashes are cheap.
-pub const PEOPLE: People = People { registration: Registration::Open, password_cost: 4 };
+pub const PEOPLE: People =
+    People { registration: Registration::Open, password_reset: Switch::On, password_cost: 4 };
 
 /// Who issues access tokens in tests.
 pub const ISSUER: &str = "https://chat.example.com";
@@ -68,8 +70,11 @@ pub struct World {
     pub a: Holdings,
     /// The second.
     pub b: Holdings,
+    /// Where its letters arrive.
+    pub mailbox: Mailbox,
     /// Where the store is; its files are removed with the world.
     pub place: Place,
+    pub(crate) people: People,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<std::io::Result<()>>>,
 }
@@ -138,6 +143,10 @@ pub struct Person {
     pub code: String,
     /// What names a login of theirs that waits for that code.
     pub pending: String,
+    /// A token that shows their address to be theirs, as it is mailed.
+    pub verification: String,
+    /// A token that sets another password of theirs, as it is mailed.
+    pub reset: String,
 }
 
 impl Holdings {
@@ -183,6 +192,8 @@ impl Holdings {
             ("{totp_code}", &self.person.code),
             ("{mfa_code}", &self.strong.code),
             ("{mfa_token}", &self.strong.pending),
+            ("{verify_token}", &self.person.verification),
+            ("{reset_token}", &self.person.reset),
             ("{account_id}", &self.account_id),
             ("{domain}", &self.domain),
             ("{origin}", &self.origin),
@@ -206,17 +217,22 @@ impl World {
 
     /// The same, with what `around` makes of the store under each service, and this responder behind the chat.
     pub async fn start_with(around: impl Fn(Stores) -> Stores, responder: Responder) -> Self {
-        Self::start_as(&Backend::chosen(), around, responder, Vec::new()).await
+        Self::start_as(&Backend::chosen(), around, responder, Vec::new(), PEOPLE).await
     }
 
     /// The same, behind proxies of these networks.
     pub async fn start_behind(proxies: Vec<IpNet>) -> Self {
-        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, proxies).await
+        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, proxies, PEOPLE).await
     }
 
     /// The same, on this backend.
     pub async fn start_on(backend: &Backend) -> Self {
-        Self::start_as(backend, |stores| stores, Responder::BuiltIn, Vec::new()).await
+        Self::start_as(backend, |stores| stores, Responder::BuiltIn, Vec::new(), PEOPLE).await
+    }
+
+    /// The same, where people register and log in like this.
+    pub async fn start_for(people: People) -> Self {
+        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, Vec::new(), people).await
     }
 
     async fn start_as(
@@ -224,6 +240,7 @@ impl World {
         around: impl Fn(Stores) -> Stores,
         responder: Responder,
         proxies: Vec<IpNet>,
+        people: People,
     ) -> Self {
         let place = Place::divided(backend).await;
         let seed = seed_of(place.dir.path());
@@ -239,8 +256,9 @@ impl World {
         let parts = (around(of_chatbot), Arc::new(clock.clone()) as _, Arc::clone(&entropy) as _);
         let issuer = Issuer::parse(ISSUER).unwrap();
         let keys = SigningKeys::new(issuer, Arc::new(Place::keyring()));
-        let chatbot_service =
-            Chatbot::open(parts, keys, (Tokens::default(), PEOPLE), responder).await.unwrap();
+        let (settings, mailbox) = ((Tokens::default(), people), Mailbox::default());
+        let post = Some(mailbox.post());
+        let chatbot_service = Chatbot::open(parts, keys, settings, responder, post).await.unwrap();
         let chatbot_platform = chatbot_service.platform().clone();
         let (stop, stopped) = watch::channel(false);
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -272,7 +290,9 @@ impl World {
             operator_platform,
             a,
             b,
+            mailbox,
             place,
+            people,
             stop,
             running,
         };
@@ -362,6 +382,7 @@ impl World {
         let cookie = self.chatbot(connect).await.header("set-cookie").unwrap_or_default().to_owned();
         let chat = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
         let person = self.enrolling(self.person("alice", name, tenant, Role::Member).await).await;
+        let person = self.mailed(person).await;
         let strong = self.pending(&self.strong("bob", name, tenant, Role::Member).await).await;
         let owner = self.strong("carol", name, tenant, Role::DomainOwner).await;
         let admin = self.strong("dora", name, tenant, Role::SuperAdmin).await;
@@ -402,6 +423,7 @@ impl World {
         }
         let registered = self.chatbot(Request::post("/auth/register", &body.to_string())).await;
         assert_eq!(registered.status, 202, "{}", registered.body);
+        self.verify_where_asked(&email).await;
         let address = Address::parse(&email).unwrap();
         let login = self.stores.people.by_address(&address).await.unwrap().unwrap();
         Person { id: login.person.id.to_string(), email, password, ..Person::default() }

@@ -4,7 +4,7 @@
 //! 6 characters of CRC-32 (IEEE) in base62 over everything before them: 51 bytes, one SHA-256 block.
 //! The checksum refuses typos, truncations and random guesses for the price of a CRC; it is no secret.
 
-use super::{pending::PENDING_PREFIX, refresh::REFRESH_PREFIX};
+use super::{mailed::MAILED_PREFIX, pending::PENDING_PREFIX, refresh::REFRESH_PREFIX};
 use crate::{jwt::begins_as_jwt, service::Service};
 
 /// The prefix of a widget session's token.
@@ -28,7 +28,7 @@ const LEGACY_LEN: std::ops::RangeInclusive<usize> = 16..=256;
 /// Whether a text begins as a credential of this platform: if its checksum is not right, it is none of any kind.
 pub fn begins_as_own(text: &str) -> bool {
     let [hub, chatbot] = Service::ALL.map(Service::key_prefix);
-    let prefixes = [hub, chatbot, WIDGET_PREFIX, CHAT_PREFIX, REFRESH_PREFIX, PENDING_PREFIX];
+    let prefixes = [hub, chatbot, WIDGET_PREFIX, CHAT_PREFIX, REFRESH_PREFIX, PENDING_PREFIX, MAILED_PREFIX];
     prefixes.iter().any(|prefix| text.starts_with(prefix))
 }
 
@@ -68,7 +68,7 @@ pub fn classify(text: impl AsRef<[u8]>) -> Result<Form, Malformed> {
         Some(b"avw_") => checked(bytes, Form::Widget),
         Some(b"avc_") => checked(bytes, Form::Chat),
         // Good at one route each, where it stands in the body.
-        Some(b"avr_" | b"avm_") => Err(Malformed),
+        Some(b"avr_" | b"avm_" | b"avv_") => Err(Malformed),
         _ if is_uuid_v4(bytes) => Ok(Form::Temp),
         _ if LEGACY_LEN.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic) => Ok(Form::Legacy),
         _ if bytes.len() > *LEGACY_LEN.end() && begins_as_jwt(bytes) => Ok(Form::Jwt),

@@ -3,6 +3,7 @@
 pub mod format;
 mod guessable;
 mod issue;
+mod mailed;
 mod password;
 mod pending;
 mod recovery;
@@ -11,6 +12,7 @@ mod totp;
 
 pub use format::{Form, Malformed, begins_as_own, classify};
 pub use issue::{NewSecret, SessionKind, draw_key, draw_session, draw_temp_token};
+pub use mailed::{MailedFor, MailedToken};
 pub use password::{Password, PasswordHash, Presented, WrongPassword};
 pub use pending::{PENDING, PendingLogin};
 pub use recovery::{RECOVERY_CODES, draw_recovery_code, recovery_digest};

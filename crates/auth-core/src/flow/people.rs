@@ -14,8 +14,8 @@ use crate::{
     },
     policy::{Allows, Granted, OwnPerson, Proof, Role, grant},
     port::{
-        BeginSession, Change, ChangePassword, Creation, EndSession, EndSessions, Passwords, Register,
-        Rotation,
+        BeginSession, Change, ChangePassword, Creation, EndSession, EndSessions, Occasion, Passwords,
+        Register, Rotation,
     },
     principal::{Origin, PersonPrincipal},
     secret::{PlainToken, RevealOnce},
@@ -31,6 +31,8 @@ pub struct Logins {
     pub keys: Arc<SigningKeys>,
     /// Whoever hashes passwords.
     pub passwords: Arc<dyn Passwords>,
+    /// Whether a person logs in only once their address was shown to be theirs.
+    pub verified_alone: bool,
 }
 
 /// Somebody who wants to register.
@@ -100,7 +102,8 @@ impl Shown {
 }
 
 impl Logins {
-    /// Registers somebody. What an address that is taken is told is what everybody is told, and it takes as long.
+    /// Registers somebody. What an address that is taken is told is what everybody is told, and it takes as long; the answer
+    /// here says which letter goes to the address.
     ///
     /// # Errors
     /// [`FlowError::Busy`]; the store's.
@@ -109,7 +112,7 @@ impl Logins {
         platform: &Platform,
         grant: &Granted<Register>,
         wanted: Registration,
-    ) -> Result<(), FlowError> {
+    ) -> Result<Occasion, FlowError> {
         let password = self.passwords.hash(&wanted.password).await?;
         let asks = match &wanted.domain {
             Some(name) => platform.stores.domains.widget_home(name).await?.map(|domain| domain.id),
@@ -119,15 +122,17 @@ impl Logins {
         let id = PersonId::draw(at, platform.entropy.as_ref());
         let Registration { address, name, .. } = wanted;
         let new = NewPerson { id, address, name, password, verified: false, asks, at };
-        platform.stores.people.register(grant, new).await?;
-        Ok(())
+        match platform.stores.people.register(grant, new).await? {
+            Creation::Done(()) => Ok(Occasion::Registered),
+            _ => Ok(Occasion::Taken),
+        }
     }
 
     /// Logs somebody in, or asks for their second factor, where they have one. An address that nobody has, a wrong password
     /// and a suspended person get the same answer, and take the same time but where a stored hash costs more than today's.
     ///
     /// # Errors
-    /// [`Refusal::Unknown`]; [`FlowError::Invalid`] for a domain that the person does not belong to; [`FlowError::Busy`];
+    /// [`Refusal::Unknown`]; [`Denial::Unverified`] to whoever has the right password; [`FlowError::Invalid`] for a domain that the person does not belong to; [`FlowError::Busy`];
     /// [`Denial::Throttled`] after too many wrong guesses: then nothing is looked at.
     pub async fn log_in(
         &self,
@@ -152,6 +157,9 @@ impl Logins {
         let login = guess(platform, &trial, judged).await?;
         let login = login.ok_or(Denial::Unauthenticated(Refusal::Unknown))?;
         self.keep_current(platform, &login, password).await;
+        if self.verified_alone && login.person.verified_at.is_none() {
+            return Err(Denial::Unverified.into());
+        }
         let place = place(&login, wanted)?;
         if login.totp.as_ref().is_some_and(|factor| factor.is_confirmed) {
             return Ok(self.ask_second_factor(platform, &login, wanted));

@@ -6,7 +6,7 @@ use crate::{
     audit::SCHEDULE,
     error::Denial,
     id::{AccountId, DomainId, PersonId},
-    model::{Domain, Status, WebOrigin},
+    model::{Domain, Person, Status, WebOrigin},
     port::{OpenSession, RotateSigningKey},
     principal::{Origin, PersonPrincipal, Principal, Tenant},
     service::Service,
@@ -68,18 +68,21 @@ pub trait OwnTarget: Action {
 pub trait OpenAction: Action<Object = Installation> {}
 
 /// The caller may do `A` to the target. Only [`grant`], [`grant_to_page`], [`grant_to_schedule`] and [`Granted::own`]
-/// make one.
+/// make one, and flows of the core that found a proof good.
 pub struct Granted<A: Action> {
     target: <A::Object as Owned>::Id,
     tenant: Option<Tenant>,
     who: Option<Principal>,
+    /// A service itself does it, on its schedule.
+    by_schedule: bool,
     origin: Origin,
 }
 
 /// Written out, since the derived one would ask the action to be `Clone`.
 impl<A: Action> Clone for Granted<A> {
     fn clone(&self) -> Self {
-        Self { target: self.target, tenant: self.tenant, who: self.who, origin: self.origin.clone() }
+        let Self { target, tenant, who, by_schedule, .. } = *self;
+        Self { target, tenant, who, by_schedule, origin: self.origin.clone() }
     }
 }
 
@@ -96,7 +99,8 @@ pub fn grant<A: Action, R: Allows<A>>(
     if !Scope::of(Some(who)).covers(tenant) && !is_own(who, object.person()) {
         return Err(Denial::Absent);
     }
-    Ok(Granted { target: object.id(), tenant, who: Some(*who), origin: proof.origin().clone() })
+    let origin = proof.origin().clone();
+    Ok(Granted { target: object.id(), tenant, who: Some(*who), by_schedule: false, origin })
 }
 
 fn is_own(who: &Principal, owner: Option<PersonId>) -> bool {
@@ -116,13 +120,14 @@ pub fn grant_to_page<R: Allows<OpenSession>>(
     if domain.status != Status::Active || !domain.origins.contains(page) {
         return Err(Denial::Absent);
     }
-    Ok(Granted { target: domain.id, tenant: domain.tenant(), who: None, origin: proof.origin().clone() })
+    let (tenant, origin) = (domain.tenant(), proof.origin().clone());
+    Ok(Granted { target: domain.id, tenant, who: None, by_schedule: false, origin })
 }
 
 /// Grants the next signing key to a service itself, once its schedule says so, and where there is none yet.
 pub fn grant_to_schedule() -> Granted<RotateSigningKey> {
     let origin = Origin { source: None, request_id: SCHEDULE.to_owned() };
-    Granted { target: (), tenant: None, who: None, origin }
+    Granted { target: (), tenant: None, who: None, by_schedule: true, origin }
 }
 
 impl<A: OwnTarget> Granted<A> {
@@ -133,21 +138,32 @@ impl<A: OwnTarget> Granted<A> {
     pub fn own<R: Allows<A>>(proof: &Proof<'_, R>) -> Result<Self, Denial> {
         let who = proof.principal().ok_or(Denial::Absent)?;
         let target = A::own(who).ok_or(Denial::Absent)?;
-        Ok(Self { target, tenant: who.tenant(), who: Some(*who), origin: proof.origin().clone() })
+        let (tenant, origin) = (who.tenant(), proof.origin().clone());
+        Ok(Self { target, tenant, who: Some(*who), by_schedule: false, origin })
     }
 }
 
 impl<A: OpenAction> Granted<A> {
     /// Grants what anybody may try.
     pub fn to_anybody<R: Allows<A>>(proof: &Proof<'_, R>) -> Self {
-        Self { target: (), tenant: None, who: proof.principal().copied(), origin: proof.origin().clone() }
+        let (who, origin) = (proof.principal().copied(), proof.origin().clone());
+        Self { target: (), tenant: None, who, by_schedule: false, origin }
     }
 }
 
 impl<A: Action> Granted<A> {
     /// Grants what a person did by proving who they are: a flow of the core found the proof good.
     pub(crate) fn to_proven(who: PersonPrincipal, target: <A::Object as Owned>::Id, origin: &Origin) -> Self {
-        Self { target, tenant: who.tenant, who: Some(Principal::Person(who)), origin: origin.clone() }
+        let (tenant, who) = (who.tenant, Some(Principal::Person(who)));
+        Self { target, tenant, who, by_schedule: false, origin: origin.clone() }
+    }
+}
+
+impl<A: Action<Object = Person>> Granted<A> {
+    /// Grants what whoever has a token may do that was mailed to a person: a flow of the core opened it. It is no login:
+    /// nobody is named as who did it.
+    pub(crate) fn to_addressee(person: PersonId, origin: &Origin) -> Self {
+        Self { target: person, tenant: None, who: None, by_schedule: false, origin: origin.clone() }
     }
 }
 
@@ -179,9 +195,13 @@ impl<A: Action> Granted<A> {
     pub const fn tenant(&self) -> Option<Tenant> {
         self.tenant
     }
-    /// Who may; `None` for a page that opens a widget session, and for a schedule.
+    /// Who may; `None` for a page that opens a widget session, for whoever registers or has a mailed token, and for a schedule.
     pub const fn who(&self) -> Option<&Principal> {
         self.who.as_ref()
+    }
+    /// Whether a service itself does it, on its schedule.
+    pub const fn is_by_schedule(&self) -> bool {
+        self.by_schedule
     }
     /// What its holder may see.
     pub const fn scope(&self) -> Scope {

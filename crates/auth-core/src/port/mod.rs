@@ -17,10 +17,12 @@ mod calls;
 mod domains;
 mod factors;
 mod keys;
+mod mailed;
 mod members;
 mod one_time;
 mod passwords;
 mod people;
+mod post;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -35,12 +37,15 @@ pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use factors::{DrawRecoveryCodes, EnrolTotp, Factors, RemoveTotp};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
+pub use mailed::{Mailed, ResetPassword, VerifyAddress};
 pub use members::{AdmitMember, ChangeRole, DeclineApplicant, Members, RemoveMember};
 pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use passwords::Passwords;
 pub use people::{
-    ChangePassword, ChangePerson, CreateSuperAdmin, People, PersonChange, Register, RemovePerson,
+    ChangePassword, ChangePerson, CreateSuperAdmin, ImportPeople, People, PersonChange, Register,
+    RemovePerson,
 };
+pub use post::{Content, Letter, Occasion, Post, Undelivered};
 pub use revocations::{About, Notice, Renewal, ReplicaId, Revocations, Seq, Standing};
 pub use sessions::{BeginSession, EndSession, EndSessions, FoundSession, Rotation, Sessions};
 pub use signing_keys::{RotateSigningKey, SigningKeys};
@@ -83,6 +88,8 @@ pub struct Stores {
     pub sessions: Arc<dyn Sessions>,
     /// Second factors of people.
     pub factors: Arc<dyn Factors>,
+    /// What mailed tokens do.
+    pub mailed: Arc<dyn Mailed>,
     /// Counts of guesses.
     pub attempts: Arc<dyn Attempts>,
     /// The keys that sign access tokens.

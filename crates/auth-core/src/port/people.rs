@@ -66,6 +66,13 @@ pub enum PersonChange<T> {
     LastSuperAdmin,
 }
 
+/// To take over people of the earlier system.
+#[derive(Debug)]
+pub enum ImportPeople {}
+impl Action for ImportPeople {
+    type Object = Installation;
+}
+
 /// People.
 #[async_trait::async_trait]
 pub trait People: Send + Sync {
@@ -78,6 +85,9 @@ pub trait People: Send + Sync {
     /// Registers somebody; an address is taken once. Where they want to be a member of a domain in use they are one from
     /// then on if it is open, and else have asked for it.
     async fn register(&self, grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
+    /// Takes people of the earlier system over in one transaction, with the hashes that they have. Whether each was made:
+    /// whoever has an address that is taken stays as they are.
+    async fn import(&self, grant: &Granted<ImportPeople>, new: Vec<NewPerson>) -> Answer<Vec<bool>>;
     /// Makes the first super admin, with an authenticator that is a factor at once: *taken* where there is one already, or
     /// the address is somebody's. Of many one is made.
     async fn create_first_super_admin(

@@ -340,6 +340,7 @@ mod tests {
                     tenant: domain.map(|domain| Tenant { account, domain: Some(domain) }),
                     role: role.checked_sub(1).map(|at| Role::ALL[at]), amr: Amr::from_bits(amr).unwrap(),
                     auth_time: Timestamp::from_millis(i64::from(bits) * 1000),
+                    audience: if bits % 2 == 0 { Service::Hub } else { Service::Chatbot },
                     expires_at: end.unwrap_or(Timestamp::EPOCH), judged_at: Timestamp::MAX,
                 }),
                 _ => Principal::Token(TokenPrincipal {

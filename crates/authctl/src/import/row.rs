@@ -1,6 +1,10 @@
 //! One line: what it asks for, or why it cannot be taken.
 
-use super::file::Fields;
+use super::{
+    Reason,
+    file::{Fields, read_flag, required},
+    wrong,
+};
 use auth_core::{
     credential::{NewSecret, begins_as_own},
     id::AccountId,
@@ -10,10 +14,10 @@ use auth_core::{
     service::Service,
     time::Timestamp,
 };
-use std::{collections::BTreeSet, str::FromStr};
+use std::str::FromStr;
 
-/// Columns that are read.
-const READ: [&str; 9] = [
+/// Columns that are known: those that are read, and the last four, which restrict nothing.
+pub(super) const COLUMNS: [&str; 14] = [
     "key_hash",
     "key_prefix",
     "permissions",
@@ -23,36 +27,15 @@ const READ: [&str; 9] = [
     "account_id",
     "domain",
     "is_active",
+    "revoked",
+    "id",
+    "created_at",
+    "updated_at",
+    "last_used_at",
 ];
-/// Columns that restrict nothing; `revoked` is read as well.
-const UNREAD: [&str; 4] = ["id", "created_at", "updated_at", "last_used_at"];
 
 /// How many characters of an old key its prefix has.
 const PREFIX: usize = 8;
-
-/// Whether every column is known, or named as one that need not be read: any other might be a restriction
-/// that nobody would keep.
-pub(super) fn judge_columns<'a>(
-    columns: impl Iterator<Item = &'a str>,
-    ignore: &BTreeSet<String>,
-) -> Result<(), String> {
-    let known = |column: &str| READ.contains(&column) || UNREAD.contains(&column) || column == "revoked";
-    let mut seen = BTreeSet::new();
-    for column in columns {
-        if !known(column) && !ignore.contains(column) {
-            return Err(format!("unknown column {}; --ignore leaves it out", shown(column)));
-        }
-        if !seen.insert(column) {
-            return Err(format!("two columns are called {}", shown(column)));
-        }
-    }
-    Ok(())
-}
-
-/// A column's name in a message: its beginning, and nothing that a terminal acts on.
-fn shown(column: &str) -> String {
-    format!("{:?}", column.chars().take(32).collect::<String>())
-}
 
 /// Whom a line gives its key to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -72,19 +55,6 @@ pub(super) struct OldKey {
     pub(super) owner: Owner,
     /// Why it need not be taken: it was revoked, or has expired.
     pub(super) over: Option<&'static str>,
-}
-
-/// Why a line makes no key.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// It need not: the key is over, or known.
-    Over(&'static str),
-    /// It is wrong.
-    Wrong(String),
-}
-
-fn wrong(reason: impl Into<String>) -> Reason {
-    Reason::Wrong(reason.into())
 }
 
 /// Reads a line.
@@ -125,10 +95,6 @@ pub(super) fn check(fields: &Fields, default: Option<&Owner>, now: Timestamp) ->
 /// Whether a text can be the beginning of an old key, and no more of it.
 pub(super) fn is_prefix(text: &str) -> bool {
     text.len() == PREFIX && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn required<'a>(fields: &'a Fields, column: &str) -> Result<&'a str, Reason> {
-    fields.get(column).map(String::as_str).ok_or_else(|| wrong(format!("{column} is missing")))
 }
 
 /// Names with anything between them that is no part of a name: as a JSON array, or separated by spaces,
@@ -178,15 +144,6 @@ fn read_service(fields: &Fields, owner: &Owner) -> Result<Service, Reason> {
         Some(Some(Service::Hub)) => Err(wrong("a key of the Hub belongs to an account")),
         Some(Some(Service::Chatbot)) => Err(wrong("a key of the chatbot service belongs to a domain")),
         Some(None) => Err(wrong("service is neither hub nor chatbot")),
-    }
-}
-
-fn read_flag(fields: &Fields, column: &str) -> Result<Option<bool>, Reason> {
-    let Some(text) = fields.get(column) else { return Ok(None) };
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "t" | "1" => Ok(Some(true)),
-        "false" | "f" | "0" => Ok(Some(false)),
-        _ => Err(wrong(format!("{column} is neither true nor false"))),
     }
 }
 
@@ -284,16 +241,5 @@ mod tests {
                 "{reason}"
             );
         }
-    }
-
-    #[test]
-    fn a_column_that_nobody_reads_is_named_before_anything_is_imported() {
-        let judge = |columns: &[&str], ignore: &[&str]| {
-            judge_columns(columns.iter().copied(), &ignore.iter().map(ToString::to_string).collect())
-        };
-        assert_eq!(judge(&["key_hash", "id", "created_at"], &[]), Ok(()));
-        assert!(judge(&["key_hash", "allowed_ips"], &[]).is_err_and(|error| error.contains("allowed_ips")));
-        assert_eq!(judge(&["key_hash", "colour"], &["colour"]), Ok(()));
-        assert!(judge(&["name", "name"], &[]).is_err());
     }
 }

@@ -220,6 +220,94 @@ fn many_keys_are_imported_in_batches() {
     assert_eq!(folder.json(&["audit", "verify"])["entries"], FIRST_EVENTS + 1203);
 }
 
+/// Another program's hash, of "U*U": one that the authors of crypt_blowfish test theirs with.
+const OLD_PASSWORD: (&str, &str) = ("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
+
+#[tokio::test]
+async fn people_of_the_earlier_system_log_in_after_their_import() {
+    let folder = Folder::new();
+    let up = folder.up();
+    let (password, hash) = OLD_PASSWORD;
+    let kinds = ["$2a$", "$2b$", "$2y$"].map(|version| hash.replacen("$2a$", version, 1));
+    let [a, b, y] = &kinds;
+    let file = folder.file(
+        "people.csv",
+        &format!(
+            "id,email,password_hash,name,is_verified,is_active\n\
+             1,alice@example.org,{a},Alice,true,true\n\
+             2,Bob@Example.org,{b},,,\n\
+             3,carol@example.org,{y},Carol,false,true\n\
+             4,dan@example.org,{a},Dan,true,false\n\
+             5,alice@example.org,{a},Alice,true,true\n\
+             6,erin@example.org,canary in clear,Erin,true,true\n\
+             7,admin@example.com,{a},Somebody,true,true\n\
+             8,frank@example.org,{a},Frank,true,true\n\
+             9,FRANK@example.org,{b},Frank,true,true\n\
+             10,no address,{a},,true,true\n"
+        ),
+    );
+    let import = |more: &[&str]| {
+        let output = folder.run(&[&["import", "people", &file, "--json"], more].concat());
+        assert_eq!(output.status.code(), Some(1), "lines are refused");
+        let told = String::from_utf8_lossy(&[output.stdout.clone(), output.stderr].concat()).into_owned();
+        assert!(!told.contains("canary") && !told.contains("$2"), "{told}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let lines = |report: &Value, name: &str| -> Vec<u64> {
+        report[name].as_array().unwrap().iter().map(|noted| noted["line"].as_u64().unwrap()).collect()
+    };
+    let log_in = async |email: &str, password: &str| {
+        let body = serde_json::json!({ "email": email, "password": password }).to_string();
+        up.chatbot(Request::post("/auth/login", &body)).await
+    };
+    for more in [&["--dry-run"][..], &[]] {
+        let report = import(more);
+        let (left_out, refused) = (lines(&report, "left_out"), lines(&report, "refused"));
+        assert_eq!(
+            (report["imported"].as_u64(), left_out, refused),
+            (Some(3), vec![5, 6, 8], vec![7, 9, 10, 11])
+        );
+        assert_eq!(log_in("alice@example.org", password).await.status == 200, more.is_empty());
+    }
+    assert_eq!(log_in("bob@example.org", password).await.status, 200);
+    assert_eq!(log_in("alice@example.org", "U*U*").await.status, 401);
+    let early = log_in("carol@example.org", password).await;
+    assert_eq!((early.status, early.field("code")), (403, "email_not_verified".to_owned()));
+    for absent in ["dan@example.org", "erin@example.org", "frank@example.org"] {
+        assert_eq!(log_in(absent, password).await.status, 401, "{absent}");
+    }
+    let again = import(&[]);
+    assert_eq!((again["imported"].as_u64(), lines(&again, "refused")), (Some(0), vec![7, 9, 10, 11]));
+    let events = folder.json(&["audit", "list", "--action", "person.imported"]);
+    assert_eq!(events.as_array().unwrap().len(), 3);
+    assert_eq!(events[0]["actor"], "operator");
+    assert_eq!(up.stop(), Some(0));
+    // Who has logged in has a hash of today's cost, in the form of today.
+    let path = folder.data().join("auth.db").display().to_string();
+    let mut store = SqliteConnection::establish(&path).unwrap();
+    let today = diesel::sql_query(
+        "DELETE FROM people WHERE address IN ('alice@example.org', 'bob@example.org') AND password LIKE '$2b$12$%'",
+    );
+    assert_eq!(diesel::RunQueryDsl::execute(today, &mut store).unwrap(), 2);
+}
+
+#[test]
+fn many_people_are_imported_in_batches_and_unknown_columns_are_not() {
+    let folder = initialised();
+    let mut lines = String::new();
+    for number in 0..203 {
+        let line = serde_json::json!({ "email": format!("alice{number}@example.org"), "password_hash": OLD_PASSWORD.1 });
+        lines.push_str(&format!("{line}\n"));
+    }
+    let report = folder.json(&["import", "people", &folder.file("people.jsonl", &lines)]);
+    assert_eq!(report["imported"], 203);
+    assert_eq!(folder.json(&["audit", "verify"])["entries"], FIRST_EVENTS + 203);
+    let csv = folder.file("people.csv", "email,password_hash,role\n");
+    assert!(folder.fails(&["import", "people", &csv]).contains("role"));
+    let ignored = folder.json(&["import", "people", &csv, "--ignore", "role"]);
+    assert_eq!(ignored["lines"], 0);
+}
+
 /// The status of a route's good answer, as the Hub's table has it.
 fn status_of(method: &str, path: &str) -> u64 {
     let table = <hub_service::Hub as auth_web::Service>::TABLE;

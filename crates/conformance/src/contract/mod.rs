@@ -13,6 +13,7 @@ pub mod fixture;
 pub mod fixture_people;
 mod key_index;
 mod keys;
+mod mailed;
 mod makers;
 mod members;
 mod one_time;
@@ -69,6 +70,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         members::CASES,
         sessions::CASES,
         factors::CASES,
+        mailed::CASES,
         signing_keys::CASES,
         revocations::CASES,
         audit::CASES,

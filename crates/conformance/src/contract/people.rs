@@ -6,9 +6,11 @@ use super::{
     fixture_people::{as_person, begun, open},
 };
 use auth_core::{
-    model::{Address, SessionEnd, Status},
+    model::{Address, NewPerson, SessionEnd, Status},
     policy::{Installation, Role},
-    port::{About, Change, ChangePassword, CreateSuperAdmin, Creation, EndSession, Notice, Register},
+    port::{
+        About, Change, ChangePassword, CreateSuperAdmin, Creation, EndSession, ImportPeople, Notice, Register,
+    },
     seal::Sealed,
 };
 
@@ -21,6 +23,8 @@ cases! {
     a_password_is_changed_once_and_ends_the_other_sessions,
     a_hash_is_renewed_where_it_is_the_same,
     of_many_first_super_admins_one_is_made,
+    an_import_takes_over_whom_nobody_knows,
+    of_many_imports_of_one_address_one_takes_it_over,
 }
 
 async fn one_opening_reads_what_another_made(fixture: &Fixture) {
@@ -140,6 +144,44 @@ async fn a_hash_is_renewed_where_it_is_the_same(fixture: &Fixture) {
         fixture.peer.people.by_address(&login.person.address).await.unwrap().unwrap().password
     };
     assert_eq!((now(&login).await, now(&other).await), (new, other.password.clone()));
+}
+
+async fn an_import_takes_over_whom_nobody_knows(fixture: &Fixture) {
+    let known = fixture.person("alice@example.com").await;
+    fixture.look_away().await;
+    let grant = granted::<ImportPeople>(&Installation);
+    let mut news = ["bob@example.com", "ALICE@example.com", "carol@example.com", "bob@example.com"]
+        .map(|address| fixture.new_person(address));
+    (news[0].verified, news[0].password) = (true, fixture.password_hash(7));
+    let made = fixture.stores.people.import(&grant, news.to_vec()).await.unwrap();
+    assert_eq!(made, [true, false, true, false]);
+    assert_eq!(fixture.told().await, ["person.imported", "person.imported"]);
+    let now = async |new: &NewPerson| fixture.peer.people.by_address(&new.address).await.unwrap().unwrap();
+    let (bob, carol) = (now(&news[0]).await, now(&news[2]).await);
+    assert_eq!(
+        (bob.person.id, &bob.password, bob.person.verified_at),
+        (news[0].id, &news[0].password, Some(news[0].at))
+    );
+    assert_eq!((carol.person.id, carol.person.verified_at), (news[2].id, None));
+    assert!(!bob.person.is_super_admin && bob.memberships.is_empty() && bob.totp.is_none());
+    assert_eq!(now(&news[1]).await, known, "nothing of whom it knows is changed");
+    let again = fixture.peer.people.import(&grant, news.to_vec()).await.unwrap();
+    assert_eq!(again, [false; 4]);
+    fixture.assert_silent("an import that takes nobody over").await;
+    assert_eq!(fixture.peer.people.import(&grant, Vec::new()).await.unwrap(), [false; 0]);
+}
+
+async fn of_many_imports_of_one_address_one_takes_it_over(fixture: &Fixture) {
+    fixture.look_away().await;
+    let news: Vec<_> = (0..RACE).map(|_| fixture.new_person("alice@example.com")).collect();
+    let answers = fixture
+        .race(RACE, |number, stores| {
+            let (grant, new) = (granted::<ImportPeople>(&Installation), news[number].clone());
+            async move { stores.people.import(&grant, vec![new]).await.unwrap() }
+        })
+        .await;
+    assert_eq!((count(&answers, &vec![true]), count(&answers, &vec![false])), (1, RACE - 1));
+    assert_eq!(fixture.told().await, ["person.imported"]);
 }
 
 async fn of_many_first_super_admins_one_is_made(fixture: &Fixture) {

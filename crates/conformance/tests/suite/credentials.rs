@@ -2,12 +2,18 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
-    credential::{Form, Malformed, SessionKind, classify, draw_key, draw_session, draw_temp_token, format},
+    credential::{
+        Form, MailedFor, MailedToken, Malformed, SessionKind, classify, draw_key, draw_session,
+        draw_temp_token, format,
+    },
+    id::PersonId,
+    model::Version,
     secret::{RevealOnce, TokenDigest},
     service::Service,
+    time::Timestamp,
 };
 use auth_web::system::OsEntropy;
-use conformance::ambient::SeededEntropy;
+use conformance::{ambient::SeededEntropy, place::Place};
 use proptest::{prelude::*, sample::Index};
 use std::collections::HashSet;
 
@@ -49,6 +55,50 @@ fn is_none_of_ours(damaged: &str) -> bool {
         Err(Malformed) => true,
         Ok(form) => form == Form::Legacy && !prefixed,
     }
+}
+
+/// When mailed tokens of these tests end.
+const END: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// A mailed token, and what it says.
+fn mailed(reset: bool, person: [u8; 16], version: i64, seed: u64) -> (MailedToken, String) {
+    let purpose = if reset { MailedFor::Reset } else { MailedFor::Verification };
+    let (person, version) = (PersonId::from_bytes(person), Version::from_stored(version));
+    let token = MailedToken { purpose, person, version, expires_at: END };
+    let text = token.seal(&Place::keyring(), &SeededEntropy::new(seed)).reveal();
+    (token, text.expose().to_owned())
+}
+
+/// What a text says as a mailed token of either purpose, a moment before their end.
+fn read_mailed(text: &str) -> Vec<MailedToken> {
+    let early = Timestamp::from_millis(END.millis() - 1);
+    let open = |purpose| MailedToken::open(text, purpose, &Place::keyring(), early);
+    MailedFor::ALL.into_iter().filter_map(open).collect()
+}
+
+/// Every single byte of a mailed token that is replaced, dropped or added.
+#[test]
+fn no_mailed_token_with_one_wrong_byte_is_one() {
+    let mut tried = 0;
+    for reset in [false, true] {
+        let (token, text) = mailed(reset, [7; 16], 3, 1);
+        assert_eq!(read_mailed(&text), [token]);
+        assert_eq!(MailedToken::open(&text, token.purpose, &Place::keyring(), END), None);
+        for at in 0..text.len() {
+            let mut dropped = text.clone();
+            dropped.remove(at);
+            assert_eq!(read_mailed(&dropped), [], "{at}");
+            for byte in 0x20_u8..0x7F {
+                let mut longer = text.clone();
+                longer.insert(at, char::from(byte));
+                assert_eq!(read_mailed(&longer), [], "{at}");
+                let other = with(&text, at, byte);
+                assert!(other == text || read_mailed(&other).is_empty(), "{at}");
+                tried += 2;
+            }
+        }
+    }
+    assert!(tried > 40_000, "{tried}");
 }
 
 /// Every single byte that is replaced, dropped or added, at every place of some credentials of each form.
@@ -118,6 +168,38 @@ proptest! {
         prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
         let length = if form == Form::Temp { 36 } else { format::TOKEN_LEN };
         prop_assert_eq!(text.len(), length);
+    }
+
+    #[test]
+    fn a_mailed_token_reads_back_and_is_no_credential(
+        reset in any::<bool>(), person in any::<[u8; 16]>(), version in any::<i64>(), seed in any::<u64>(),
+    ) {
+        let (token, text) = mailed(reset, person, version, seed);
+        prop_assert_eq!(read_mailed(&text), [token]);
+        prop_assert_eq!(classify(&text), Err(Malformed));
+        prop_assert!(text.starts_with("avv_") && text.len() == 111);
+        prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
+    }
+
+    #[test]
+    fn a_damaged_mailed_token_is_none(
+        reset in any::<bool>(), seed in any::<u64>(), at in any::<Index>(), to in any::<Index>(), flips in 1_u8..,
+    ) {
+        let (_, text) = mailed(reset, [7; 16], 3, seed);
+        let (at, to) = (at.index(text.len()), to.index(text.len()));
+        prop_assert_eq!(read_mailed(&text[..at]), []);
+        prop_assert_eq!(read_mailed(&text[at.max(1)..]), []);
+        prop_assert_eq!(read_mailed(&text.repeat(2)), []);
+        let mut swapped = text.clone().into_bytes();
+        swapped.swap(at, to);
+        let swapped = String::from_utf8(swapped).unwrap();
+        prop_assert!(swapped == text || read_mailed(&swapped).is_empty());
+        // And beneath its letters.
+        let mut bytes = data_encoding::BASE64URL_NOPAD.decode(&text.as_bytes()[4..]).unwrap();
+        let place = at % bytes.len();
+        bytes[place] ^= flips;
+        let flipped = format!("avv_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes));
+        prop_assert_eq!(read_mailed(&flipped), []);
     }
 
     #[test]

@@ -167,6 +167,7 @@ async fn what_other_processes_may_not_know_is_not_told_as_done() {
         "user_change",
         "user_remove",
         "revoke",
+        "password_reset",
     ];
     let expected = expected.into_iter().chain(of_chatbot.map(|id| (Service::Chatbot, id)));
     assert_eq!(asked, expected.collect::<Vec<_>>());

@@ -8,7 +8,9 @@ use auth_core::{
     error::{Denial, FlowError, Refusal, StoreError},
     flow::Platform,
     id::{AccessTokenId, PersonId, SessionId},
-    jwt::{AGAIN_AFTER, Algorithm, Claims, Issuer, JwkSet, LIFE, PublicKey, RelyingParty, SigningKey, TokenState},
+    jwt::{
+        AGAIN_AFTER, Algorithm, Claims, Issuer, JwkSet, LIFE, PublicKey, RelyingParty, SigningKey, TokenState,
+    },
     policy::Role,
     port::{Answer, TokenIssuer},
     principal::Principal,
@@ -57,9 +59,8 @@ async fn patch_user(world: &World, whom: &Person, body: &Value) {
 async fn a_super_admin_manages_accounts_and_their_keys() {
     let world = World::start().await;
     let admin = world.a.admin_at_hub.access.clone();
-    let send = async |method: &str, path: &str, body: Value| {
-        at_hub(&world, method, path, Some(body), &admin).await
-    };
+    let send =
+        async |method: &str, path: &str, body: Value| at_hub(&world, method, path, Some(body), &admin).await;
     let made = send("POST", "/accounts", json!({ "name": "New", "domains": ["C.example"] })).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let id = made.field("account_id");
@@ -199,13 +200,17 @@ async fn a_token_is_told_of_to_the_platforms_own_services_alone() {
     };
     let person = world.log_in(&world.a).await;
     let said = state(&person.access).await;
-    assert_eq!((&said["active"], &said["iss"], &said["aud"]), (&json!(true), &json!(ISSUER), &json!("chatbot")));
+    assert_eq!(
+        (&said["active"], &said["iss"], &said["aud"]),
+        (&json!(true), &json!(ISSUER), &json!("chatbot"))
+    );
     assert_eq!((&said["sub"], &said["sid"]), (&json!(person.id), &json!(person.session)));
     assert_eq!((&said["roles"], &said["domain"]), (&json!(["member"]), &json!("a.example")));
     let admin = state(&world.a.admin_at_hub.access).await;
     assert_eq!((&admin["aud"], &admin["roles"]), (&json!("hub"), &json!(["super_admin"])));
     let inactive = json!({ "active": false });
-    for other in ["", "x", &person.refresh, &world.a.domain_key, &world.a.temp.0, &world.a.introspection_key] {
+    for other in ["", "x", &person.refresh, &world.a.domain_key, &world.a.temp.0, &world.a.introspection_key]
+    {
         assert_eq!(state(other).await, inactive, "{other:?}");
     }
     let damaged = conformance::caller::damaged(&person.access);
@@ -369,7 +374,11 @@ async fn what_the_issuer_says_is_believed_for_a_lease_and_no_longer() {
     }
     assert_eq!(hub.issuer.counts(), (1, 5));
     hub.issuer.says(Err(down()));
-    assert_eq!(hub.judge(&hub.token).await, Err(down().into()), "who cannot be asked has not said that it is good");
+    assert_eq!(
+        hub.judge(&hub.token).await,
+        Err(down().into()),
+        "who cannot be asked has not said that it is good"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -422,19 +431,19 @@ async fn tokens_of_unknown_keys_have_the_issuer_asked_now_and_then() {
     let hub = Relying::start().await;
     let forger = SigningKey::generate(Algorithm::EdDsa, &SeededEntropy::new(9)).unwrap();
     let issuer = Issuer::parse(ISSUER).unwrap();
-    let forged = |number| {
-        issuer.issue(&forger, &claims(hub.clock.now(), number)).unwrap().expose().to_owned()
-    };
+    let forged =
+        |number| issuer.issue(&forger, &claims(hub.clock.now(), number)).unwrap().expose().to_owned();
     let all = (0..500).map(|number| forged(number));
-    for answer in futures_util::future::join_all(all.map(|token| async { hub.judge(&{ token }).await })).await {
+    for answer in futures_util::future::join_all(all.map(|token| async { hub.judge(&{ token }).await })).await
+    {
         assert_eq!(answer, refused(Refusal::Unknown));
     }
     assert_eq!(hub.issuer.counts(), (1, 0), "and none of them was asked for");
     // A new key is heard of, once the time has come.
-    *hub.issuer.keys.lock().unwrap() =
-        Ok(vec![hub.issuer.key.public().to_jwk(), forger.public().to_jwk()]);
+    *hub.issuer.keys.lock().unwrap() = Ok(vec![hub.issuer.key.public().to_jwk(), forger.public().to_jwk()]);
     let token = forged(1000);
-    hub.issuer.says(Ok(serde_json::to_value(TokenState::active(ISSUER, &claims(hub.clock.now(), 1000))).unwrap()));
+    hub.issuer
+        .says(Ok(serde_json::to_value(TokenState::active(ISSUER, &claims(hub.clock.now(), 1000))).unwrap()));
     hub.clock.advance(AGAIN_AFTER - Duration::from_millis(1));
     assert_eq!(hub.judge(&token).await, refused(Refusal::Unknown));
     hub.clock.advance(Duration::from_millis(1));
@@ -475,7 +484,10 @@ async fn serving(answer: String) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_that_does_not_answer_as_one_has_said_nothing() {
     let http = |status: &str, head: &str, body: &str| {
-        format!("HTTP/1.1 {status}\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status}\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
     };
     let (long, elsewhere) = ("x".repeat(70_000), serving(http("200 OK", "", r#"{"active":true}"#)).await);
     for (what, answer) in [

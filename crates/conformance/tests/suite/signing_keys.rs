@@ -39,7 +39,7 @@ async fn open(
     keyring: Keyring,
 ) -> Result<Chatbot, FlowError> {
     let parts = (stores, Arc::new(clock.clone()) as _, Arc::new(SeededEntropy::new(number)) as _);
-    Chatbot::open(parts, keys(keyring), (Tokens::default(), PEOPLE), Responder::BuiltIn).await
+    Chatbot::open(parts, keys(keyring), (Tokens::default(), PEOPLE), Responder::BuiltIn, None).await
 }
 
 fn claims(now: Timestamp) -> Claims {

@@ -183,7 +183,12 @@ impl Prober<'_> {
     async fn probe<S: WebService>(&mut self, row: &Row<S>, document: &Value) {
         let world = self.world;
         let own = self.own(row).await;
-        let sent = request(row, &world.a, own.as_deref());
+        let mut holdings = world.a.clone();
+        if ["email_verify", "password_reset"].contains(&row.spec.id) {
+            // Those of before have ended with the time that went by.
+            holdings.person = world.mailed(holdings.person).await;
+        }
+        let sent = request(row, &holdings, own.as_deref());
         let operation = &document["paths"][row.spec.path][row.spec.method.name().to_lowercase()];
         for member in members(operation, document) {
             let mut body: Value = serde_json::from_str(&sent.body).unwrap();
@@ -319,7 +324,7 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "member_remove",
         ];
         // What they take is good once, and for a minute: by then it is over.
-        let once = ["mfa_verify", "mfa_step_up", "mfa_totp_confirm"];
+        let once = ["mfa_verify", "mfa_step_up", "mfa_totp_confirm", "email_verify", "password_reset"];
         if ends.contains(&row.spec.id) {
             continue;
         }
@@ -327,7 +332,15 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
         let members = members(operation, &document);
         assert_eq!(members.is_empty(), !row.spec.body.starts_with('{'), "{}", row.spec.id);
         seen.extend(members);
+        // Whoever is asked for next logs in with the password that they had.
+        let passwords = "SELECT address || ' ' || password AS line FROM people";
+        let kept = world.place.query(passwords).await;
         prober.probe(row, &document).await;
+        for line in kept.iter().filter(|_| row.spec.id == "password_reset") {
+            let (address, password) = line.split_once(' ').unwrap();
+            let back = format!("UPDATE people SET password = '{password}' WHERE address = '{address}'");
+            world.place.execute(&back).await;
+        }
         let accepted = prober.accepted.contains(row.spec.id) || once.contains(&row.spec.id);
         assert!(accepted, "{} took nothing", row.spec.id);
         prober.heads(row).await;
