@@ -4,7 +4,6 @@
 use async_trait::async_trait;
 use auth_core::{
     amr::{Amr, Method},
-    entropy::Entropy as _,
     error::{Denial, FlowError, Refusal, StoreError},
     flow::Platform,
     id::{AccessTokenId, PersonId, SessionId},
