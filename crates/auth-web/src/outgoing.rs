@@ -1,6 +1,7 @@
 //! Asking another service over HTTP: within a time, without redirects, up to so many bytes, and with a key over TLS alone.
 
-use reqwest::{Client as Http, RequestBuilder, Url, redirect::Policy};
+pub use reqwest::Url;
+use reqwest::{Client as Http, RequestBuilder, redirect::Policy};
 use std::{fmt, net::IpAddr, time::Duration};
 
 /// Another service, at a base URL.
@@ -37,7 +38,8 @@ impl Client {
             "http" => return Err(format!("{setting}: {url} would send the key in the clear: say https")),
             _ => return Err(format!("{setting}: {url} is neither https nor http")),
         }
-        let http = Http::builder().timeout(patience).redirect(Policy::none()).build();
+        // And whatever the environment says of proxies: what is sent is for that service alone.
+        let http = Http::builder().timeout(patience).redirect(Policy::none()).no_proxy().build();
         let http = http.map_err(|error| error.to_string())?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key, most_bytes })
     }
@@ -95,7 +97,7 @@ impl Client {
 }
 
 /// Whether a URL stays on this machine.
-fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())

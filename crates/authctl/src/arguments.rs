@@ -9,6 +9,7 @@ use auth_core::{
     service::Service,
     time::Timestamp,
 };
+use chatbot_service::settings::Registration;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::{
@@ -62,7 +63,7 @@ pub(crate) struct Place {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs both services until Ctrl-C; makes a first account, domain, keys and super admin where there are none
-    Up(Listen),
+    Up(Up),
     /// Makes a first account, domain, keys and super admin, as `up` does, and ends
     Init(Listen),
     /// API keys of both services
@@ -101,6 +102,20 @@ pub(crate) struct Migrate {
     /// On Postgres: the role that the chatbot service connects as
     #[arg(long, value_name = "ROLE", requires = "hub_role")]
     pub(crate) chatbot_role: Option<String>,
+}
+
+/// What `up` runs.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+    /// Whether people register themselves: off, verified (their link is in the log), or open (for a trial)
+    #[arg(long, value_name = "HOW", default_value = "off", value_parser = registration)]
+    pub(crate) registration: Registration,
+}
+
+fn registration(text: &str) -> Result<Registration, String> {
+    Registration::parse(text).ok_or_else(|| "expected off, verified or open".to_owned())
 }
 
 /// Where the services listen.

@@ -66,7 +66,7 @@ fn in_one_line(error: &clap::Error) -> String {
 
 async fn run(Arguments { place, json, command }: Arguments) -> Result<(), String> {
     match command {
-        Command::Up(listen) => up::run(&place, listen, json).await,
+        Command::Up(wanted) => up::run(&place, wanted, json).await,
         Command::Init(listen) => bootstrap::run(&place, listen, json).await,
         Command::Keys(command) => keys::run(&place, command, json).await,
         Command::Accounts(command) => accounts::run(&place, command, json).await,

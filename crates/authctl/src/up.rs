@@ -1,7 +1,7 @@
 //! `up`: both services in one process.
 
 use crate::{
-    arguments::{Listen, Place},
+    arguments::{Place, Up},
     bootstrap::{self, Found, url},
     output::{Report, print},
     place::{failed, platform},
@@ -21,7 +21,7 @@ use chatbot_service::{
     issuer::Tokens,
     mail::{Page, ToLog},
     responder::Responder,
-    settings::People,
+    settings::{People, Registration},
 };
 use hub_service::{
     Hub,
@@ -35,7 +35,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(), String> {
+pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), String> {
+    let Up { listen, registration } = wanted;
     log::start(std::io::stderr().is_terminal());
     let stop = serve::stop_signal().map_err(|error| error.to_string())?;
     // A taken port is known before anything is made.
@@ -57,7 +58,7 @@ pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(),
         Some(key) => Some(relying_party(&started.chatbot_url, None, key)?),
         None => None,
     };
-    let services = services(&stores, keys, relying, (hub, chatbot), stop).await?;
+    let services = services(&stores, (keys, registration), relying, (hub, chatbot), stop).await?;
     print(json, &started)?;
     services.await.map_err(|error| error.to_string())
 }
@@ -71,7 +72,7 @@ fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
 /// What serves until told to stop; where one service cannot go on, neither does the other.
 async fn services(
     stores: &Stores,
-    keys: SigningKeys,
+    (keys, registration): (SigningKeys, Registration),
     relying: Option<RelyingParty>,
     (hub, chatbot): (TcpListener, TcpListener),
     stop: watch::Receiver<bool>,
@@ -88,7 +89,8 @@ async fn services(
     let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
     // Its letters are in its log: a service of its own has a mail server.
     let post = ToLog { page: Page::parse(keys.issuer().as_str())? };
-    let (settings, responder) = ((Tokens::default(), People::default()), Responder::BuiltIn);
+    let people = People { registration, ..People::default() };
+    let (settings, responder) = ((Tokens::default(), people), Responder::BuiltIn);
     let chatbot_app = Chatbot::open(platform, keys, settings, responder, Some(Arc::new(post))).await;
     let chatbot_app = App::new(chatbot_app.map_err(failed)?, Vec::new());
     let hub = serve::serve(Arc::new(hub_app), hub, 0, stop.clone());

@@ -1,7 +1,8 @@
 //! Who answers a chat: an OpenAI-compatible service at a URL, or a built-in one that says that there is none.
 
 use auth_core::model::{DomainName, Language, Prose};
-use auth_web::{Problem, problem::Kind};
+pub(crate) use auth_web::outgoing::is_loopback;
+use auth_web::{Problem, outgoing::Client, problem::Kind};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -30,10 +31,8 @@ pub enum Responder {
 /// A service that speaks OpenAI's protocol.
 #[derive(Clone)]
 pub struct Upstream {
-    client: reqwest::Client,
-    url: String,
+    client: Client,
     model: String,
-    key: Option<String>,
     places: Arc<Places>,
 }
 
@@ -71,7 +70,10 @@ impl Drop for Taken<'_> {
 
 impl std::fmt::Debug for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upstream").field("url", &self.url).field("model", &self.model).finish_non_exhaustive()
+        f.debug_struct("Upstream")
+            .field("url", &self.client.url())
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,20 +121,8 @@ impl Upstream {
     /// # Errors
     /// The URL is none of HTTP, or a key would go over the network in the clear; the HTTP client cannot be made.
     pub fn new(url: &str, model: &str, key: Option<String>) -> Result<Self, String> {
-        let parsed = reqwest::Url::parse(url).map_err(|error| format!("responder.url: {error}"))?;
-        match parsed.scheme() {
-            "https" => {}
-            "http" if key.is_none() || is_loopback(&parsed) => {}
-            "http" => return Err(format!("responder.url: {url} would send the key in the clear: say https")),
-            _ => return Err(format!("responder.url: {url} is neither https nor http")),
-        }
-        let client = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| error.to_string())?;
-        let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { client, url, model: model.to_owned(), key, places: Arc::default() })
+        let client = Client::new("responder.url", url, key, (PATIENCE, MOST_BYTES))?;
+        Ok(Self { client, model: model.to_owned(), places: Arc::default() })
     }
 
     async fn ask(&self, question: &Question<'_>) -> Result<String, String> {
@@ -145,32 +135,11 @@ impl Upstream {
                 Message { role: "user", content: question.text.as_str() },
             ],
         };
-        let mut request = self.client.post(format!("{}/v1/chat/completions", self.url)).json(&body);
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key);
-        }
-        let mut answer = request.send().await.map_err(|error| error.without_url().to_string())?;
-        if !answer.status().is_success() {
-            return Err(format!("status {}", answer.status().as_u16()));
-        }
-        let mut text = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| error.without_url().to_string())? {
-            if text.len() + chunk.len() > MOST_BYTES {
-                return Err(format!("more than {MOST_BYTES} bytes"));
-            }
-            text.extend_from_slice(&chunk);
-        }
+        let text = self.client.post_json("/v1/chat/completions", &body).await?;
         let completion: Completion = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         let first = completion.choices.into_iter().next().ok_or("no choice")?;
         Ok(first.message.content)
     }
-}
-
-/// Whether a URL stays on this machine.
-pub(crate) fn is_loopback(url: &reqwest::Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 impl Responder {
@@ -193,30 +162,6 @@ impl Responder {
                     Problem::new(Kind::Upstream, "The language model did not answer.").because(why)
                 })
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_goes_over_tls_or_stays_on_this_machine() {
-        let new = |url: &str, key: Option<&str>| Upstream::new(url, "m", key.map(str::to_owned)).map(drop);
-        for url in
-            ["https://llm.example", "http://localhost:8000", "http://127.0.0.1:1/", "http://[::1]:8000"]
-        {
-            assert_eq!(new(url, Some("key")), Ok(()), "{url}");
-        }
-        assert_eq!(new("http://llm.example", None), Ok(()));
-        for url in
-            ["http://llm.example", "http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example"]
-        {
-            assert!(new(url, Some("key")).unwrap_err().contains("https"), "{url}");
-        }
-        for url in ["", "llm.example", "ftp://llm.example", "https://", "unix:/run/llm"] {
-            assert!(new(url, None).unwrap_err().starts_with("responder.url"), "{url}");
         }
     }
 }

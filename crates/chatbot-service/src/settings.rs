@@ -92,6 +92,15 @@ pub enum Registration {
 }
 
 impl Registration {
+    /// The one of exactly this name, as the setting has it.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "off" => Some(Self::Off),
+            "verified" => Some(Self::Verified),
+            "open" => Some(Self::Open),
+            _ => None,
+        }
+    }
     /// Whether addresses need not be shown to be anybody's.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Open)
