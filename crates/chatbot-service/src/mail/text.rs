@@ -40,7 +40,8 @@ pub(super) fn body(content: &Content, page: &Page) -> String {
         Content::Verify { token, expires_at } => format!(
             "An account was registered with this address. If that was you, confirm it here:\n\n{}\n\n\
              The link is good once, until {expires_at}.\n\
-             If it was not you, do nothing: nobody can log in to the account.\n",
+             If it was not you, do not open it: nobody can log in to the account. If you want one all the same, ask for\n\
+             another password, which you alone will know.\n",
             page.link("verify", token)
         ),
         Content::Reset { token, expires_at } => format!(
