@@ -88,14 +88,20 @@ async fn services(
     let hub_app = App::new(Hub::new(hub_platform, Billing::default().tariff()), Vec::new());
     let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
     // Its letters are in its log: a service of its own has a mail server.
-    let post = ToLog { page: Page::parse(keys.issuer().as_str())? };
+    let post = ToLog { page: Page::parse(keys.issuer().as_str(), true)? };
     let people = People { registration, ..People::default() };
     let (settings, responder) = ((Tokens::default(), people), Responder::BuiltIn);
     let chatbot_app = Chatbot::open(platform, keys, settings, responder, Some(Arc::new(post))).await;
-    let chatbot_app = App::new(chatbot_app.map_err(failed)?, Vec::new());
+    let chatbot_app = chatbot_app.map_err(failed)?;
+    let outbox = chatbot_app.outbox();
+    let chatbot_app = App::new(chatbot_app, Vec::new());
     let hub = serve::serve(Arc::new(hub_app), hub, 0, stop.clone());
     let chatbot = serve::serve(Arc::new(chatbot_app), chatbot, 0, stop);
-    Ok(async { tokio::try_join!(hub, chatbot).map(|_| ()) })
+    Ok(async move {
+        let served = tokio::try_join!(hub, chatbot).map(|_| ());
+        outbox.finish().await;
+        served
+    })
 }
 
 #[derive(Serialize)]

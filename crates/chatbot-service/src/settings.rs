@@ -21,7 +21,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -56,9 +55,6 @@ pub struct Settings {
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8009);
 /// Where it serves `/metrics` if nothing else is said.
 pub const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8010);
-
-/// How long letters that were asked for are carried once the service has stopped.
-const STOPPING: Duration = Duration::from_secs(10);
 
 /// Who may register, and how: the section `[people]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -153,21 +149,21 @@ impl Mail {
     ///
     /// # Errors
     /// One line that says what is wrong.
-    fn smtp(&self, issuer: &Issuer) -> Result<Option<Smtp>, String> {
+    fn smtp(&self, page: impl FnOnce() -> Result<Page, String>) -> Result<Option<Smtp>, String> {
         let Some(url) = &self.url else { return Ok(None) };
         let from = self.from.as_deref().ok_or("mail.from: say from whom the letters are")?;
         let password =
             self.password_file.as_deref().map(|path| secret("mail.password_file", path)).transpose()?;
-        Smtp::new(&url.0, password.as_deref().map(String::as_str), from, self.page(issuer)?).map(Some)
+        Smtp::new(&url.0, password.as_deref().map(String::as_str), from, page()?).map(Some)
     }
 
     /// The page that links lead to.
     ///
     /// # Errors
     /// One line that says what is wrong.
-    pub fn page(&self, issuer: &Issuer) -> Result<Page, String> {
+    fn page(&self, issuer: &Issuer, development: bool) -> Result<Page, String> {
         let page = self.page.as_deref().unwrap_or(issuer.as_str());
-        Page::parse(page).map_err(|expected| format!("mail.page: {expected}"))
+        Page::parse(page, development).map_err(|expected| format!("mail.page: {expected}"))
     }
 }
 
@@ -246,11 +242,12 @@ impl Settings {
     /// # Errors
     /// One line that says what is wrong: also where something needs one, and there is none.
     fn post(&self, issuer: &Issuer) -> Result<Option<Arc<dyn Post>>, String> {
-        if let Some(smtp) = self.mail.smtp(issuer)? {
+        let page = || self.mail.page(issuer, self.development);
+        if let Some(smtp) = self.mail.smtp(page)? {
             return Ok(Some(Arc::new(smtp)));
         }
         if self.development {
-            return Ok(Some(Arc::new(ToLog { page: self.mail.page(issuer)? })));
+            return Ok(Some(Arc::new(ToLog { page: page()? })));
         }
         let missing =
             |what| Err(format!("people.{what}: there is no mail.url, and this is no development run"));
@@ -284,7 +281,7 @@ impl Settings {
         let outbox = chatbot.outbox();
         let app = App::new(chatbot, self.server.trusted_proxies);
         let served = serve::serve_both(Arc::new(app), listeners, self.server.workers, stop).await;
-        outbox.finish(STOPPING).await;
+        outbox.finish().await;
         served.map_err(|error| error.to_string())
     }
 }

@@ -30,6 +30,9 @@ pub const LINE: usize = 1000;
 /// Letters that are written and carried at once.
 pub const CARRIERS: usize = 4;
 
+/// How long letters that were asked for are carried once the service has stopped.
+const STOPPING: Duration = Duration::from_secs(10);
+
 /// How long a letter is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -96,10 +99,10 @@ impl Outbox {
         }
     }
 
-    /// Takes no more, and waits until what was asked for is carried, or given up; for so long at the most.
-    pub async fn finish(&self, longest: Duration) {
+    /// Takes no more, and waits until what was asked for is carried, or given up; for ten seconds at the most.
+    pub async fn finish(&self) {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if tokio::time::timeout(longest, self.carriers.closed()).await.is_err() {
+        if tokio::time::timeout(STOPPING, self.carriers.closed()).await.is_err() {
             tracing::warn!("letters were left behind");
         }
     }

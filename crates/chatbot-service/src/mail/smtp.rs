@@ -150,14 +150,14 @@ mod tests {
 
     #[test]
     fn no_secret_of_the_url_is_printed() {
-        let page = Page::parse("https://app.example.com").unwrap();
+        let page = Page::parse("https://app.example.com", false).unwrap();
         let smtp = Smtp::new("smtps://user:hunter2@mail.example.com", None, "a@example.com", page).unwrap();
         assert!(!format!("{smtp:?}").contains("hunter2"));
     }
 
     #[test]
     fn what_could_be_a_header_of_its_own_is_no_sender() {
-        let page = Page::parse("https://app.example.com").unwrap();
+        let page = Page::parse("https://app.example.com", false).unwrap();
         for from in
             ["", "nobody", "a@example.com\r\nBcc: b@example.com", "a@example.com, b@example.com", "a b@c d"]
         {

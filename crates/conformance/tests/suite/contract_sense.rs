@@ -117,6 +117,9 @@ const NOTICED: &[(Fault, &str)] = &[
     (Eventless, "keys::a_change_is_made_at_the_version_that_was_read"),
     (Eventless, "keys::a_rotated_key_has_two_secrets_for_a_while"),
     (Eventless, "keys::revoking_is_terminal"),
+    (Eventless, "people::an_import_takes_over_whom_nobody_knows"),
+    (Eventless, "mailed::a_reset_is_done_once_and_ends_every_session"),
+    (Eventless, "mailed::an_address_is_verified_once"),
     (Eventless, "tokens::one_opening_finds_what_another_minted"),
     (Eventless, "tokens::revoking_is_terminal"),
     (Noticeless, "accounts::suspending_and_reviving_are_announced"),
@@ -125,6 +128,7 @@ const NOTICED: &[(Fault, &str)] = &[
     (Noticeless, "keys::a_change_is_made_at_the_version_that_was_read"),
     (Noticeless, "keys::a_rotated_key_has_two_secrets_for_a_while"),
     (Noticeless, "keys::revoking_is_terminal"),
+    (Noticeless, "mailed::a_reset_is_done_once_and_ends_every_session"),
     (Noticeless, "tokens::revoking_is_terminal"),
 ];
 

@@ -1,9 +1,10 @@
-//! The contract's cases notice, for accounts, domains, calls and tokens: a store that breaks one promise fails the
+//! The contract's cases notice, for accounts, domains, calls, tokens and what mailed tokens do: a store that breaks one promise fails the
 //! case of that promise.
 
 use async_trait::async_trait;
 use auth_core::{
-    id::{AccountId, CallId, DomainId, TokenId},
+    credential::PasswordHash,
+    id::{AccountId, CallId, DomainId, PersonId, TokenId},
     model::{
         Account, AccountPatch, Call, Domain, DomainName, DomainOwner, DomainPatch, NewAccount, NewCall,
         NewDomain, NewToken, Page, Status, Token, Usage, Version, WebOrigin,
@@ -11,14 +12,15 @@ use auth_core::{
     policy::{Granted, Scope},
     port::{
         Accounts, Answer, Calls, CancelCall, Change, ChangeAccount, ChangeDomain, CreateAccount,
-        CreateDomain, Creation, Domains, FoundToken, MintToken, NewOneTime, Once, OneTime, OpenSession,
-        Purpose, RevokeToken, Seq, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens,
+        CreateDomain, Creation, Domains, FoundToken, Mailed, MintToken, NewOneTime, Once, OneTime,
+        OpenSession, Purpose, ResetPassword, RevokeToken, Seq, StartCall, Stores, SuspendAccount,
+        SuspendDomain, Tokens, VerifyAddress,
     },
     principal::TokenKind,
     secret::TokenDigest,
     time::Timestamp,
 };
-use conformance::contract::{self, Fixture, fixture::everything};
+use conformance::contract::{self, Fixture, fixture::everything, fixture_people::as_person};
 use conformance::place::Place;
 use std::{
     sync::{
@@ -98,6 +100,12 @@ const NOTICED: &[(Fault, &str)] = &[
     (Repeating, "one_time::it_is_taken_once"),
     (Repeating, "one_time::of_many_that_take_it_one_gets_it"),
     (Undead, "one_time::it_ends_when_it_is_said_to"),
+    (Versionless, "mailed::a_reset_is_done_once_and_ends_every_session"),
+    (Versionless, "mailed::whatever_one_token_does_makes_the_others_void"),
+    (Repeating, "mailed::of_many_resets_one_is_done"),
+    (Repeating, "mailed::who_is_suspended_gets_no_reset_and_no_verification"),
+    (Repeating, "mailed::an_address_is_verified_once"),
+    (Repeating, "mailed::of_many_verifications_one_is_done"),
     (Careless, "tokens::tokens_that_ended_are_forgotten_on_purge_and_no_others"),
     (Inclusive, "calls::usage_counts_calls_by_month_and_channel"),
     (Denying, "domains::a_name_is_taken_once_over_all_accounts"),
@@ -135,6 +143,7 @@ fn with_fault(stores: Stores, fault: Fault, emptied: Arc<AtomicBool>) -> Stores 
         accounts: Arc::clone(&broken) as _,
         domains: Arc::clone(&broken) as _,
         calls: Arc::clone(&broken) as _,
+        mailed: Arc::clone(&broken) as _,
         one_time: Arc::clone(&broken) as _,
         tokens: broken,
         ..stores
@@ -377,5 +386,38 @@ impl OneTime for Broken {
     async fn purge(&self, before: Timestamp) -> Answer<()> {
         self.emptied.store(self.is(Careless), Ordering::SeqCst);
         self.inner.one_time.purge(before).await
+    }
+}
+
+#[async_trait]
+impl Mailed for Broken {
+    async fn verify(
+        &self,
+        grant: &Granted<VerifyAddress>,
+        version: Version,
+        at: Timestamp,
+    ) -> Answer<Change> {
+        let version = self.version_of(grant.target(), version).await?;
+        let done = self.inner.mailed.verify(grant, version, at).await?;
+        Ok(if self.is(Repeating) { Change::Done(()) } else { done })
+    }
+    async fn reset_password(
+        &self,
+        grant: &Granted<ResetPassword>,
+        version: Version,
+        new: PasswordHash,
+        at: Timestamp,
+    ) -> Answer<Change<Seq>> {
+        let version = self.version_of(grant.target(), version).await?;
+        let done = self.inner.mailed.reset_password(grant, version, new, at).await?;
+        Ok(if self.is(Repeating) && done == Change::Stale { Change::Done(Seq(1)) } else { done })
+    }
+}
+
+impl Broken {
+    /// The state that a person is in, where nobody asks in which they were.
+    async fn version_of(&self, id: PersonId, then: Version) -> Answer<Version> {
+        let now = self.inner.people.read(as_person(id)).await?.filter(|_| self.is(Versionless));
+        Ok(now.map_or(then, |now| now.version))
     }
 }

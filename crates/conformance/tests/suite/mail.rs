@@ -5,14 +5,16 @@ use auth_core::{credential::MailedFor, policy::Rule, port::Content};
 use auth_web::Service as _;
 use chatbot_service::{
     Chatbot,
+    responder::Responder,
     settings::{People, Registration, Switch},
 };
 use conformance::{
     caller::request,
     client::{Request, Response},
+    faults::Faults,
     mailbox::token,
     place::changes,
-    world::{PEOPLE, Person, World},
+    world::{PEOPLE, Person, World, until},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -350,6 +352,28 @@ async fn nobodys_mailbox_is_flooded_and_its_owner_has_a_token_that_is_good() {
     world.end().await;
     mailbox.closed().await;
     assert_eq!(mailbox.of(&email).len(), 4);
+}
+
+/// Row C3: whoever asks waits for nothing that there is to do, so nothing is told by how long it takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_letter_waits_for_nothing() {
+    let faults = Faults::default();
+    let world = World::start_with(|stores| faults.on(stores), Responder::BuiltIn).await;
+    let email = world.a.person.email.clone();
+    faults.stall(&["take", "by_address", "login_of", "unjudged"]);
+    let known = told(&forgot(&world, &email).await);
+    until("a letter is being written", || faults.has_stalled()).await;
+    assert_eq!(known, told(&forgot(&world, "nobody@example.com").await));
+    assert_eq!(known.0, 202);
+    faults.recover();
+    world.mailbox.awaited(&email, 1).await;
+    // Nor is it lost where the store cannot answer now.
+    faults.fail(&["by_address"]);
+    assert_eq!(told(&forgot(&world, &email).await), known);
+    until("it failed", || !faults.failed().is_empty()).await;
+    faults.recover();
+    world.mailbox.awaited(&email, 2).await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

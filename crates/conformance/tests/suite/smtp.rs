@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 const HASTY: Patience = Patience { each: Duration::from_millis(200), pauses: [Duration::from_millis(1); 3] };
 
 fn smtp(server: &MailServer) -> Smtp {
-    let page = Page::parse("https://app.example.com/account").unwrap();
+    let page = Page::parse("https://app.example.com/account", false).unwrap();
     Smtp::new(&server.url(), None, "Example <noreply@example.com>", page).unwrap()
 }
 
@@ -144,12 +144,25 @@ async fn a_server_that_refuses_or_cuts_is_told_apart_from_one_that_cannot_now() 
     assert!(matches!(carried, Err(Undelivered::Later(_))), "{carried:?}");
     // Nobody listens there.
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let page = Page::parse("https://app.example.com").unwrap();
+    let page = Page::parse("https://app.example.com", false).unwrap();
     let nobody = Smtp::new(&format!("smtp://user:hunter2@{closed}"), None, "a@example.com", page).unwrap();
     let Err(Undelivered::Later(why)) = nobody.carry(&letter("alice@example.com", reset())).await else {
         panic!()
     };
     assert!(!why.contains("hunter2") && !why.contains("alice"), "{why}");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_where_tls_is_asked_for() {
+    let server = MailServer::start(Manner::Takes).await;
+    let page = Page::parse("https://app.example.com", false).unwrap();
+    let url = server.url().replace("smtp://", "smtps://user:hunter2@");
+    let secure = Smtp::new(&url, None, "a@example.com", page).unwrap();
+    let carried = secure.carry(&letter("alice@example.com", reset())).await;
+    let Err(Undelivered::Later(why)) = carried else { panic!("{carried:?}") };
+    assert!(!why.contains("hunter2") && !why.contains("alice"), "{why}");
+    assert_eq!((server.connections(), server.messages().len()), (1, 0));
+    assert!(server.commands().iter().all(|line| !line.contains("EHLO") && !line.contains("AUTH")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
