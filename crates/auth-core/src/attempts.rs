@@ -122,7 +122,7 @@ impl Trial {
     /// Of a letter to an address, which may be nobody's. Each kind has a count of its own, so that none keeps another back.
     pub fn letter(source: Option<IpAddr>, to: &Address, occasion: Occasion) -> Self {
         let (kind, ladder) = match occasion {
-            Occasion::Registered | Occasion::Unverified => ("verification", tokens(MailedFor::Verification)),
+            Occasion::Registered => ("verification", tokens(MailedFor::Verification)),
             Occasion::Forgot => ("reset", tokens(MailedFor::Reset)),
             Occasion::Taken => ("taken", NOTES),
         };
@@ -325,12 +325,9 @@ mod tests {
     fn a_mailbox_is_not_flooded_and_its_owner_has_a_token_that_is_good() {
         let to = |text: &str| Address::parse(text).unwrap();
         let (day, alice) = (Duration::from_secs(24 * 3600), to("alice@example.com"));
-        for (occasion, most) in [
-            (Occasion::Forgot, 3 + 5 + 47),
-            (Occasion::Registered, 3 + 11),
-            (Occasion::Unverified, 3 + 11),
-            (Occasion::Taken, 1 + 5),
-        ] {
+        for (occasion, most) in
+            [(Occasion::Forgot, 3 + 5 + 47), (Occasion::Registered, 3 + 11), (Occasion::Taken, 1 + 5)]
+        {
             // However many ask, from wherever.
             let mut counts = Counts::default();
             let asked: u32 = (0..24_u32)
@@ -342,7 +339,7 @@ mod tests {
                 .sum();
             assert!((1..=most).contains(&asked), "{occasion:?}: {asked}");
             let purpose = match occasion {
-                Occasion::Registered | Occasion::Unverified => MailedFor::Verification,
+                Occasion::Registered => MailedFor::Verification,
                 Occasion::Forgot => MailedFor::Reset,
                 Occasion::Taken => continue,
             };

@@ -100,19 +100,17 @@ pub enum Event {
     TokenRevoked { token: TokenId },
     /// Somebody registered.
     #[serde(rename = "person.registered")]
-    PersonRegistered {
-        person: PersonId,
-        /// The domain that they want to be a member of.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        asks: Option<DomainId>,
-    },
+    PersonRegistered { person: PersonId },
     /// A person was changed by somebody else, or their own role was.
     #[serde(rename = "person.changed")]
     PersonChanged { person: PersonId, status: &'static str, super_admin: bool },
     /// A person was removed, with all that was theirs.
     #[serde(rename = "person.removed")]
     PersonRemoved { person: PersonId },
-    /// A person was made a member of a domain.
+    /// A person who registered asks to be a member of a domain.
+    #[serde(rename = "member.asked")]
+    MemberAsked { domain: DomainId, person: PersonId },
+    /// A person was made a member of a domain, or registered for one that is open.
     #[serde(rename = "member.admitted")]
     MemberAdmitted { domain: DomainId, person: PersonId, role: &'static str },
     /// A person who asked to be a member of a domain was declined.

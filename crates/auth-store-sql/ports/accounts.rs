@@ -77,7 +77,8 @@ async fn create(
         dsl::version.eq(Version::FIRST.number()),
     );
     diesel::insert_into(accounts::table).values(row).execute(conn).await?;
-    audit::write(conn, chain, grant, new.at, Event::AccountCreated { account: new.id }).await
+    let tenant = Tenant { account: new.id, domain: None };
+    audit::write_of(conn, chain, grant, tenant, new.at, Event::AccountCreated { account: new.id }).await
 }
 
 #[async_trait::async_trait]
@@ -118,7 +119,8 @@ impl Accounts for Store {
             for domain in domains {
                 belonging::insert(conn, account, &domain).await?;
                 let event = Event::DomainCreated { domain: domain.id, name: domain.name.to_string() };
-                audit::write(conn, &chain, &grant, domain.at, event).await?;
+                let tenant = Tenant { account, domain: Some(domain.id) };
+                audit::write_of(conn, &chain, &grant, tenant, domain.at, event).await?;
             }
             Ok(Creation::Done(()))
         })

@@ -5,6 +5,7 @@ use auth_core::{
     audit::{ChainKey, Chained, Entry, Event, Head, Link},
     policy::{Action, Granted, Scope},
     port::{Answer, AuditFilter, AuditTrail},
+    principal::Tenant,
     time::Timestamp,
 };
 use auth_store_sql::{
@@ -155,6 +156,19 @@ pub(crate) async fn write<A: Action>(
     event: Event,
 ) -> Done<()> {
     append(conn, chain, vec![Entry::granted(at, grant, &event)]).await
+}
+
+/// The same, in the affairs of a tenant that the grant is not about: what is made by it, or what else it touches.
+pub(crate) async fn write_of<A: Action>(
+    conn: &mut Conn,
+    chain: &ChainKey,
+    grant: &Granted<A>,
+    tenant: Tenant,
+    at: Timestamp,
+    event: Event,
+) -> Done<()> {
+    let entry = Entry { tenant: Some(tenant), ..Entry::granted(at, grant, &event) };
+    append(conn, chain, vec![entry]).await
 }
 
 #[async_trait::async_trait]

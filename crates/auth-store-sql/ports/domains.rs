@@ -14,6 +14,7 @@ use auth_core::{
     },
     policy::{Granted, Scope},
     port::{About, Answer, Change, ChangeDomain, CreateDomain, Creation, Domains, Once, Seq, SuspendDomain},
+    principal::Tenant,
     service::Service,
     time::Timestamp,
 };
@@ -158,7 +159,8 @@ impl Domains for Store {
 
     async fn owner(&self, scope: Scope, account: AccountId) -> Answer<Option<DomainOwner>> {
         self.read(async move |conn| {
-            let query = accounts::table.filter(accounts::id.eq(account.as_bytes().to_vec()));
+            let anybodys = accounts::id.ne(Tenant::PLATFORM.account.as_bytes().to_vec());
+            let query = accounts::table.filter(accounts::id.eq(account.as_bytes().to_vec())).filter(anybodys);
             let query = query.select(accounts::id).into_boxed();
             let query = scoped!(query, scope, account: accounts::id, domain: none);
             let found: Option<Vec<u8>> = query.first(conn).await.optional()?;

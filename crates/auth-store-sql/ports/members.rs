@@ -22,15 +22,17 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-type MemberRow = (Vec<u8>, Vec<u8>, Vec<u8>, String, String, String, i64, i64);
+type MemberRow = (Vec<u8>, Vec<u8>, Vec<u8>, String, String, Option<i64>, String, i64, i64);
 
-fn member((domain, account, person, address, name, role, created_at, version): MemberRow) -> Done<Member> {
+fn member(found: MemberRow) -> Done<Member> {
+    let (domain, account, person, address, name, verified_at, role, created_at, version) = found;
     let tenant = row::tenant(&account, Some(&domain))?;
     Ok(Member {
         id: MemberId { domain: row::domain_id(&domain)?, person: row::person_id(&person)? },
         tenant,
         address: row::text(&address)?,
         name: row::text(&name)?,
+        is_verified: verified_at.is_some(),
         role: row::word(Role::parse(&role), &role)?,
         created_at: row::time(created_at),
         version: row::version(version),
@@ -50,6 +52,7 @@ macro_rules! members_of {
                 people::id,
                 people::address,
                 people::name,
+                people::verified_at,
                 members::role,
                 members::created_at,
                 members::version,
@@ -126,18 +129,21 @@ async fn forget(conn: &mut Conn, id: MemberId) -> Done<bool> {
 }
 
 /// Notes that somebody who registers wants to be a member of a domain: they are one if it is open. Nothing where it is not
-/// in use.
-pub(super) async fn ask(conn: &mut Conn, id: MemberId, at: Timestamp) -> Done<()> {
+/// in use; else what the domain's trail is to tell.
+pub(super) async fn ask(conn: &mut Conn, id: MemberId, at: Timestamp) -> Done<Option<(Tenant, Event)>> {
+    let MemberId { domain, person } = id;
     let home = domains::table
         .inner_join(accounts::table)
         .filter(domains::id.eq(id.domain.as_bytes().to_vec()))
         .filter(domains::status.eq(Status::Active.name()))
         .filter(accounts::status.eq(Status::Active.name()));
-    let joining: Option<String> = home.select(domains::joining).first(conn).await.optional()?;
-    let Some(joining) = joining else { return Ok(()) };
-    match row::word(Joining::parse(&joining), &joining)? {
+    let found = home.select((domains::joining, domains::account_id)).first(conn).await.optional()?;
+    let Some((joining, account)): Option<(String, Vec<u8>)> = found else { return Ok(None) };
+    let tenant = row::tenant(&account, Some(domain.as_bytes()))?;
+    let event = match row::word(Joining::parse(&joining), &joining)? {
         Joining::Open => {
             insert(conn, id, Role::Member, at).await?;
+            Event::MemberAdmitted { domain, person, role: Role::Member.name() }
         }
         Joining::ByApproval => {
             let row = (
@@ -146,9 +152,10 @@ pub(super) async fn ask(conn: &mut Conn, id: MemberId, at: Timestamp) -> Done<()
                 applicants::created_at.eq(at.millis()),
             );
             diesel::insert_into(applicants::table).values(row).execute(conn).await?;
+            Event::MemberAsked { domain, person }
         }
-    }
-    Ok(())
+    };
+    Ok(Some((tenant, event)))
 }
 
 #[async_trait::async_trait]
@@ -210,7 +217,9 @@ impl Members for Store {
             }
             let (domain, person) = (id.domain, id.person);
             let there = people::table.find(person.as_bytes().to_vec()).select(people::version);
-            let asked = forget(conn, id).await?;
+            let key = (domain.as_bytes().to_vec(), person.as_bytes().to_vec());
+            let asked = applicants::table.find(key).select(applicants::created_at);
+            let asked = asked.first::<i64>(conn).await.optional()?.is_some();
             let may = asked || grant.scope().within() == Within::Everything;
             if !may || there.first::<i64>(conn).await.optional()?.is_none() {
                 return Ok(Change::Stale);
@@ -218,6 +227,7 @@ impl Members for Store {
             if !insert(conn, id, role, at).await? {
                 return Ok(Change::Taken);
             }
+            forget(conn, id).await?;
             let event = Event::MemberAdmitted { domain, person, role: role.name() };
             audit::write(conn, &chain, &grant, at, event).await?;
             Ok(Change::Done(()))

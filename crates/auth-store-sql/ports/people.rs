@@ -184,11 +184,13 @@ impl People for Store {
             if !insert(conn, &new, false).await? {
                 return Ok(Creation::Taken);
             }
-            if let Some(domain) = new.asks {
-                belonging::ask(conn, MemberId { domain, person: new.id }, new.at).await?;
+            audit::write(conn, &chain, &grant, new.at, Event::PersonRegistered { person: new.id }).await?;
+            if let Some(domain) = new.asks
+                && let Some((tenant, event)) =
+                    belonging::ask(conn, MemberId { domain, person: new.id }, new.at).await?
+            {
+                audit::write_of(conn, &chain, &grant, tenant, new.at, event).await?;
             }
-            let event = Event::PersonRegistered { person: new.id, asks: new.asks };
-            audit::write(conn, &chain, &grant, new.at, event).await?;
             Ok(Creation::Done(()))
         })
         .await

@@ -32,6 +32,9 @@ impl Client {
         (patience, most_bytes): (Duration, usize),
     ) -> Result<Self, String> {
         let parsed = Url::parse(url).map_err(|error| format!("{setting}: {error}"))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(format!("{setting}: a secret has no place in a URL"));
+        }
         match parsed.scheme() {
             "https" => {}
             "http" if key.is_none() || is_loopback(&parsed) => {}
@@ -124,6 +127,8 @@ mod tests {
         {
             assert!(new(url, Some("key")).unwrap_err().contains("https"), "{url}");
         }
+        let named = new("https://alice:secret@llm.example", None).unwrap_err();
+        assert!(named.starts_with("there.url") && !named.contains("secret@"), "{named}");
         for url in ["", "llm.example", "ftp://llm.example", "https://", "unix:/run/llm"] {
             assert!(new(url, None).unwrap_err().starts_with("there.url"), "{url}");
         }

@@ -86,8 +86,6 @@ kinds! {
     Forbidden = FORBIDDEN, "insufficient_scope", "The credential does not allow this";
     /// A good key, from an address outside its networks.
     Network = FORBIDDEN, "network_not_allowed", "The credential may not be used from this address";
-    /// The right password, of somebody whose address is not known to be theirs.
-    Unverified = FORBIDDEN, "email_not_verified", "The address is yet to be confirmed";
     /// A form that its own page did not send.
     ForeignPage = FORBIDDEN, "foreign_page", "The request comes from another site's page";
     /// More than the caller itself may.
@@ -153,20 +151,10 @@ impl Problem {
     }
     /// Whether it is a refusal, which the audit trail counts.
     pub(crate) const fn is_refusal(&self) -> bool {
-        use Kind::{
-            Absent, Excess, Forbidden, ForeignPage, Network, StepUp, Throttled, Unauthenticated, Unverified,
-        };
+        use Kind::{Absent, Excess, Forbidden, ForeignPage, Network, StepUp, Throttled, Unauthenticated};
         matches!(
             self.0.kind,
-            Unauthenticated
-                | StepUp
-                | Forbidden
-                | Unverified
-                | ForeignPage
-                | Network
-                | Excess
-                | Absent
-                | Throttled
+            Unauthenticated | StepUp | Forbidden | ForeignPage | Network | Excess | Absent | Throttled
         )
     }
 
@@ -255,10 +243,12 @@ impl From<Denial> for Problem {
                 problem.0.challenge = Challenge::StepUp(proof);
                 problem
             }
-            Denial::Unverified => Self::new(
-                Kind::Unverified,
-                "Open the link that was mailed to your address; another one is on its way, if none was lately.",
-            ),
+            // Whoever registers with somebody's address, and logs in, does not learn whether it was free.
+            Denial::Unverified => {
+                let mut problem = Self::from(Denial::Unauthenticated(Refusal::Unknown));
+                problem.0.cause = "unverified";
+                problem
+            }
             Denial::Network => Self::new(Kind::Network, "The key's allowed_cidrs do not hold your address."),
             Denial::Excess(excess) => Self::new(Kind::Excess, format!("Refused: {excess}.")),
             Denial::Throttled { retry_after } => {

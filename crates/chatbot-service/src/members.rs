@@ -27,6 +27,8 @@ pub struct MemberView {
     user_id: PersonId,
     #[schemars(with = "String")]
     email: Address,
+    /// Whether the address was shown to be theirs.
+    verified: bool,
     #[schemars(with = "String")]
     name: Name,
     /// `member`, `is_admin` or `domain_owner`.
@@ -38,8 +40,8 @@ pub struct MemberView {
 }
 
 impl MemberView {
-    fn of(Member { id, address, name, role, created_at, .. }: Member) -> Self {
-        Self { user_id: id.person, email: address, name, role, created_at }
+    fn of(Member { id, address, name, is_verified, role, created_at, .. }: Member) -> Self {
+        Self { user_id: id.person, email: address, verified: is_verified, name, role, created_at }
     }
 }
 

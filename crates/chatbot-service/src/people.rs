@@ -178,9 +178,11 @@ impl Endpoint<Chatbot> for Login {
         let logged_in =
             chatbot.logins.log_in(platform, who.origin(), &body.email, &body.password, &wanted).await;
         if let Err(FlowError::Denied(Denial::Unverified)) = &logged_in
+            && chatbot.people.password_reset.is_on()
             && let Ok(address) = Address::parse(&body.email)
         {
-            chatbot.write_to(address, Occasion::Unverified, &who);
+            // Not a link that confirms: this may be the password of whoever registered the address before its owner did.
+            chatbot.write_to(address, Occasion::Forgot, &who);
         }
         let logged_in = logged_in?;
         let now = platform.now();

@@ -1,7 +1,6 @@
 //! Who answers a chat: an OpenAI-compatible service at a URL, or a built-in one that says that there is none.
 
 use auth_core::model::{DomainName, Language, Prose};
-pub(crate) use auth_web::outgoing::is_loopback;
 use auth_web::{Problem, outgoing::Client, problem::Kind};
 use serde::{Deserialize, Serialize};
 use std::{

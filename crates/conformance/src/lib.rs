@@ -7,6 +7,7 @@ pub mod client;
 pub mod contract;
 pub mod faults;
 pub mod history;
+mod holdings;
 pub mod mail_server;
 pub mod mailbox;
 pub mod operator;

@@ -4,7 +4,7 @@ use super::{Logins, Platform, revoke::settle_all};
 use crate::{
     credential::Refresh,
     error::{FlowError, StoreError},
-    jwt::{Claims, TokenState},
+    jwt::{Claims, TokenState, begins_as_jwt},
     model::SessionEnd,
     policy::Granted,
     port::{EndSession, FoundSession},
@@ -35,7 +35,11 @@ impl Logins {
         let (sessions, at) = (&platform.stores.sessions, platform.now());
         let principal = match Refresh::read(text, self.keys.keyring()) {
             Some(refresh) => sessions.of_refresh(&refresh, at).await?.map(|session| session.principal()),
-            None => self.session_of(platform, text).await?.map(|(_, found)| found.principal),
+            None => match self.session_of(platform, text).await? {
+                // It may still be on its way at another process.
+                Some((_, found)) if found.ended => return settle_all(platform, None).await,
+                found => found.map(|(_, found)| found.principal),
+            },
         };
         let Some(principal) = principal else { return Ok(()) };
         let granted = Granted::<EndSession>::to_proven(principal, principal.session, origin);
@@ -48,6 +52,9 @@ impl Logins {
         platform: &Platform,
         text: &str,
     ) -> Result<Option<(Claims, FoundSession)>, FlowError> {
+        if !begins_as_jwt(text.as_bytes()) {
+            return Ok(None);
+        }
         let (stores, now) = (&platform.stores, platform.now());
         let read = self.keys.read_afresh(stores.signing_keys.as_ref(), text.as_bytes(), now).await?;
         let Some(claims) = read else { return Ok(None) };

@@ -53,8 +53,8 @@ impl Logins {
         };
         let content = match occasion {
             _ if person.status != Status::Active => return None,
-            Occasion::Registered | Occasion::Unverified if person.verified_at.is_some() => return None,
-            Occasion::Registered | Occasion::Unverified => {
+            Occasion::Registered if person.verified_at.is_some() => return None,
+            Occasion::Registered => {
                 let (token, expires_at) = token(MailedFor::Verification);
                 Content::Verify { token, expires_at }
             }

@@ -2,7 +2,7 @@
 
 use super::{Claims, Issuer, TokenState, Verifier, VerifyingKey};
 use crate::{
-    error::{Denial, FlowError, Refusal},
+    error::{Denial, FlowError, Refusal, StoreError},
     port::TokenIssuer,
     service::Service,
     time::{Clock, Monotonic},
@@ -14,13 +14,16 @@ use tokio::sync::Mutex;
 /// How long after the keys were asked for a token of a key that is none of them has them asked for again.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
+/// How long after they could not be had: until then, whoever needs them is told that they cannot.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
 /// A service that relies on tokens of an issuer (RFC 9068 §4).
 pub struct RelyingParty {
     issuer: Issuer,
     source: Arc<dyn TokenIssuer>,
     known: ArcSwap<Vec<VerifyingKey>>,
-    /// When the keys were asked for last, if they came. Whoever asks holds it.
-    asked: Mutex<Option<Monotonic>>,
+    /// When the keys were asked for last, and whether they came. Whoever asks holds it.
+    asked: Mutex<Option<(Monotonic, Result<(), StoreError>)>>,
 }
 
 impl fmt::Debug for RelyingParty {
@@ -51,14 +54,19 @@ impl RelyingParty {
 
     async fn ask_for_keys(&self, token: &[u8], clock: &dyn Clock) -> Result<(), FlowError> {
         let mut asked = self.asked.lock().await;
-        let lately = asked.is_some_and(|then| clock.monotonic().since(then) < AGAIN_AFTER);
-        if lately || self.knows(token) {
+        if self.knows(token) {
             return Ok(());
         }
-        let keys = self.source.keys().await?;
-        let keys = keys.into_iter().map(|key| VerifyingKey { key: Arc::new(key), ends_at: None });
+        if let Some((then, outcome)) = asked.as_ref() {
+            let pause = if outcome.is_ok() { AGAIN_AFTER } else { AFTER_FAILURE };
+            if clock.monotonic().since(*then) < pause {
+                return Ok(outcome.clone()?);
+            }
+        }
+        let keys = self.source.keys().await;
+        *asked = Some((clock.monotonic(), keys.as_ref().map(|_| ()).map_err(Clone::clone)));
+        let keys = keys?.into_iter().map(|key| VerifyingKey { key: Arc::new(key), ends_at: None });
         self.known.store(Arc::new(keys.collect()));
-        *asked = Some(clock.monotonic());
         Ok(())
     }
 

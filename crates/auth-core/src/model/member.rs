@@ -28,6 +28,8 @@ pub struct Member {
     pub address: Address,
     /// Their name.
     pub name: Name,
+    /// Whether the address was shown to be theirs.
+    pub is_verified: bool,
     /// Their role in the domain.
     pub role: Role,
     /// Since when they belong to it.
@@ -57,8 +59,8 @@ impl Applicant {
     /// The member that they are once they were admitted.
     #[must_use]
     pub fn admitted(self, role: Role, at: Timestamp) -> Member {
-        let Self { id, tenant, address, name, .. } = self;
-        Member { id, tenant, address, name, role, created_at: at, version: Version::FIRST }
+        let Self { id, tenant, address, name, is_verified, .. } = self;
+        Member { id, tenant, address, name, is_verified, role, created_at: at, version: Version::FIRST }
     }
 }
 

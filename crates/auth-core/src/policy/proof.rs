@@ -119,6 +119,7 @@ impl<'c, R: Requirement> Proof<'c, R> {
     ///
     /// # Errors
     /// [`Denial`] where they do not.
+    #[expect(clippy::disallowed_methods, reason = "it makes no caller, and judges the one that was judged")]
     pub fn also<Other: Requirement>(&self) -> Result<Proof<'c, Other>, Denial> {
         decide(self.caller)
     }

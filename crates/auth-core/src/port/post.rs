@@ -52,8 +52,6 @@ pub enum Occasion {
     Registered,
     /// Somebody wanted to register with their address.
     Taken,
-    /// They logged in, and their address is not known to be theirs.
-    Unverified,
     /// Somebody said that they forgot their password.
     Forgot,
 }

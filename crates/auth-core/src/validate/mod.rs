@@ -209,7 +209,7 @@ impl Validator {
             (Glance::Good { .. }, _) => None,
             (Glance::Refused(cause), _) => return Err(Denial::Unauthenticated(cause).into()),
             (Glance::AskSession(token), _) => return self.ask_session(&token, source, who).await,
-            (Glance::AskIssuer(text), _) => return self.ask_issuer(&text, who).await,
+            (Glance::AskIssuer(text), _) => return self.ask_issuer(&text, source, who).await,
             (Glance::Ask(digest, form), _) => self.ask(&digest, form, source, who).await?,
         };
         Ok(limits.map_or(Ok(()), |limits| within_networks(&limits, source))?)
@@ -236,7 +236,7 @@ impl Validator {
                 }
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
                 Glance::AskSession(token) => self.ask_session(&token, source, who).await,
-                Glance::AskIssuer(text) => self.ask_issuer(&text, who).await,
+                Glance::AskIssuer(text) => self.ask_issuer(&text, source, who).await,
                 Glance::Ask(digest, form) => {
                     let limits = self.ask(&digest, form, source, who).await?;
                     if let (Some(Principal::Key(key)), Some(limits)) = (&who, &limits) {

@@ -102,6 +102,7 @@ actions! {
     PersonRegistered = "person.registered",
     PersonChanged = "person.changed",
     PersonRemoved = "person.removed",
+    MemberAsked = "member.asked",
     MemberAdmitted = "member.admitted",
     MemberDeclined = "member.declined",
     MemberRoleChanged = "member.role_changed",

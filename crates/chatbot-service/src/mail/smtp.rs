@@ -2,6 +2,7 @@
 
 use super::{Page, text};
 use auth_core::port::{Letter, Post, Undelivered};
+use auth_web::outgoing::Url;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
     message::{
@@ -10,7 +11,6 @@ use lettre::{
     },
     transport::smtp::{Error, extension::ClientId},
 };
-use reqwest::Url;
 use std::time::Duration;
 
 /// How long the server may take for each of its answers.
@@ -92,7 +92,7 @@ fn connection(url: &str, password: Option<&str>) -> Result<Url, String> {
     }
     match url.scheme() {
         "smtps" => {}
-        "smtp" if crate::responder::is_loopback(&url) => {}
+        "smtp" if auth_web::outgoing::is_loopback(&url) => {}
         "smtp" => url.set_query(Some("tls=required")),
         _ => return Err(wrong()),
     }

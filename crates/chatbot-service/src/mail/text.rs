@@ -13,9 +13,9 @@ impl Page {
     /// What is expected.
     pub fn parse(text: &str, development: bool) -> Result<Self, &'static str> {
         let wrong = "expected a page's URL of https without a fragment, or of http on this machine";
-        let url = reqwest::Url::parse(text).map_err(|_| wrong)?;
+        let url = auth_web::outgoing::Url::parse(text).map_err(|_| wrong)?;
         let safe = url.scheme() == "https"
-            || url.scheme() == "http" && (development || crate::responder::is_loopback(&url));
+            || url.scheme() == "http" && (development || auth_web::outgoing::is_loopback(&url));
         let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
         if safe && plain { Ok(Self(url.into())) } else { Err(wrong) }
     }

@@ -82,7 +82,7 @@ async fn who_asked_is_seen_by_the_domain_and_admitted_once(fixture: &Fixture) {
     let (domain, other) = (fixture.domain(&account).await, fixture.domain(&account).await);
     fixture.look_away().await;
     let login = fixture.asking("alice@example.com", &domain).await;
-    assert_eq!(fixture.told().await, ["person.registered"]);
+    assert_eq!(fixture.told().await, ["person.registered", "member.asked"]);
     let person = login.person.id;
     let (own, foreign) = (scope_of(chatbot(&domain)), scope_of(chatbot(&other)));
     let members = &fixture.peer.members;
