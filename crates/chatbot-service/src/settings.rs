@@ -46,7 +46,8 @@ pub struct Settings {
     /// `[mail]`.
     #[serde(default)]
     pub mail: Mail,
-    /// Whether this is a development run: letters are written to the log where there is no server for them.
+    /// Whether this is a development run: letters are written to the log where there is no server for them, addresses need
+    /// not be shown to be anybody's, and the issuer is where the service listens.
     #[serde(default)]
     pub development: bool,
 }
@@ -226,11 +227,27 @@ pub async fn signing_keys(
 }
 
 impl Settings {
+    /// That nothing is as it is for development, unless this is a development run.
+    fn check_production(&self) -> Result<(), String> {
+        if self.development {
+            return Ok(());
+        }
+        if self.people.registration == Registration::Open {
+            return Err("people.registration = \"open\": this is no development run; say \"verified\"".to_owned());
+        }
+        if self.tokens.issuer.is_none() {
+            let what = "tokens.issuer: where do clients reach this service? It must be said, as this is no development run";
+            return Err(what.to_owned());
+        }
+        Ok(())
+    }
+
     /// Checks what reading alone does not.
     ///
     /// # Errors
     /// One line that says what is wrong.
     pub fn check(&self) -> Result<(), String> {
+        self.check_production()?;
         self.store.check().map_err(|error| error.to_string())?;
         self.store.keyring(Service::Chatbot).map_err(|error| error.to_string())?;
         self.post(&self.tokens.issuer(&origin(LISTEN))?)?;
@@ -268,6 +285,7 @@ impl Settings {
         entropy: Arc<dyn Entropy>,
         stop: watch::Receiver<bool>,
     ) -> Result<(), String> {
+        self.check_production()?;
         let listeners = self.server.bind(LISTEN, METRICS).map_err(|error| error.to_string())?;
         let responder = self.responder.responder()?;
         let issuer = self.tokens.issuer(&origin(listeners.address().map_err(|error| error.to_string())?))?;

@@ -17,7 +17,9 @@ fn program() -> Command {
 }
 
 fn in_production() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_chatbot-service"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatbot-service"));
+    command.env("CHATBOT_TOKENS__ISSUER", "https://chat.example.com");
+    command
 }
 
 #[tokio::test]
@@ -86,6 +88,7 @@ fn letters_have_a_way_or_nothing_needs_them() {
     for (settings, said) in [
         (&[][..], "people.password_reset"),
         (&[off, verified], "people.registration"),
+        (&[off, ("CHATBOT_PEOPLE__REGISTRATION", "open")], "people.registration"),
         (&[off, ("CHATBOT_PEOPLE__REGISTRATION", "sometimes")], "verified"),
         (&[url], "mail.from"),
         (&[url, ("CHATBOT_MAIL__FROM", "nobody")], "mail.from"),
@@ -99,6 +102,8 @@ fn letters_have_a_way_or_nothing_needs_them() {
         assert!(checked.contains(said) && !checked.contains("hunter2"), "{checked}");
         assert_eq!(fails(&mut with(settings)), checked, "it does not start either");
     }
+    let checked = fails(with(&[off]).env_remove("CHATBOT_TOKENS__ISSUER").arg("--check-config"));
+    assert!(checked.contains("tokens.issuer"), "{checked}");
     assert!(!store.exists(), "and nothing was made");
     for settings in
         [&[off][..], &[url, from, page], &[url, from, verified], &[("CHATBOT_DEVELOPMENT", "true"), verified]]
@@ -135,7 +140,7 @@ async fn its_letters_arrive_and_their_links_do_what_they_say() {
     let body = format!(r#"{{"email":"{email}","password":"{old}","name":"Alice"}}"#);
     assert_eq!(post("/auth/register", body).await, 202);
     let token = link(1, "verify").await;
-    assert_eq!(log_in(old).await, 403);
+    assert_eq!(log_in(old).await, 401);
     link(2, "verify").await;
     assert_eq!(post("/auth/email/verify", format!(r#"{{"token":"{token}"}}"#)).await, 204);
     assert_eq!(log_in(old).await, 200);

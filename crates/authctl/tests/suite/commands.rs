@@ -272,7 +272,7 @@ async fn people_of_the_earlier_system_log_in_after_their_import() {
     assert_eq!(log_in("bob@example.org", password).await.status, 200);
     assert_eq!(log_in("alice@example.org", "U*U*").await.status, 401);
     let early = log_in("carol@example.org", password).await;
-    assert_eq!((early.status, early.field("code")), (403, "email_not_verified".to_owned()));
+    assert_eq!((early.status, early.field("code")), (401, "unauthenticated".to_owned()));
     for absent in ["dan@example.org", "erin@example.org", "frank@example.org"] {
         assert_eq!(log_in(absent, password).await.status, 401, "{absent}");
     }
