@@ -41,9 +41,13 @@ impl Client {
             "http" => return Err(format!("{setting}: {url} would send the key in the clear: say https")),
             _ => return Err(format!("{setting}: {url} is neither https nor http")),
         }
-        // And whatever the environment says of proxies: what is sent is for that service alone.
-        let http = Http::builder().timeout(patience).redirect(Policy::none()).no_proxy().build();
-        let http = http.map_err(|error| error.to_string())?;
+        // Whatever the environment says of proxies: what is sent is for that service alone.
+        let http = Http::builder().timeout(patience).redirect(Policy::none()).no_proxy();
+        // What never speaks TLS needs no authorities, which the machine may not have.
+        let http = if parsed.scheme() == "http" { http.tls_certs_only([]) } else { http };
+        let http = http.build();
+        let why = "no HTTP client can be made; are there certificates of authorities on this machine?";
+        let http = http.map_err(|error| format!("{setting}: {why} ({error})"))?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key, most_bytes })
     }
 

@@ -233,7 +233,9 @@ impl Settings {
             return Ok(());
         }
         if self.people.registration == Registration::Open {
-            return Err("people.registration = \"open\": this is no development run; say \"verified\"".to_owned());
+            return Err(
+                "people.registration = \"open\": this is no development run; say \"verified\"".to_owned()
+            );
         }
         if self.tokens.issuer.is_none() {
             let what = "tokens.issuer: where do clients reach this service? It must be said, as this is no development run";

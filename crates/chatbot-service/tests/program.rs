@@ -141,7 +141,7 @@ async fn its_letters_arrive_and_their_links_do_what_they_say() {
     assert_eq!(post("/auth/register", body).await, 202);
     let token = link(1, "verify").await;
     assert_eq!(log_in(old).await, 401);
-    link(2, "verify").await;
+    link(2, "reset").await;
     assert_eq!(post("/auth/email/verify", format!(r#"{{"token":"{token}"}}"#)).await, 204);
     assert_eq!(log_in(old).await, 200);
     assert_eq!(post("/auth/password/forgot", format!(r#"{{"email":"{email}"}}"#)).await, 202);

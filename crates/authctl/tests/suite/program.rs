@@ -15,6 +15,8 @@ use std::{
 
 /// How many events the first start leaves in the trail.
 pub(crate) const FIRST_EVENTS: usize = 6;
+/// How many keys it makes: one of each service, and the one by which the Hub asks the chatbot service.
+pub(crate) const FIRST_KEYS: usize = 3;
 
 /// A folder of data, and the program on it.
 pub(crate) struct Folder(tempfile::TempDir);

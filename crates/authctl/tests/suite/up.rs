@@ -1,14 +1,22 @@
 //! `up` and `init`: what a newcomer runs first.
 
-use crate::program::{FIRST_EVENTS, Folder, read_json};
+use crate::program::{FIRST_EVENTS, FIRST_KEYS, Folder, read_json};
 use auth_core::{credential::TotpSecret, time::Clock as _};
 use auth_web::system::SystemClock;
 use conformance::client::Request;
 use serde_json::Value;
 use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Stdio, time::Duration};
 
-const FIELDS: [&str; 7] =
-    ["account_id", "admin", "chatbot_url", "domain", "domain_api_key", "hub_api_key", "hub_url"];
+const FIELDS: [&str; 8] = [
+    "account_id",
+    "admin",
+    "chatbot_url",
+    "domain",
+    "domain_api_key",
+    "hub_api_key",
+    "hub_url",
+    "introspection_key",
+];
 
 fn mode(path: &std::path::Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -50,7 +58,7 @@ async fn the_first_start_makes_keys_that_work_and_the_second_finds_them() {
     let owner = up.hub(Request::get("/domain/example.com/account").bearer(&hub_key)).await;
     assert_eq!((owner.status, owner.field("account_id")), (200, account));
     assert_eq!(up.stop(), Some(0));
-    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2);
+    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), FIRST_KEYS);
 }
 
 #[tokio::test]
@@ -141,7 +149,7 @@ fn of_many_first_starts_at_once_one_makes_the_keys() {
         let made = all_at_once(&folder, starts, &["init", "--json"]);
         assert_eq!(made.iter().filter(|said| said["made"] == true).count(), 1, "of {starts}");
         let count = |list| folder.json(&[list, "list"]).as_array().unwrap().len();
-        assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, 2));
+        assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, FIRST_KEYS));
         // All are on one store, with one trail.
         let accounts = all_at_once(&folder, 10, &["accounts", "create", "Another account", "--json"]);
         assert_eq!((accounts.len(), count("accounts")), (10, 11));
@@ -174,7 +182,7 @@ fn of_many_folders_that_begin_on_one_store_at_once_one_gets_the_keys() {
         }
         assert_eq!(folders.iter().filter(|folder| folder.data().join("bootstrap.json").exists()).count(), 1);
         let count = |list| shared.json(&[list, "list"]).as_array().unwrap().len();
-        assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, 2));
+        assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, FIRST_KEYS));
     }
 }
 
@@ -227,7 +235,7 @@ fn a_first_start_that_is_killed_anywhere_is_finished_by_the_next() {
 fn finishes(folder: &Folder, what: &str) {
     folder.json(&["init"]);
     let count = |list| folder.json(&[list, "list"]).as_array().unwrap().len();
-    assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, 2), "{what}");
+    assert_eq!((count("accounts"), count("domains"), count("keys")), (1, 1, FIRST_KEYS), "{what}");
     for (key, path) in [("hub_api_key", "/calls"), ("domain_api_key", "/auth/api/v1/tokens")] {
         let key = folder.file("key", &folder.first(key));
         let explained = folder.json(&["policy", "explain", "GET", path, "--key-file", &key]);
@@ -247,7 +255,7 @@ fn a_file_that_was_put_away_stays_away() {
     assert!(up.started["bootstrap"].is_null());
     assert_eq!(up.stop(), Some(0));
     assert!(!folder.data().join("bootstrap.json").exists());
-    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), 2);
+    assert_eq!(folder.json(&["keys", "list"]).as_array().unwrap().len(), FIRST_KEYS);
 }
 
 #[test]

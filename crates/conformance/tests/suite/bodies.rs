@@ -36,7 +36,8 @@ fn head<S: WebService>(world: &World, row: &Row<S>, known: bool) -> String {
     } else {
         holdings.fill(S::KIND, row.spec.path)
     };
-    let media = if row.spec.body.starts_with("question=") { "x-www-form-urlencoded" } else { "json" };
+    let is_form = !row.spec.body.is_empty() && !row.spec.body.starts_with('{');
+    let media = if is_form { "x-www-form-urlencoded" } else { "json" };
     format!(
         "{} {target} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/{media}\r\n{}",
         row.spec.method.name(),
