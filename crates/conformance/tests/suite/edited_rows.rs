@@ -30,7 +30,8 @@ async fn reads<S: WebService>(world: &World, key: &str) -> Vec<(Permission, Resp
     let mut answers = Vec::new();
     for row in S::TABLE.rows().iter().filter(|row| row.spec.method == Method::Get) {
         let rule = row.rule.to_string();
-        let Some(needed) = rule.split(['(', ')']).nth(1) else { continue };
+        let by_key = rule.split(" | ").find(|need| need.starts_with("key(") || need.starts_with("dkey("));
+        let Some(needed) = by_key.and_then(|need| need.split(['(', ')']).nth(1)) else { continue };
         for _ in 0..2 {
             let answer = request(row, &world.a, Some(key)).send(world.address(S::KIND)).await.unwrap();
             answers.push((permission(needed), answer));

@@ -72,16 +72,19 @@ async fn a_key_changes_name_and_contact_of_its_account_and_nothing_else_of_it() 
 
     let before = world.dump().await;
     for (body, field) in [
-        (r#"{"status":"suspended"}"#, "status"),
+        (r#"{"status":"gone"}"#, "status"),
         (r#"{"domains":["b.example"]}"#, "domains"),
         (r#"{"account_id":"x"}"#, "account_id"),
-        (r#"{"name":"Good","status":"active"}"#, "status"),
+        (r#"{"name":"Good","status":null}"#, "status"),
         (r#"{"name":null}"#, "name"),
         (r#"{"name":""}"#, "name"),
         (r#"{"contact":"nowhere"}"#, "contact"),
     ] {
         let refused = hub.patch(&account, body).await;
         assert_eq!((refused.status, refused.field("field")), (400, field.to_owned()), "{body}");
+    }
+    for body in [r#"{"status":"suspended"}"#, r#"{"name":"Good","status":"active"}"#] {
+        assert_eq!(hub.patch(&account, body).await.status, 403, "{body}: a super admin's to say");
     }
     assert_eq!(changes(&before, &world.dump().await), [""; 0]);
     world.end().await;
