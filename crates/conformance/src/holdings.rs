@@ -40,7 +40,7 @@ pub struct Holdings {
     pub admin_at_hub: Person,
     /// The identifier of somebody who asks to be a member of the domain.
     pub applicant: String,
-    /// The key by which the Hub asks the chatbot service: nobody's in particular.
+    /// A key by which a service of the platform asks the chatbot service: nobody's in particular.
     pub introspection_key: String,
     /// A domain key that may nothing: its secret and its id.
     pub idle_domain_key: (String, String),

@@ -134,8 +134,11 @@ impl World {
         let (hub_listener, chatbot_listener) = (listen(), listen());
         let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
         let asked = Permissions::of_platform(Service::Chatbot);
-        let (asking, _) =
-            make_key(&operator_platform, Service::Chatbot, Tenant::PLATFORM, every(asked, None)).await;
+        let asking = async || {
+            let rights = every(asked, None);
+            make_key(&operator_platform, Service::Chatbot, Tenant::PLATFORM, rights).await.0
+        };
+        let (asking, other) = (asking().await, asking().await);
         let issuer = relying_party(&format!("http://{chatbot}"), Some(ISSUER), asking.clone()).unwrap();
         let (hub_clock, hub_entropy) = (Arc::new(clock.clone()), Arc::clone(&entropy) as _);
         let hub_platform =
@@ -165,8 +168,8 @@ impl World {
             running,
         };
         world.current().await;
-        world.a = Holdings { introspection_key: asking.clone(), ..world.settle_in("a").await };
-        world.b = Holdings { introspection_key: asking, ..world.settle_in("b").await };
+        world.a = Holdings { introspection_key: asking, ..world.settle_in("a").await };
+        world.b = Holdings { introspection_key: other, ..world.settle_in("b").await };
         world
     }
 

@@ -214,7 +214,7 @@ async fn misplaced<S: WebService>(world: &World) {
             format!("{own}%20"),
             format!("{own}*"),
             own.get(..own.len() - 1).unwrap().to_owned(),
-            own.replace(['_', '-'], "%5f"),
+            format!("%5f{}", own.get(1..).unwrap()),
             own.to_uppercase(),
             damaged(&own),
             "null".to_owned(),
