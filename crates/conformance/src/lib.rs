@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod place;
 pub mod process;
 pub mod servers;
+mod settled;
 pub mod world;
 
 #[doc = include_str!("../../../README.md")]

@@ -177,6 +177,16 @@ impl Place {
         Fixture::new(self.open().await, self.open().await, Self::chain(), Some(self))
     }
 
+    /// Whether it is a file.
+    pub(crate) const fn is_file(&self) -> bool {
+        matches!(self.database, Database::File(_))
+    }
+
+    /// Strikes all processes from the list of a copy of the file, and leaves the list's own row.
+    pub(crate) fn without_replicas(copy: &std::path::Path) {
+        connect(copy).batch_execute("DELETE FROM replicas WHERE id <> zeroblob(16)").unwrap();
+    }
+
     /// The URL of the store.
     pub fn url(&self) -> String {
         match &self.database {

@@ -1,6 +1,7 @@
 //! Both services on a fresh store, with two tenants that own one of everything.
 
 pub use crate::holdings::{Holdings, Person};
+use crate::settled::Settled;
 use crate::{
     ambient::{SeededEntropy, StepClock},
     client::{Request, Response},
@@ -111,11 +112,13 @@ impl World {
         people: People,
     ) -> Self {
         let place = Place::divided(backend).await;
+        let settled = if people == PEOPLE { Settled::put_into(&place) } else { None };
         let seed = seed_of(place.dir.path());
         println!("CONFORMANCE_SEED={seed}");
         let entropy = Arc::new(SeededEntropy::new(seed));
         let stores = place.open().await;
         let clock = StepClock::default();
+        clock.advance(settled.map_or(Duration::ZERO, |settled| settled.passed));
         let platform =
             |service, stores| Platform::new(service, stores, Arc::new(clock.clone()), entropy.clone() as _);
         let operator_platform = platform(Service::Hub, stores.clone());
@@ -138,7 +141,10 @@ impl World {
             let rights = every(asked, None);
             make_key(&operator_platform, Service::Chatbot, Tenant::PLATFORM, rights).await.0
         };
-        let (asking, other) = (asking().await, asking().await);
+        let (asking, other) = match settled {
+            Some(Settled { a, b, .. }) => (a.introspection_key.clone(), b.introspection_key.clone()),
+            None => (asking().await, asking().await),
+        };
         let issuer = relying_party(&format!("http://{chatbot}"), Some(ISSUER), asking.clone()).unwrap();
         let (hub_clock, hub_entropy) = (Arc::new(clock.clone()), Arc::clone(&entropy) as _);
         let hub_platform =
@@ -150,7 +156,7 @@ impl World {
             tokio::spawn(serve::serve(Arc::new(hub_app), hub_listener, 1, stopped.clone())),
             tokio::spawn(serve::serve(Arc::new(chatbot_app), chatbot_listener, 1, stopped)),
         ];
-        let (a, b) = (Holdings::default(), Holdings::default());
+        let (a, b) = settled.map(|settled| (settled.a.clone(), settled.b.clone())).unwrap_or_default();
         let mut world = Self {
             stores,
             clock,
@@ -168,8 +174,13 @@ impl World {
             running,
         };
         world.current().await;
-        world.a = Holdings { introspection_key: asking, ..world.settle_in("a").await };
-        world.b = Holdings { introspection_key: other, ..world.settle_in("b").await };
+        if settled.is_none() {
+            world.a = Holdings { introspection_key: asking, ..world.settle_in("a").await };
+            world.b = Holdings { introspection_key: other, ..world.settle_in("b").await };
+            if people == PEOPLE {
+                Settled::keep(&world).await;
+            }
+        }
         world
     }
 
