@@ -53,6 +53,14 @@ impl Backend {
         }
     }
 
+    /// The URL of its Postgres server, where it has one.
+    pub(crate) fn server(&self) -> Option<&str> {
+        match self.parts().0 {
+            Self::Postgres(server) => Some(server),
+            _ => None,
+        }
+    }
+
     /// The same, with what is ephemeral on a Redis.
     #[must_use]
     pub fn with_redis(self, url: String) -> Self {
@@ -72,6 +80,19 @@ pub struct Place {
 
 enum Database {
     File(PathBuf),
+    Server(String),
+}
+
+/// A copy of a place: its rows and its anchor, but for which processes served.
+pub(crate) struct Copied {
+    anchor: Vec<u8>,
+    rows: Rows,
+}
+
+enum Rows {
+    /// The file.
+    File(Vec<u8>),
+    /// A database of the server, to be copied.
     Server(String),
 }
 
@@ -177,22 +198,42 @@ impl Place {
         Fixture::new(self.open().await, self.open().await, Self::chain(), Some(self))
     }
 
-    /// Whether it is a file.
-    pub(crate) const fn is_file(&self) -> bool {
-        matches!(self.database, Database::File(_))
-    }
-
-    /// Strikes all processes from the list of a copy of the file, and leaves the list's own row.
-    pub(crate) fn without_replicas(copy: &std::path::Path) {
-        connect(copy).batch_execute("DELETE FROM replicas WHERE id <> zeroblob(16)").unwrap();
-    }
-
     /// The URL of the store.
     pub fn url(&self) -> String {
         match &self.database {
             Database::File(path) => format!("sqlite://{}", path.display()),
             Database::Server(url) => url.clone(),
         }
+    }
+
+    /// A fresh one with the rows of a copy.
+    #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
+    pub(crate) async fn copied(backend: &Backend, copied: &Copied) -> Self {
+        let template = match &copied.rows {
+            Rows::File(_) => None,
+            Rows::Server(name) => Some(name.as_str()),
+        };
+        let place = Self::like(backend, template).await;
+        if let (Rows::File(bytes), Database::File(path)) = (&copied.rows, &place.database) {
+            std::fs::write(path, bytes).unwrap();
+        }
+        std::fs::write(place.dir.path().join("audit.anchor"), &copied.anchor).unwrap();
+        place
+    }
+
+    /// Copies it, while nobody writes to it.
+    #[expect(clippy::disallowed_methods, reason = "a test reads its files")]
+    pub(crate) async fn copy(&self, backend: &Backend) -> Copied {
+        let rows = match &self.database {
+            Database::File(_) => {
+                let copy = self.dir.path().join("copy.db");
+                self.execute(&format!("VACUUM INTO '{}'", copy.display())).await;
+                connect(&copy).batch_execute("DELETE FROM replicas WHERE id <> zeroblob(16)").unwrap();
+                Rows::File(std::fs::read(&copy).unwrap())
+            }
+            Database::Server(url) => Rows::Server(copy_database(url, backend.server().unwrap()).await),
+        };
+        Copied { anchor: std::fs::read(self.dir.path().join("audit.anchor")).unwrap(), rows }
     }
 
     /// Runs statements past the store.
@@ -400,13 +441,46 @@ async fn template(server: &str) -> String {
     let url = database(server, None).await;
     auth_store::migrate_for(&roles, &Location::at(&url)).await.unwrap();
     let (_, name) = url.rsplit_once('/').unwrap();
-    // It cannot be copied while somebody is in it; and nobody comes any more.
+    leave_alone(server, name).await;
+    made.insert(server.to_owned(), name.to_owned());
+    name.to_owned()
+}
+
+/// A database cannot be copied while somebody is in it: nobody comes any more.
+async fn leave_alone(server: &str, name: &str) {
     let alone = format!(
         "ALTER DATABASE {name} ALLOW_CONNECTIONS FALSE; \
          SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
     );
     postgres(server, &alone).await;
-    made.insert(server.to_owned(), name.to_owned());
+}
+
+/// The name of a database with the rows of another one, in which somebody may be, to be copied. Rows go as JSON.
+async fn copy_database(url: &str, server: &str) -> String {
+    let tables = postgres(
+        url,
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' \
+         AND table_type = 'BASE TABLE' AND table_name <> '__diesel_schema_migrations' ORDER BY table_name",
+    );
+    let tables = tables.await;
+    assert!(tables.len() > 10, "{tables:?}");
+    let select = |table: &String| {
+        let own = if table == "replicas" { "WHERE id = decode(repeat('00', 16), 'hex')" } else { "" };
+        format!("SELECT coalesce(json_agg(t)::TEXT, '[]') FROM {table} t {own};")
+    };
+    let selects: String = tables.iter().map(select).collect();
+    let rows = postgres(url, &format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {selects} COMMIT")).await;
+    let copy = database(server, Some(&template(server).await)).await;
+    let insert = |(table, rows): (&String, &String)| {
+        let rows = rows.replace('\'', "''");
+        format!("INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, '{rows}');")
+    };
+    let inserts: String = tables.iter().zip(&rows).map(insert).collect();
+    // Without looking at what refers to what: the order of the tables is none.
+    let fill = format!("SET session_replication_role = replica; TRUNCATE {}; {inserts}", tables.join(", "));
+    postgres(&copy, &fill).await;
+    let (_, name) = copy.rsplit_once('/').unwrap();
+    leave_alone(server, name).await;
     name.to_owned()
 }
 

@@ -1,12 +1,16 @@
-//! What the first world of a process made in its files: those after it begin with a copy, and not with a hundred requests.
+//! What the first world on a backend made there: those after it begin with a copy, and not with a hundred requests.
 
-use crate::{holdings::Holdings, place::Place, world::World};
+use crate::{
+    holdings::Holdings,
+    place::{Backend, Copied, Place},
+    world::World,
+};
 use auth_core::time::Clock as _;
-use std::{sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-/// Two tenants with one of everything, in a file.
+/// Two tenants with one of everything.
 pub(crate) struct Settled {
-    files: Vec<(&'static str, Vec<u8>)>,
+    copied: Copied,
     /// How far the clock had been stepped.
     pub(crate) passed: Duration,
     /// The first tenant.
@@ -15,35 +19,27 @@ pub(crate) struct Settled {
     pub(crate) b: Holdings,
 }
 
-static FIRST: OnceLock<Settled> = OnceLock::new();
+/// By the server's URL; of files, by none.
+static FIRST: Mutex<BTreeMap<String, &'static Settled>> = Mutex::new(BTreeMap::new());
 
 impl Settled {
-    /// Puts a copy into a place that is yet to be opened; `None` where there is none, or the place is no file.
-    #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
-    pub(crate) fn put_into(place: &Place) -> Option<&'static Self> {
-        let first = FIRST.get().filter(|_| place.is_file())?;
-        for (name, bytes) in &first.files {
-            std::fs::write(place.dir.path().join(name), bytes).unwrap();
-        }
-        Some(first)
+    /// What was made on a backend.
+    pub(crate) fn on(backend: &Backend) -> Option<&'static Self> {
+        FIRST.lock().unwrap().get(backend.server().unwrap_or_default()).copied()
     }
 
-    /// Keeps what a world has made, where it lies in a file, and nothing was kept before.
-    #[expect(clippy::disallowed_methods, reason = "a test reads its files")]
-    pub(crate) async fn keep(world: &World) {
-        let place = &world.place;
-        if FIRST.get().is_some() || !place.is_file() {
-            return;
-        }
-        let copy = place.dir.path().join("copy.db");
-        place.execute(&format!("VACUUM INTO '{}'", copy.display())).await;
-        // The processes of the first world are none of the others'.
-        Place::without_replicas(&copy);
-        let read = |name: &str| std::fs::read(place.dir.path().join(name)).unwrap();
-        let files = vec![("auth.db", read("copy.db")), ("audit.anchor", read("audit.anchor"))];
-        std::fs::remove_file(copy).unwrap();
+    /// A place with a copy of it.
+    pub(crate) async fn place(&self, backend: &Backend) -> Place {
+        Place::copied(backend, &self.copied).await
+    }
+
+    /// Keeps what a world has made, where nothing was kept before.
+    pub(crate) async fn keep(backend: &Backend, world: &World) {
+        let copied = world.place.copy(backend).await;
         let passed = Duration::from_nanos(world.clock.monotonic().nanos());
         let (a, b) = (world.a.clone(), world.b.clone());
-        let _ = FIRST.set(Self { files, passed, a, b });
+        let server = backend.server().unwrap_or_default().to_owned();
+        let kept: &'static Self = Box::leak(Box::new(Self { copied, passed, a, b }));
+        FIRST.lock().unwrap().entry(server).or_insert(kept);
     }
 }

@@ -111,8 +111,11 @@ impl World {
         proxies: Vec<IpNet>,
         people: People,
     ) -> Self {
-        let place = Place::divided(backend).await;
-        let settled = if people == PEOPLE { Settled::put_into(&place) } else { None };
+        let settled = Settled::on(backend).filter(|_| people == PEOPLE);
+        let place = match settled {
+            Some(settled) => settled.place(backend).await,
+            None => Place::divided(backend).await,
+        };
         let seed = seed_of(place.dir.path());
         println!("CONFORMANCE_SEED={seed}");
         let entropy = Arc::new(SeededEntropy::new(seed));
@@ -178,7 +181,7 @@ impl World {
             world.a = Holdings { introspection_key: asking, ..world.settle_in("a").await };
             world.b = Holdings { introspection_key: other, ..world.settle_in("b").await };
             if people == PEOPLE {
-                Settled::keep(&world).await;
+                Settled::keep(backend, &world).await;
             }
         }
         world
