@@ -229,7 +229,9 @@ impl Place {
                 let copy = self.dir.path().join("copy.db");
                 self.execute(&format!("VACUUM INTO '{}'", copy.display())).await;
                 connect(&copy).batch_execute("DELETE FROM replicas WHERE id <> zeroblob(16)").unwrap();
-                Rows::File(std::fs::read(&copy).unwrap())
+                let bytes = std::fs::read(&copy).unwrap();
+                std::fs::remove_file(copy).unwrap();
+                Rows::File(bytes)
             }
             Database::Server(url) => Rows::Server(copy_database(url, backend.server().unwrap()).await),
         };
