@@ -7,7 +7,7 @@ use auth_core::{
     audit::{Entry, Event},
     credential::Refresh,
     id::{DomainId, PersonId, SessionId},
-    model::{FactorUse, NewSession, Page, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd, Status},
+    model::{FactorUse, NewSession, Page, REPLAY, SESSION_IDLE, Session, SessionEnd, Status},
     policy::{Granted, OwnPerson, Role},
     port::{
         About, Answer, BeginSession, Creation, EndSession, EndSessions, FoundSession, Rotation, Seq, Sessions,
@@ -399,10 +399,10 @@ impl Sessions for Store {
                 dsl::role.eq(new.role.map(Role::name)),
                 dsl::amr.eq(i64::from(new.amr.bits())),
                 dsl::source.eq(source),
-                dsl::created_at.eq(new.at.millis()),
+                dsl::created_at.eq(new.auth_time.millis()),
                 dsl::refresh.eq(new.refresh.as_bytes().to_vec()),
-                dsl::idle_ends_at.eq((new.at + SESSION_IDLE).millis()),
-                dsl::ends_at.eq((new.at + SESSION_LIFE).millis()),
+                dsl::idle_ends_at.eq(new.ends_at.min(new.at + SESSION_IDLE).millis()),
+                dsl::ends_at.eq(new.ends_at.millis()),
             );
             diesel::insert_into(sessions::table).values(row).execute(conn).await?;
             let (session, audience, acr) = (new.id, new.audience.name(), new.amr.acr());
@@ -508,6 +508,9 @@ impl Sessions for Store {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let person = grant.target();
+            // Nor does a login that has yet to show a second factor begin one.
+            let changed = people::version.eq(people::version + 1);
+            diesel::update(people::table.find(person.as_bytes().to_vec())).set(changed).execute(conn).await?;
             match end_others(conn, person, None, why, at).await? {
                 Some(seq) => {
                     let event = Event::PersonSessionsEnded { person, why: why.name() };

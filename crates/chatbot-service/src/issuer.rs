@@ -2,6 +2,7 @@
 
 use crate::{
     Chatbot,
+    earlier::Earlier,
     introspection::{Introspect, Revoke},
     rules::Published,
 };
@@ -33,11 +34,13 @@ pub struct Tokens {
     pub algorithm: Algorithm,
     /// After how many days the next signing key is made; 0 is never.
     pub rotate_days: u32,
+    /// `[tokens.earlier]`: tokens of the earlier system, if any are taken.
+    pub earlier: Option<Earlier>,
 }
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { issuer: None, algorithm: Algorithm::default(), rotate_days: 90 }
+        Self { issuer: None, algorithm: Algorithm::default(), rotate_days: 90, earlier: None }
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod chat;
 pub mod domains;
+pub mod earlier;
 pub mod factors;
 pub mod introspection;
 pub mod issuer;

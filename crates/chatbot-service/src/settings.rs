@@ -2,6 +2,7 @@
 
 use crate::{
     Chatbot,
+    earlier::Earlier,
     issuer::Tokens,
     mail::{Page, Smtp, ToLog},
     passwords::COST,
@@ -170,7 +171,7 @@ impl Mail {
 
 /// The secret that a file holds.
 #[expect(clippy::disallowed_methods, reason = "a secret of the configuration is read from its file")]
-fn secret(name: &str, path: &Path) -> Result<Zeroizing<String>, String> {
+pub(crate) fn secret(name: &str, path: &Path) -> Result<Zeroizing<String>, String> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.map_err(|error| format!("{name}: {}: {error}", path.display()))?;
     let secret = Zeroizing::new(text.trim().to_owned());
@@ -253,6 +254,7 @@ impl Settings {
         self.store.check().map_err(|error| error.to_string())?;
         self.store.keyring(Service::Chatbot).map_err(|error| error.to_string())?;
         self.post(&self.tokens.issuer(&origin(LISTEN))?)?;
+        self.tokens.earlier.as_ref().map(Earlier::tokens).transpose()?;
         self.responder.responder().map(drop)
     }
 
@@ -292,9 +294,14 @@ impl Settings {
         let responder = self.responder.responder()?;
         let issuer = self.tokens.issuer(&origin(listeners.address().map_err(|error| error.to_string())?))?;
         let post = self.post(&issuer)?;
+        let earlier = self.tokens.earlier.as_ref().map(Earlier::tokens).transpose()?;
         let stores =
             auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
         let keys = signing_keys(&self.store, &stores, issuer, entropy.as_ref()).await?;
+        let keys = match earlier {
+            Some(earlier) => keys.taking(earlier),
+            None => keys,
+        };
         let settings = (self.tokens, self.people);
         let chatbot = Chatbot::open((stores, clock, entropy), keys, settings, responder, post).await;
         let chatbot = chatbot.map_err(|error| error.to_string())?;

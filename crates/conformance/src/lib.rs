@@ -5,6 +5,7 @@ pub mod ambient;
 pub mod caller;
 pub mod client;
 pub mod contract;
+pub mod earlier;
 pub mod faults;
 pub mod history;
 mod holdings;

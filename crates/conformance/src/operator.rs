@@ -4,8 +4,8 @@ use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
         ChangeDomain, ChangeKey, ChangePerson, ChangeRole, CreateAccount, CreateDomain, CreateKey,
-        ImportKeys, RemovePerson, RevokeKey, RevokeToken, RotateKey, RotateSigningKey, SuspendAccount,
-        SuspendDomain,
+        ImportKeys, ImportPeople, RemovePerson, RevokeKey, RevokeToken, RotateKey, RotateSigningKey,
+        SuspendAccount, SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -32,6 +32,7 @@ allow!(
     CreateDomain,
     CreateKey,
     ImportKeys,
+    ImportPeople,
     RemovePerson,
     RevokeKey,
     RevokeToken,

@@ -5,6 +5,7 @@ use crate::settled::Settled;
 use crate::{
     ambient::{SeededEntropy, StepClock},
     client::{Request, Response},
+    earlier,
     mailbox::Mailbox,
     operator::operator,
     place::{Backend, Place},
@@ -130,6 +131,7 @@ impl World {
         let parts = (around(of_chatbot), Arc::new(clock.clone()) as _, Arc::clone(&entropy) as _);
         let issuer = Issuer::parse(ISSUER).unwrap();
         let keys = SigningKeys::new(issuer, Arc::new(Place::keyring()));
+        let keys = keys.taking(earlier::taken_from(clock.now()));
         let (settings, mailbox) = ((Tokens::default(), people), Mailbox::default());
         let post = Some(mailbox.post());
         let chatbot_service = Chatbot::open(parts, keys, settings, responder, post).await.unwrap();

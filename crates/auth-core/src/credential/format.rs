@@ -5,7 +5,10 @@
 //! The checksum refuses typos, truncations and random guesses for the price of a CRC; it is no secret.
 
 use super::{mailed::MAILED_PREFIX, pending::PENDING_PREFIX, refresh::REFRESH_PREFIX};
-use crate::{jwt::begins_as_jwt, service::Service};
+use crate::{
+    jwt::{EarlierTokens, begins_as_jwt},
+    service::Service,
+};
 
 /// The prefix of a widget session's token.
 pub const WIDGET_PREFIX: &str = "avw_";
@@ -43,7 +46,8 @@ pub enum Form {
     Chat,
     /// A temporary access token: a UUIDv4 in canonical form.
     Temp,
-    /// Perhaps an access token of a person: it begins as a compact JWS (RFC 7515 §3.1), and is longer than any key.
+    /// Perhaps an access token of a person: it begins as a compact JWS (RFC 7515 §3.1), and is longer than any key or has
+    /// the header of the earlier system's.
     Jwt,
     /// Any other text of visible ASCII: perhaps a key of the earlier system.
     Legacy,
@@ -70,6 +74,7 @@ pub fn classify(text: impl AsRef<[u8]>) -> Result<Form, Malformed> {
         // Good at one route each, where it stands in the body.
         Some(b"avr_" | b"avm_" | b"avv_") => Err(Malformed),
         _ if is_uuid_v4(bytes) => Ok(Form::Temp),
+        _ if EarlierTokens::are_named_by(bytes) && begins_as_jwt(bytes) => Ok(Form::Jwt),
         _ if LEGACY_LEN.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic) => Ok(Form::Legacy),
         _ if bytes.len() > *LEGACY_LEN.end() && begins_as_jwt(bytes) => Ok(Form::Jwt),
         _ => Err(Malformed),

@@ -25,6 +25,7 @@ pub use letters::Asked;
 pub use members::{admit_member, change_role, remove_from_domain};
 pub use mint_token::{Minted, TokenOrder, mint_token};
 pub use open_session::{Opened, open_session};
+pub(crate) use people::place;
 pub use people::{LoggedIn, Logins, Registration, Tokens, Wanted, end_session, log_out, log_out_everywhere};
 pub use revoke::{revoke_key, revoke_token, set_account_status, set_domain_status};
 pub use rotate_key::{MOST_OVERLAP, RotatedKey, rotate_key};

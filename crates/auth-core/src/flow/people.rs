@@ -9,8 +9,8 @@ use crate::{
     id::{AccessTokenId, PersonId, SessionId},
     jwt::{Claims, LIFE, SigningKeys},
     model::{
-        Address, DomainName, FactorUse, Login, Membership, Name, NewPerson, NewSession, Session, SessionEnd,
-        Status,
+        Address, DomainName, FactorUse, Login, Membership, Name, NewPerson, NewSession, SESSION_IDLE,
+        SESSION_LIFE, Session, SessionEnd, Status,
     },
     policy::{Allows, Granted, OwnPerson, Proof, Role, grant},
     port::{
@@ -208,7 +208,7 @@ impl Logins {
             source: origin.source.map(|address| address.to_string()).unwrap_or_default(),
             created_at: at,
             refreshed_at: None,
-            expires_at: at + crate::model::SESSION_IDLE,
+            expires_at: at + SESSION_IDLE,
         };
         let new = NewSession {
             id,
@@ -217,9 +217,11 @@ impl Logins {
             role,
             version: login.person.version,
             amr,
+            auth_time: at,
             factor,
             replaces,
             refresh: refresh.digest(),
+            ends_at: at + SESSION_LIFE,
             at,
         };
         let granted = Granted::<BeginSession>::to_proven(session.principal(), login.person.id, origin);
@@ -357,7 +359,7 @@ pub(super) async fn guess<T: Send>(
 }
 
 /// The membership that a login is for; `None` for the platform, or for nothing yet.
-pub(super) fn place<'a>(login: &'a Login, wanted: &Wanted) -> Result<Option<&'a Membership>, FlowError> {
+pub(crate) fn place<'a>(login: &'a Login, wanted: &Wanted) -> Result<Option<&'a Membership>, FlowError> {
     let of = |name: &DomainName| login.memberships.iter().find(|membership| membership.domain_name == *name);
     match (&wanted.domain, login.memberships.as_slice()) {
         (Some(name), _) => of(name).map(Some).ok_or_else(|| FlowError::Invalid {

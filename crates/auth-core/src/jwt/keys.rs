@@ -1,6 +1,6 @@
 //! The signing keys as one process of the chatbot service knows them: opened, parsed, and current as its validator is.
 
-use super::{Claims, Issuer, JwkSet, SigningKey, Verifier, VerifyingKey, marks::Marks};
+use super::{Claims, EarlierTokens, Issuer, JwkSet, SigningKey, Verifier, VerifyingKey, marks::Marks};
 use crate::{
     error::{Denial, FlowError, Refusal, StoreError},
     model::SigningKeyRecord,
@@ -20,6 +20,7 @@ pub struct SigningKeys {
     keyring: Arc<Keyring>,
     known: ArcSwap<Known>,
     marks: Marks,
+    earlier: Option<EarlierTokens>,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +56,18 @@ impl SigningKeys {
     /// None yet: they come with the first [`reload`](Self::reload).
     pub fn new(issuer: Issuer, keyring: Arc<Keyring>) -> Self {
         let marks = Marks::new(&keyring.tag("the marks of access tokens", b""));
-        Self { issuer, keyring, known: ArcSwap::from_pointee(Known::default()), marks }
+        Self { issuer, keyring, known: ArcSwap::from_pointee(Known::default()), marks, earlier: None }
+    }
+
+    /// The same, which also takes tokens of the earlier system.
+    #[must_use]
+    pub fn taking(self, earlier: EarlierTokens) -> Self {
+        Self { earlier: Some(earlier), ..self }
+    }
+
+    /// What the tokens of the earlier system are like, where a text says that it is one and they are taken.
+    pub(crate) fn earlier(&self, token: &[u8]) -> Option<&EarlierTokens> {
+        self.earlier.as_ref().filter(|_| EarlierTokens::are_named_by(token))
     }
 
     /// Who issues.

@@ -3,10 +3,11 @@
 //!
 //! A token is taken only in the one form in which it is issued: its header must be, byte for byte, the one that belongs
 //! to a key that is known, so that nothing in it is ever read, and the key alone says which algorithm is used. What it
-//! says is parsed only once its signature is known good (ADR 2).
+//! says is parsed only once its signature is known good (ADR 2). Those of the earlier system are judged apart (ADR 18).
 
 mod algorithm;
 mod claims;
+mod earlier;
 mod jwk;
 mod keys;
 mod marks;
@@ -18,6 +19,7 @@ mod verify;
 
 pub use algorithm::{Algorithm, Kid};
 pub use claims::{CLIENT, Claims, LIFE};
+pub use earlier::{EarlierSession, EarlierToken, EarlierTokens, LONGEST, NotEarlier};
 pub use jwk::{JwkSet, NotAKeySet};
 pub use keys::SigningKeys;
 pub use public::{NotAKey, PublicKey};

@@ -13,7 +13,7 @@ pub const LEEWAY: Duration = Duration::from_secs(60);
 /// The most bytes of a signature: RSA of 4096 bits.
 const MOST_SIGNATURE: usize = 512;
 /// The most bytes of what a token says.
-const MOST_CLAIMS: usize = MOST_BYTES / 4 * 3;
+pub(super) const MOST_CLAIMS: usize = MOST_BYTES / 4 * 3;
 
 /// A key, and until when its tokens are taken.
 #[derive(Debug)]
@@ -109,13 +109,13 @@ fn authentic(
 }
 
 /// What stands before and behind the last dot. What stands before it may hold more of them: then it is no header of ours.
-fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let dot = text.iter().rposition(|byte| *byte == b'.')?;
     Some((text.get(..dot)?, text.get(dot + 1..)?))
 }
 
 /// Decodes base64url (RFC 7515 §2) in its one form: no padding, no other alphabet, no bit that says nothing.
-fn decode(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
+pub(super) fn decode(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
     let length = BASE64URL_NOPAD.decode_len(text.len()).ok()?;
     BASE64URL_NOPAD.decode_mut(text, bytes.get_mut(..length)?).ok()
 }

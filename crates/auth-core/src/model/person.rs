@@ -33,6 +33,14 @@ pub struct Person {
     pub version: Version,
 }
 
+impl Person {
+    /// Whether they were taken over from the earlier system with an address that it knew to be theirs, and are as they were
+    /// then: no other password, no second factor, never suspended, and never logged out everywhere.
+    pub fn is_as_imported(&self) -> bool {
+        self.version == Version::FIRST && self.verified_at == Some(self.created_at) && !self.is_super_admin
+    }
+}
+
 impl Owned for Person {
     type Id = PersonId;
     fn id(&self) -> PersonId {

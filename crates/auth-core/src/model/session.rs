@@ -146,12 +146,16 @@ pub struct NewSession {
     pub version: Version,
     /// How the person proved themself.
     pub amr: Amr,
+    /// When.
+    pub auth_time: Timestamp,
     /// The second factor that they showed, to be used up.
     pub factor: Option<FactorUse>,
     /// The session that it comes in place of.
     pub replaces: Option<SessionId>,
     /// SHA-256 of its first refresh token.
     pub refresh: TokenDigest,
-    /// When it begins, and the person proved themself.
+    /// When it ends at the latest.
+    pub ends_at: Timestamp,
+    /// When it begins.
     pub at: Timestamp,
 }

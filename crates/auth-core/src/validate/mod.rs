@@ -1,6 +1,7 @@
 //! The hot path: whose credential is this? Answered from memory while the lease is live, by the store
 //! otherwise, and never by what may be out of date.
 
+mod earlier;
 mod figures;
 mod filter;
 mod flights;
@@ -17,7 +18,7 @@ use crate::{
     credential::{Form, classify},
     error::{Denial, FlowError, Refusal},
     id::KeyId,
-    jwt::{RelyingParty, SigningKeys},
+    jwt::{EarlierToken, RelyingParty, SigningKeys},
     port::{Limits, Stores},
     principal::{KeyPrincipal, Principal, TokenKind},
     secret::TokenDigest,
@@ -84,6 +85,8 @@ enum Glance {
     AskSession(Box<people::Token>),
     /// The issuer of an access token must be asked.
     AskIssuer(Box<[u8]>),
+    /// The store must be asked for the session that a good token of the earlier system stands for.
+    AskEarlier(Box<EarlierToken>),
 }
 
 /// A look that may wait. Once it is done, whose credential it is has been noted.
@@ -210,6 +213,7 @@ impl Validator {
             (Glance::Refused(cause), _) => return Err(Denial::Unauthenticated(cause).into()),
             (Glance::AskSession(token), _) => return self.ask_session(&token, source, who).await,
             (Glance::AskIssuer(text), _) => return self.ask_issuer(&text, source, who).await,
+            (Glance::AskEarlier(token), _) => return self.ask_earlier(&token, source, who).await,
             (Glance::Ask(digest, form), _) => self.ask(&digest, form, source, who).await?,
         };
         Ok(limits.map_or(Ok(()), |limits| within_networks(&limits, source))?)
@@ -237,6 +241,7 @@ impl Validator {
                 Glance::Refused(cause) => Err(Denial::Unauthenticated(cause).into()),
                 Glance::AskSession(token) => self.ask_session(&token, source, who).await,
                 Glance::AskIssuer(text) => self.ask_issuer(&text, source, who).await,
+                Glance::AskEarlier(token) => self.ask_earlier(&token, source, who).await,
                 Glance::Ask(digest, form) => {
                     let limits = self.ask(&digest, form, source, who).await?;
                     if let (Some(Principal::Key(key)), Some(limits)) = (&who, &limits) {
@@ -335,7 +340,7 @@ impl Validator {
                     };
                 }
                 Glance::Refused(cause) => return Err(Denial::Unauthenticated(cause).into()),
-                Glance::AskSession(_) | Glance::AskIssuer(_) => {}
+                Glance::AskSession(_) | Glance::AskIssuer(_) | Glance::AskEarlier(_) => {}
                 Glance::Ask(..) if self.is_current() => {}
                 // The lease has ended meanwhile: nobody may believe what this one finds, so nobody waits for it.
                 Glance::Ask(..) => turn = None,

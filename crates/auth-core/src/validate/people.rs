@@ -34,7 +34,7 @@ enum TokenProof {
 }
 
 /// Where the table holds a session: under what no text has that is presented.
-fn place_of(session: SessionId) -> TokenDigest {
+pub(super) fn place_of(session: SessionId) -> TokenDigest {
     TokenDigest::of([b"session ".as_slice(), session.as_bytes()].concat())
 }
 
@@ -50,6 +50,9 @@ impl Validator {
             return self.glance_at_foreign(text, asked, who);
         }
         let Some(keys) = &self.signing else { return Glance::Refused(Refusal::Unknown) };
+        if let Some(earlier) = keys.earlier(text) {
+            return self.glance_at_earlier(earlier, text, asked, who);
+        }
         let digest = keys.mark(text);
         let current = self.lease.wall(asked);
         if let Some(now) = current

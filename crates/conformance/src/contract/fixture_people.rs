@@ -6,7 +6,8 @@ use auth_core::{
     credential::{PasswordHash, Refresh},
     id::{PersonId, SessionId},
     model::{
-        Account, Address, Domain, Login, Membership, NewPerson, NewSession, SESSION_IDLE, Session, Status,
+        Account, Address, Domain, Login, Membership, NewPerson, NewSession, SESSION_IDLE, SESSION_LIFE,
+        Session, Status,
     },
     policy::{Granted, OpenAction, OwnPerson, Role, grant},
     port::{BeginSession, Creation, Register, SuspendAccount, SuspendDomain},
@@ -147,7 +148,21 @@ impl Fixture {
         let domain = place.map(|membership| membership.domain);
         let (version, refresh) = (login.person.version, token.digest());
         let (factor, replaces) = (None, None);
-        let new = NewSession { id, domain, audience, role, version, amr, factor, replaces, refresh, at };
+        let (auth_time, ends_at) = (at, at + SESSION_LIFE);
+        let new = NewSession {
+            id,
+            domain,
+            audience,
+            role,
+            version,
+            amr,
+            auth_time,
+            factor,
+            replaces,
+            refresh,
+            ends_at,
+            at,
+        };
         (session, token.reveal(), new)
     }
 

@@ -9,7 +9,7 @@ use conformance::{
 async fn keeps_every_promise(backend: Backend) {
     let open = move || {
         let backend = backend.clone();
-        async move { Place::on(&backend).await.fixture().await }
+        async move { Place::divided(&backend).await.fixture().await }
     };
     let failed = contract::run(contract::all(), open).await;
     assert!(failed.is_empty(), "broken: {failed:#?}");

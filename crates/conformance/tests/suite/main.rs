@@ -10,6 +10,7 @@ mod contract_sense;
 mod contract_sense_objects;
 mod credentials;
 mod decision;
+mod earlier;
 mod edited_rows;
 mod factors;
 mod forwarded;
