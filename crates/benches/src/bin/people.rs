@@ -6,7 +6,7 @@ use auth_core::{
     credential::Refresh,
     error::StoreError,
     id::{AccessTokenId, PersonId, SessionId},
-    jwt::{Algorithm, Claims, Issuer, LIFE, SigningKey, SigningKeys, Verifier, VerifyingKey},
+    jwt::{Algorithm, Claims, EarlierTokens, Issuer, LIFE, SigningKey, SigningKeys, Verifier, VerifyingKey},
     model::{DomainName, NewSession, Page, Session, SessionEnd, SigningKeyRecord},
     policy::{Granted, OwnPerson, Role},
     port::{
@@ -37,7 +37,9 @@ use benches::{
 use clap::Parser;
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::FutureExt as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{DecodingKey, Validation, jwk::Jwk};
+use sha2::Sha256;
 use std::{hint::black_box, process::ExitCode, sync::Arc};
 
 /// Measures what people's logins cost beside their floors.
@@ -52,7 +54,8 @@ fn main() -> ExitCode {
     let turns = Turns::begin(Arguments::parse().rounds);
     let figures = Algorithm::ALL.map(|algorithm| tokens(&turns, algorithm));
     let sights = sights(&turns);
-    turns.end(figures.iter().flatten().chain(&sights))
+    let earlier = earlier(&turns);
+    turns.end(figures.iter().flatten().chain(&sights).chain(&earlier))
 }
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -177,6 +180,86 @@ fn sights(turns: &Turns) -> Vec<Figure> {
     turns.tell(vec![
         Figure::of("first sight at the validator, EdDSA: raw check", &first, Limit::Times(1.08)),
         Figure::of("later sight of a token: its SHA-256", &later, Limit::Most(600.0)),
+    ])
+}
+
+/// What the library reads of a token of the earlier system: each member that is judged, and none allocated twice.
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "it is read, and that is what takes its time")]
+struct Earlier {
+    sub: String,
+    exp: u32,
+    iat: u32,
+    nbf: u32,
+    iss: String,
+    aud: String,
+    domain: String,
+    role: String,
+}
+
+/// Tokens of the earlier system, beside their bare MAC (its key schedule done once) and the library's decode.
+fn earlier(turns: &Turns) -> Vec<Figure> {
+    let secret = b"a secret of the earlier system, long enough";
+    let (issuer, audience) = ("https://old.example.com", "chatbot");
+    let tokens = EarlierTokens::new(secret, Timestamp::MAX).unwrap();
+    let tokens = tokens.named(Some(issuer.to_owned()), Some(audience.to_owned()));
+    let tokens = tokens.beside(vec!["role".to_owned()]).unwrap();
+    let now = NOW.millis() / 1000;
+    let keyed = Hmac::<Sha256>::new_from_slice(secret).unwrap();
+    let texts: Vec<_> = (0..SAMPLE)
+        .map(|number| {
+            let head = BASE64URL_NOPAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+            let claims = format!(
+                r#"{{"sub":"alice{number}@example.com","iss":"{issuer}","aud":"{audience}","exp":{},"iat":{now},"nbf":{now},"domain":"example.com","role":"member"}}"#,
+                now + 1800
+            );
+            let message = format!("{head}.{}", BASE64URL_NOPAD.encode(claims.as_bytes()));
+            let mut mac = keyed.clone();
+            mac.update(message.as_bytes());
+            format!("{message}.{}", BASE64URL_NOPAD.encode(&mac.finalize().into_bytes()))
+        })
+        .collect();
+    let messages: Vec<_> = texts.iter().map(|text| text.rsplit_once('.').unwrap().0.as_bytes()).collect();
+    let theirs = DecodingKey::from_secret(secret);
+    let mut wanted = Validation::new(jsonwebtoken::Algorithm::HS256);
+    wanted.set_audience(&[audience]);
+    wanted.set_issuer(&[issuer]);
+    wanted.validate_exp = false;
+    let verify = || {
+        each(SAMPLE * 8, || {
+            for _ in 0..8 {
+                texts.iter().for_each(|text| assert!(black_box(tokens.verify(text.as_bytes(), NOW)).is_ok()));
+            }
+        })
+    };
+    let mac = || {
+        each(SAMPLE * 8, || {
+            for _ in 0..8 {
+                messages.iter().for_each(|message| {
+                    let mut mac = keyed.clone();
+                    mac.update(message);
+                    black_box(mac.finalize());
+                });
+            }
+        })
+    };
+    let decode = || {
+        each(SAMPLE, || {
+            texts.iter().for_each(|text| {
+                black_box(jsonwebtoken::decode::<Earlier>(text, &theirs, &wanted).unwrap());
+            });
+        })
+    };
+    let [mut verified, mut library] = [(); 2].map(|()| Rounds::default());
+    turns.run("HS256", |floor_first| {
+        let (ours, floor) = both(verify, mac, floor_first);
+        verified.note(ours, floor);
+        let (ours, floor) = both(verify, decode, floor_first);
+        library.note(ours, floor);
+    });
+    turns.tell(vec![
+        Figure::of("a token of the earlier system, HS256: raw MAC", &verified, Limit::Times(3.0)),
+        Figure::of("the same, HS256: the library's decode", &library, Limit::Times(1.0 / 3.0)),
     ])
 }
 

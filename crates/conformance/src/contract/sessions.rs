@@ -29,6 +29,7 @@ cases! {
     of_many_who_present_one_token_one_replaces_it,
     of_many_who_present_an_old_one_one_ends_the_session,
     idle_and_absolute_ends_are_kept_to_the_millisecond,
+    a_session_may_end_sooner_and_be_proved_earlier,
     what_is_suspended_is_not_carried_on,
     a_role_that_is_lost_is_not_carried_on,
     who_proved_themself_by_an_old_password_begins_nothing,
@@ -282,6 +283,23 @@ async fn idle_and_absolute_ends_are_kept_to_the_millisecond(fixture: &Fixture) {
     assert_eq!(rotate(fixture, token.expose(), end).await.0, Rotation::Ended, "90 days are over");
 }
 
+async fn a_session_may_end_sooner_and_be_proved_earlier(fixture: &Fixture) {
+    let login = fixture.person("alice@example.com").await;
+    let (session, token, new) = fixture.new_session(&login, None);
+    let auth_time = Timestamp::from_millis(new.at.millis() - 90_000);
+    let ends_at = new.at + SECOND * 60;
+    let session = Session { auth_time, created_at: auth_time, expires_at: ends_at, ..session };
+    let new = NewSession { auth_time, ends_at, ..new };
+    let begun = fixture.stores.sessions.begin(&session_grant(&login, &session), new).await.unwrap();
+    assert_eq!(begun, Creation::Done(None));
+    let found = fixture.peer.sessions.find(session.id).await.unwrap().unwrap();
+    assert_eq!(found.principal, session.principal());
+    let (rotated, token) = rotate(fixture, token.expose(), fixture.at()).await;
+    let Rotation::Done(carried) = rotated else { panic!("{rotated:?}") };
+    assert_eq!(carried.expires_at, ends_at, "it is carried on, and not beyond its end");
+    assert_eq!(rotate(fixture, token.expose(), ends_at).await.0, Rotation::Ended);
+}
+
 async fn what_is_suspended_is_not_carried_on(fixture: &Fixture) {
     let login = fixture.person("alice@example.com").await;
     let account = fixture.account().await;
@@ -377,6 +395,7 @@ async fn all_sessions_of_a_person_end_together(fixture: &Fixture) {
     let (other, _) = begun(fixture, &bob).await;
     fixture.look_away().await;
     let grant = granted::<EndSessions>(&alice.person);
+    let (late, _, pending) = fixture.new_session(&alice, None);
     let at = fixture.at();
     let seq = fixture.stores.sessions.end_all(&grant, SessionEnd::LoggedOut, at).await.unwrap();
     assert_eq!(fixture.told().await, ["person.sessions_ended"]);
@@ -387,6 +406,8 @@ async fn all_sessions_of_a_person_end_together(fixture: &Fixture) {
         assert_eq!(rotate(fixture, token.expose(), fixture.at()).await.0, Rotation::Ended);
     }
     assert!(!fixture.peer.sessions.find(other.id).await.unwrap().unwrap().ended);
+    let begun = fixture.stores.sessions.begin(&session_grant(&alice, &late), pending).await.unwrap();
+    assert_eq!(begun, Creation::Stale, "a login that was under way begins none");
     let again = fixture.stores.sessions.end_all(&grant, SessionEnd::LoggedOut, fixture.at()).await.unwrap();
     assert!(again >= seq, "what is under way elsewhere can be waited for");
     fixture.assert_silent("a person without sessions").await;
