@@ -26,6 +26,8 @@ mod matrix;
 mod members;
 mod outage;
 mod pages;
+mod passkeys;
+mod passkeys_altered;
 mod paths;
 mod people;
 mod postgres;
