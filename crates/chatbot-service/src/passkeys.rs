@@ -184,7 +184,7 @@ pub struct CreationView {
 }
 
 impl CreationView {
-    fn of(question: NewPasskeyQuestion, now: Timestamp) -> Self {
+    pub(crate) fn of(question: NewPasskeyQuestion, now: Timestamp) -> Self {
         let NewPasskeyQuestion { challenge, expires_at, site, person, address, name, known } = question;
         Self {
             rp: SiteView { id: site.clone(), name: site },
@@ -218,7 +218,7 @@ pub struct RequestView {
 }
 
 impl RequestView {
-    fn of(question: &PasskeyQuestion, now: Timestamp) -> Self {
+    pub(crate) fn of(question: &PasskeyQuestion, now: Timestamp) -> Self {
         Self {
             challenge: question.challenge.as_str().to_owned(),
             timeout: timeout(question.expires_at, now),

@@ -187,8 +187,7 @@ impl World {
             }
         }
         // A challenge is no other world's.
-        world.a.person = world.registering(world.a.person.clone()).await;
-        world.b.person = world.registering(world.b.person.clone()).await;
+        world.challenge_anew().await;
         world
     }
 
@@ -344,6 +343,13 @@ impl World {
         let body = format!(r#"{{"code":"{}"}}"#, person.code);
         let confirmed = Request::post("/auth/mfa/totp/confirm", &body).bearer(&person.access);
         self.in_session(&person, &self.chatbot(confirmed).await).await
+    }
+
+    /// Draws a challenge for the person of each tenant to register a passkey: one is over once its answer was read, whatever
+    /// came of it.
+    pub async fn challenge_anew(&mut self) {
+        self.a.person = self.registering(self.a.person.clone()).await;
+        self.b.person = self.registering(self.b.person.clone()).await;
     }
 
     /// Begins to register a passkey of a person, and makes it.

@@ -264,7 +264,7 @@ async fn a_proof_is_fresh_for_a_quarter_of_an_hour_and_renewed_by_another_sessio
 #[tokio::test(flavor = "multi_thread")]
 async fn removing_the_authenticator_logs_its_person_out() {
     let world = World::start().await;
-    let strong = world.a.strong.clone();
+    let strong = world.pending(&world.a.owner).await;
     let other = world.log_in_strongly(&strong).await;
     let removed = world.chatbot(Request::new("DELETE", "/auth/mfa/totp").bearer(&strong.access)).await;
     assert_eq!(removed.status, 204, "{}", removed.body);

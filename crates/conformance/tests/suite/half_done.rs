@@ -95,8 +95,7 @@ async fn with_failing_writes<S: WebService>(row: &Row<S>) -> usize {
         assert_eq!(changes(&before, &world.dump().await), [""; 0], "{why}");
         world.current().await;
         let again = if row.spec.id == "mfa_webauthn_register_finish" {
-            // A challenge is over once it is answered, whatever comes of it.
-            world.a.person = world.registering(world.a.person.clone()).await;
+            world.challenge_anew().await;
             example(row, &world)
         } else {
             sent

@@ -8,6 +8,7 @@ mod contract;
 mod contract_model;
 mod contract_sense;
 mod contract_sense_objects;
+mod contract_sense_passkeys;
 mod credentials;
 mod decision;
 mod edited_rows;

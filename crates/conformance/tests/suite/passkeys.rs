@@ -420,16 +420,13 @@ async fn a_passkey_of_another_row_is_none_and_nothing_of_it_lies_open() {
         }
     }
     let of_a = challenge(&world, &a.pending).await;
-    world
-        .place
-        .execute(
-            "UPDATE passkeys SET sealed = (SELECT other.sealed FROM passkeys AS other \
-             WHERE other.id <> passkeys.id)",
-        )
-        .await;
+    let row = |person: &Person| world.place.bytes(&person.passkey.as_ref().unwrap().1.replace('-', ""));
+    let (to, from) = (row(&a), row(&b));
+    let other = format!("(SELECT sealed FROM passkeys WHERE id = {from})");
+    world.place.execute(&format!("UPDATE passkeys SET sealed = {other} WHERE id = {to}")).await;
     let answers = [
         verify(&world, &a.pending, &passkey(&a).show(&of_a)).await,
-        post(&world, "/auth/mfa/webauthn/challenge", &json!({ "mfa_token": b.pending }), None).await,
+        post(&world, "/auth/mfa/webauthn/challenge", &json!({ "mfa_token": a.pending }), None).await,
     ];
     for answer in answers {
         assert_eq!(answer.status, 500, "{}", answer.body);
