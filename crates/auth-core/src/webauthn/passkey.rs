@@ -75,3 +75,35 @@ impl Passkey {
         parts().ok_or(Unopened::Altered)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    struct Fixed(u8);
+
+    impl Entropy for Fixed {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn a_passkey_opens_in_its_row_for_its_person_alone() {
+        let ring = |key: u8| Keyring::new(&[Zeroizing::new([key; 32])]).unwrap();
+        let (person, id) = (PersonId::from_bytes([1; 16]), PasskeyId::from_bytes([2; 16]));
+        for (length, is_backup_eligible) in [(1, false), (MOST_ID, true)] {
+            let passkey = Passkey { credential: vec![7; length], key: vec![8; 77], is_backup_eligible };
+            let sealed = passkey.seal(&person, &id, &ring(1), &Fixed(3));
+            assert_eq!(Passkey::open(&sealed, &person, &id, &ring(1)), Ok(passkey));
+            let other = PersonId::from_bytes([2; 16]);
+            assert_eq!(Passkey::open(&sealed, &other, &id, &ring(1)), Err(Unopened::Altered));
+            let other = PasskeyId::from_bytes([1; 16]);
+            assert_eq!(Passkey::open(&sealed, &person, &other, &ring(1)), Err(Unopened::Altered));
+            let swapped = (PersonId::from_bytes([2; 16]), PasskeyId::from_bytes([1; 16]));
+            assert_eq!(Passkey::open(&sealed, &swapped.0, &swapped.1, &ring(1)), Err(Unopened::Altered));
+            assert_eq!(Passkey::open(&sealed, &person, &id, &ring(2)), Err(Unopened::UnknownKey));
+        }
+    }
+}

@@ -347,6 +347,9 @@ async fn post(world: &World, path: &str, body: &Value, access: Option<&str>) -> 
     world.chatbot(access.map_or(request.clone(), |access| request.bearer(access))).await
 }
 
+/// Makes an answer to a challenge.
+type Making<'a> = Box<dyn Fn(&str) -> Value + 'a>;
+
 /// Forgets guesses and the limits of a minute.
 async fn afresh(world: &World) {
     world.place.execute("DELETE FROM attempts").await;
@@ -404,9 +407,9 @@ async fn no_altered_assertion_begins_a_session() {
     let key = &strong.passkey.as_ref().unwrap().0;
     let before = world.dump().await;
     let mut refusals = Vec::new();
-    let wrong: Vec<(&str, Box<dyn Fn(&str) -> Value>)> = {
+    let wrong: Vec<(&str, Making<'_>)> = {
         let altered = EITHER.iter().chain(SHOWN).map(|(what, _, alter)| {
-            let make: Box<dyn Fn(&str) -> Value> = Box::new(move |challenge| {
+            let make: Making<'_> = Box::new(move |challenge| {
                 let mut answer = key.shown(challenge);
                 alter(&mut answer);
                 answer.assertion(&key.pair)
@@ -414,7 +417,7 @@ async fn no_altered_assertion_begins_a_session() {
             (*what, make)
         });
         let tampered = TAMPERED.iter().map(|(what, alter)| {
-            let make: Box<dyn Fn(&str) -> Value> = Box::new(move |challenge| {
+            let make: Making<'_> = Box::new(move |challenge| {
                 let mut shown = key.show(challenge);
                 alter(&mut shown["response"]);
                 shown
