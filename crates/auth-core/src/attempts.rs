@@ -132,7 +132,7 @@ impl Trial {
         ];
         Self { counts }
     }
-    /// Of the codes of a person, by whoever has their password: one count for all logins and challenges. Recovery codes
+    /// Of the codes and passkeys of a person, by whoever has their password: one count for all logins and challenges. Recovery codes
     /// are not counted: nobody guesses one, and who has one gets in whatever others try.
     pub fn code(person: PersonId) -> Self {
         Self { counts: vec![(subject(&["code", &person.to_string()]), Rung::Waits(INNER))] }

@@ -4,7 +4,7 @@
 //! write the tables can neither rewrite the past (no key) nor cut its end unseen (the anchor remembers).
 
 use crate::{
-    id::{AccountId, CallId, DomainId, KeyId, PersonId, SessionId, TokenId, UserId},
+    id::{AccountId, CallId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
     policy::{Action, Granted, Rights},
     principal::{Origin, Tenant, TokenKind},
     service::Service,
@@ -156,10 +156,24 @@ pub enum Event {
     FactorEnrolling { person: PersonId, factor: &'static str },
     /// A person enrolled a second factor: their sessions were ended, and this one began.
     #[serde(rename = "person.factor_enrolled")]
-    FactorEnrolled { person: PersonId, factor: &'static str, session: SessionId },
+    FactorEnrolled {
+        person: PersonId,
+        factor: &'static str,
+        session: SessionId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        passkey: Option<PasskeyId>,
+    },
     /// A person removed a second factor: their sessions were ended.
     #[serde(rename = "person.factor_removed")]
-    FactorRemoved { person: PersonId, factor: &'static str },
+    FactorRemoved {
+        person: PersonId,
+        factor: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        passkey: Option<PasskeyId>,
+    },
+    /// A passkey was shown whose counter has not risen: somebody may have a copy of it. Nothing began by it.
+    #[serde(rename = "person.passkey_suspected")]
+    PasskeySuspected { person: PersonId, passkey: PasskeyId },
     /// A person drew recovery codes: those before them are none any more.
     #[serde(rename = "person.recovery_codes_drawn")]
     RecoveryCodesDrawn { person: PersonId },

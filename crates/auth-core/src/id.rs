@@ -113,6 +113,10 @@ typed_id! {
     SessionId
 }
 typed_id! {
+    /// A passkey of a person.
+    PasskeyId
+}
+typed_id! {
     /// One access token (`jti`, RFC 7519 §4.1.7).
     AccessTokenId
 }
@@ -132,6 +136,7 @@ uuid_text!(UserId);
 uuid_text!(TokenId);
 uuid_text!(PersonId);
 uuid_text!(SessionId);
+uuid_text!(PasskeyId);
 uuid_text!(AccessTokenId);
 serde_as_text!(CallId);
 

@@ -26,3 +26,4 @@ pub mod service;
 pub mod throttle;
 pub mod time;
 pub mod validate;
+pub mod webauthn;

@@ -56,6 +56,8 @@ const CHATBOT: Given = &[
     ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
     (KEYS, "keys"),
     ("SELECT, INSERT, DELETE, UPDATE (role, version)", "members"),
+    ("INSERT", "one_time"),
+    ("SELECT, INSERT, DELETE, UPDATE (sealed, counter, last_used_at)", "passkeys"),
     ("SELECT, INSERT, DELETE, UPDATE (name, password, status, super_admin, verified_at, version)", "people"),
     ("SELECT, INSERT, DELETE", "recovery_codes"),
     (

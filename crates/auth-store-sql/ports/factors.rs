@@ -4,26 +4,29 @@ use super::{audit, notices, sessions};
 use crate::{Conn, Store};
 use auth_core::{
     audit::Event,
-    id::{PersonId, SessionId},
-    model::{FactorUse, SessionEnd},
+    id::{PasskeyId, PersonId, SessionId},
+    model::{FactorUse, NewPasskey, SessionEnd},
     policy::Granted,
-    port::{Answer, Change, DrawRecoveryCodes, EnrolTotp, Factors, RemoveTotp, Seq},
+    port::{Answer, Change, DrawRecoveryCodes, EnrolTotp, Factors, RemovePasskey, RemoveTotp, Seq},
     seal::Sealed,
     secret::TokenDigest,
     time::Timestamp,
+    webauthn::MOST_PASSKEYS,
 };
 use auth_store_sql::{
     Done,
-    schema::{people, recovery_codes, totp},
+    schema::{passkeys, people, recovery_codes, totp},
 };
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
+use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use diesel_async::RunQueryDsl;
 
 /// The name of the authenticator in audit events.
 const TOTP: &str = "totp";
+/// That of a passkey.
+const PASSKEY: &str = "webauthn";
 
-/// Uses a factor up; `false` where it was used before, or is none. An authenticator that becomes one by this makes the
-/// person another state of themself: whoever proved themself by their password alone begins no session any more.
+/// Uses a factor up; `false` where it was used before, or is none. What becomes one by this makes the person another state
+/// of themself: whoever proved themself by their password alone begins no session any more.
 pub(super) async fn use_up(
     conn: &mut Conn,
     person: PersonId,
@@ -53,6 +56,25 @@ pub(super) async fn use_up(
             }
             used
         }
+        FactorUse::Passkey { id, counter, resealed } => {
+            let counter = i64::from(*counter);
+            let own = passkeys::table
+                .filter(passkeys::id.eq(id.as_bytes().to_vec()))
+                .filter(passkeys::person_id.eq(person));
+            // One that does not count shows nothing all the time.
+            let silent = passkeys::counter.eq(0).and(passkeys::counter.eq(counter));
+            let risen = own.filter(passkeys::counter.lt(counter).or(silent));
+            let resealed = resealed.as_ref().map(|sealed| passkeys::sealed.eq(sealed.as_bytes().to_vec()));
+            let shown = (passkeys::counter.eq(counter), passkeys::last_used_at.eq(at.millis()), resealed);
+            diesel::update(risen).set(shown).execute(conn).await?
+        }
+        FactorUse::NewPasskey(new) => {
+            let used = insert(conn, person.clone(), new, at).await?;
+            if used == 1 {
+                change_state(conn, person).await?;
+            }
+            used
+        }
         FactorUse::RecoveryCode { digest } => {
             let code = recovery_codes::table.find((person, digest.as_bytes().to_vec()));
             diesel::delete(code).execute(conn).await?
@@ -67,6 +89,60 @@ async fn change_state(conn: &mut Conn, person: Vec<u8>) -> Done<()> {
     Ok(())
 }
 
+/// Keeps a new passkey: one, or none where the credential is somebody's already, or the person has as many as may be.
+async fn insert(conn: &mut Conn, person: Vec<u8>, new: &NewPasskey, at: Timestamp) -> Done<usize> {
+    let own = passkeys::table.filter(passkeys::person_id.eq(person.clone())).count();
+    let held: i64 = own.get_result(conn).await?;
+    if usize::try_from(held).is_ok_and(|held| held >= MOST_PASSKEYS) {
+        return Ok(0);
+    }
+    let row = (
+        passkeys::id.eq(new.id.as_bytes().to_vec()),
+        passkeys::person_id.eq(person),
+        passkeys::digest.eq(new.digest.as_bytes().to_vec()),
+        passkeys::name.eq(new.name.as_str().to_owned()),
+        passkeys::sealed.eq(new.sealed.as_bytes().to_vec()),
+        passkeys::counter.eq(i64::from(new.counter)),
+        passkeys::created_at.eq(at.millis()),
+    );
+    let insert = diesel::insert_into(passkeys::table).values(row);
+    Ok(insert.on_conflict(passkeys::digest).do_nothing().execute(conn).await?)
+}
+
+/// The passkey that was shown and not used up, if it is the person's: its counter has not risen.
+pub(super) async fn suspected(
+    conn: &mut Conn,
+    person: PersonId,
+    factor: &FactorUse,
+) -> Done<Option<PasskeyId>> {
+    let FactorUse::Passkey { id, .. } = factor else { return Ok(None) };
+    let own = passkeys::table
+        .filter(passkeys::id.eq(id.as_bytes().to_vec()))
+        .filter(passkeys::person_id.eq(person.as_bytes().to_vec()));
+    let found = own.select(passkeys::counter).first::<i64>(conn).await.optional()?;
+    Ok(found.map(|_| *id))
+}
+
+/// Whether the person has a second factor.
+async fn has_factor(conn: &mut Conn, person: &[u8]) -> Done<bool> {
+    let own = passkeys::table.filter(passkeys::person_id.eq(person.to_vec())).select(passkeys::counter);
+    Ok(is_confirmed(conn, person).await? || own.first::<i64>(conn).await.optional()?.is_some())
+}
+
+/// What follows from the removal of a factor: with the last one go the recovery codes, and all sessions end.
+async fn removed(conn: &mut Conn, person: PersonId, at: Timestamp) -> Done<Seq> {
+    let id = person.as_bytes().to_vec();
+    if !has_factor(conn, &id).await? {
+        let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id.clone()));
+        diesel::delete(codes).execute(conn).await?;
+    }
+    change_state(conn, id).await?;
+    match sessions::end_others(conn, person, None, SessionEnd::FactorsChanged, at).await? {
+        Some(seq) => Ok(seq),
+        None => notices::head(conn).await,
+    }
+}
+
 async fn is_confirmed(conn: &mut Conn, person: &[u8]) -> Done<bool> {
     let found = totp::table.find(person.to_vec()).select(totp::confirmed_at);
     let found: Option<Option<i64>> = found.first(conn).await.optional()?;
@@ -77,8 +153,10 @@ async fn is_confirmed(conn: &mut Conn, person: &[u8]) -> Done<bool> {
 impl Factors for Store {
     async fn is_empty(&self) -> Answer<bool> {
         self.read(async move |conn| {
-            let any = totp::table.select(totp::last_step).limit(1).first::<i64>(conn).await.optional()?;
-            Ok(any.is_none())
+            let totp = totp::table.select(totp::last_step).limit(1).first::<i64>(conn).await.optional()?;
+            let passkey =
+                passkeys::table.select(passkeys::counter).limit(1).first::<i64>(conn).await.optional()?;
+            Ok(totp.is_none() && passkey.is_none())
         })
         .await
     }
@@ -127,15 +205,36 @@ impl Factors for Store {
             if !sessions::is_open(conn, person, session, at).await? || !is_confirmed(conn, &id).await? {
                 return Ok(Change::Stale);
             }
-            let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id.clone()));
-            diesel::delete(codes).execute(conn).await?;
-            diesel::delete(totp::table.find(id.clone())).execute(conn).await?;
-            change_state(conn, id).await?;
-            audit::write(conn, &chain, &grant, at, Event::FactorRemoved { person, factor: TOTP }).await?;
-            match sessions::end_others(conn, person, None, SessionEnd::FactorsChanged, at).await? {
-                Some(seq) => Ok(Change::Done(seq)),
-                None => Ok(Change::Done(notices::head(conn).await?)),
+            diesel::delete(totp::table.find(id)).execute(conn).await?;
+            let event = Event::FactorRemoved { person, factor: TOTP, passkey: None };
+            audit::write(conn, &chain, &grant, at, event).await?;
+            removed(conn, person, at).await.map(Change::Done)
+        })
+        .await
+    }
+
+    async fn remove_passkey(
+        &self,
+        grant: &Granted<RemovePasskey>,
+        id: PasskeyId,
+        session: SessionId,
+        at: Timestamp,
+    ) -> Answer<Change<Seq>> {
+        let (grant, chain) = (grant.clone(), self.chain());
+        self.write(async move |conn| {
+            let person = grant.target();
+            if !sessions::is_open(conn, person, session, at).await? {
+                return Ok(Change::Stale);
             }
+            let own = passkeys::table
+                .filter(passkeys::id.eq(id.as_bytes().to_vec()))
+                .filter(passkeys::person_id.eq(person.as_bytes().to_vec()));
+            if diesel::delete(own).execute(conn).await? == 0 {
+                return Ok(Change::Stale);
+            }
+            let event = Event::FactorRemoved { person, factor: PASSKEY, passkey: Some(id) };
+            audit::write(conn, &chain, &grant, at, event).await?;
+            removed(conn, person, at).await.map(Change::Done)
         })
         .await
     }
@@ -151,7 +250,7 @@ impl Factors for Store {
         self.write(async move |conn| {
             let person = grant.target();
             let id = person.as_bytes().to_vec();
-            if !sessions::is_open(conn, person, session, at).await? || !is_confirmed(conn, &id).await? {
+            if !sessions::is_open(conn, person, session, at).await? || !has_factor(conn, &id).await? {
                 return Ok(Change::Stale);
             }
             let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id.clone()));

@@ -7,8 +7,8 @@ use auth_core::{
     credential::PasswordHash,
     id::{PersonId, SessionId},
     model::{
-        Address, Login, MemberId, Membership, NewPerson, Page, Person, PersonPatch, SessionEnd, Status,
-        TotpFactor, Version,
+        Address, Login, MemberId, Membership, NewPerson, Page, PasskeyFactor, Person, PersonPatch,
+        SessionEnd, Status, TotpFactor, Version,
     },
     policy::{Action, GivenRole, Granted, OwnPerson, Role, Scope, Within},
     port::{
@@ -17,17 +17,21 @@ use auth_core::{
     },
     principal::Tenant,
     seal::Sealed,
+    secret::TokenDigest,
     time::Timestamp,
 };
 use auth_store_sql::{
-    Done, row,
+    Done, Failure, row,
     schema::{
-        accounts, applicants, domains, members,
+        accounts, applicants, domains, members, passkeys,
         people::{self, dsl},
         recovery_codes, sessions as sessions_table, totp,
     },
 };
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
+use diesel::{
+    ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, Selectable,
+    SelectableHelper as _,
+};
 use diesel_async::RunQueryDsl;
 
 #[derive(Queryable)]
@@ -87,10 +91,44 @@ async fn login(conn: &mut Conn, found: Option<PersonRow>) -> Done<Option<Login>>
         let (secret, session) = (Sealed::from_bytes(secret), row::session_id(&session)?);
         Done::Ok(TotpFactor { secret, session, is_confirmed: confirmed.is_some() })
     };
+    let passkeys = passkeys_of(conn, &id).await?;
     let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id)).count();
     let codes: i64 = codes.get_result(conn).await?;
     let recovery_codes = u32::try_from(codes).unwrap_or(u32::MAX);
-    Ok(Some(Login { person, password, memberships, totp: found.map(factor).transpose()?, recovery_codes }))
+    let totp = found.map(factor).transpose()?;
+    Ok(Some(Login { person, password, memberships, totp, passkeys, recovery_codes }))
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = passkeys)]
+struct PasskeyRow {
+    id: Vec<u8>,
+    digest: Vec<u8>,
+    name: String,
+    sealed: Vec<u8>,
+    counter: i64,
+    created_at: i64,
+    last_used_at: Option<i64>,
+}
+
+/// The passkeys of a person, the oldest first.
+async fn passkeys_of(conn: &mut Conn, person: &[u8]) -> Done<Vec<PasskeyFactor>> {
+    let own = passkeys::table.filter(passkeys::person_id.eq(person.to_vec())).order(passkeys::id.asc());
+    let rows: Vec<PasskeyRow> = own.select(PasskeyRow::as_select()).load(conn).await?;
+    let read = |row: PasskeyRow| {
+        let counter = u32::try_from(row.counter);
+        Ok(PasskeyFactor {
+            id: row::passkey_id(&row.id)?,
+            digest: TokenDigest::from_bytes(row::bytes(&row.digest)?),
+            name: row::text(&row.name)?,
+            sealed: Sealed::from_bytes(row.sealed),
+            counter: counter
+                .map_err(|_| Failure::Damaged(format!("no counter of a passkey: {}", row.counter)))?,
+            created_at: row::time(row.created_at),
+            last_used_at: row::maybe_time(row.last_used_at),
+        })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Keeps somebody new; `false` where the address is taken.
@@ -147,6 +185,7 @@ async fn forget(conn: &mut Conn, id: PersonId) -> Done<()> {
     let sessions = sessions_table::table.filter(sessions_table::person_id.eq(id()));
     diesel::delete(sessions).execute(conn).await?;
     diesel::delete(totp::table.find(id())).execute(conn).await?;
+    diesel::delete(passkeys::table.filter(passkeys::person_id.eq(id()))).execute(conn).await?;
     let codes = recovery_codes::table.filter(recovery_codes::person_id.eq(id()));
     diesel::delete(codes).execute(conn).await?;
     diesel::delete(members::table.filter(members::person_id.eq(id()))).execute(conn).await?;

@@ -164,9 +164,9 @@ async fn is_there(conn: &mut Conn, id: SessionId) -> Done<bool> {
 }
 
 /// Ends what a session that begins comes in place of, and announces that: all sessions of the person, where an
-/// authenticator becomes a factor of theirs by it.
+/// authenticator or a passkey becomes a factor of theirs by it.
 async fn end_before(conn: &mut Conn, person: PersonId, new: &NewSession) -> Done<Option<Seq>> {
-    if let Some(FactorUse::NewTotp { .. }) = new.factor {
+    if new.factor.as_ref().is_some_and(FactorUse::is_new) {
         return end_others(conn, person, None, SessionEnd::FactorsChanged, new.at).await;
     }
     let Some(replaced) = new.replaces else { return Ok(None) };
@@ -387,6 +387,10 @@ impl Sessions for Store {
             if let Some(factor) = &new.factor
                 && !factors::use_up(conn, person, factor, new.at).await?
             {
+                if let Some(passkey) = factors::suspected(conn, person, factor).await? {
+                    let event = Event::PasskeySuspected { person, passkey };
+                    audit::write(conn, &chain, &grant, new.at, event).await?;
+                }
                 return Ok(Creation::Stale);
             }
             let ended = end_before(conn, person, &new).await?;
@@ -408,8 +412,8 @@ impl Sessions for Store {
             let (session, audience, acr) = (new.id, new.audience.name(), new.amr.acr());
             let factor = new.factor.as_ref().map(FactorUse::name);
             let event = match (&new.factor, factor) {
-                (Some(FactorUse::NewTotp { .. }), Some(factor)) => {
-                    Event::FactorEnrolled { person, factor, session }
+                (Some(used), Some(factor)) if used.is_new() => {
+                    Event::FactorEnrolled { person, factor, session, passkey: used.passkey() }
                 }
                 _ => Event::LoggedIn { person, session, audience, acr, factor, replaced: new.replaces },
             };

@@ -2,7 +2,7 @@
 
 use crate::{Done, Failure};
 use auth_core::{
-    id::{AccountId, CallId, DomainId, KeyId, PersonId, SessionId, TokenId, UserId},
+    id::{AccountId, CallId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
     model::Version,
     principal::Tenant,
     time::Timestamp,
@@ -32,6 +32,7 @@ ids! {
     call_id -> CallId;
     person_id -> PersonId;
     session_id -> SessionId;
+    passkey_id -> PasskeyId;
 }
 
 /// The tenant that two columns name.

@@ -73,6 +73,12 @@ diesel::table! {
     }
 }
 diesel::table! {
+    passkeys (id) {
+        id -> Binary, person_id -> Binary, digest -> Binary, name -> Text, sealed -> Binary, counter -> BigInt,
+        created_at -> BigInt, last_used_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
     recovery_codes (person_id, digest) { person_id -> Binary, digest -> Binary, }
 }
 diesel::table! {

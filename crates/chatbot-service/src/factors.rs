@@ -1,13 +1,18 @@
-//! Second factors of people: enrolling an authenticator, showing it, recovery codes.
+//! Second factors of people: what they have, enrolling an authenticator, showing one of them, recovery codes.
 
 use crate::{
     Chatbot,
+    passkeys::ShownPasskey,
     people::{TRIED_PER_MINUTE, TokensView},
-    rules::{Anybody, JustLoggedIn, JustShown, WithFactor},
+    rules::{Anybody, JustLoggedIn, JustShown, LoggedIn, WithFactor},
 };
 use auth_core::{
     flow::{Typed, draw_recovery_codes, remove_totp},
+    id::PasskeyId,
+    model::PasskeyName,
     policy::Proof,
+    time::Timestamp,
+    webauthn::Assertion,
 };
 use auth_web::{
     Endpoint, Method, Problem, Service as _, Spec,
@@ -17,12 +22,63 @@ use auth_web::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One of the two.
-fn typed<'a>(code: Option<&'a str>, recovery_code: Option<&'a str>) -> Result<Typed<'a>, Problem> {
-    match (code, recovery_code) {
-        (Some(code), None) => Ok(Typed::Code(code)),
-        (None, Some(code)) => Ok(Typed::RecoveryCode(code)),
-        _ => Err(Problem::invalid("code", "expected either code or recovery_code")),
+/// One of the three.
+fn typed<'a>(
+    code: Option<&'a str>,
+    recovery_code: Option<&'a str>,
+    passkey: Option<&'a Assertion>,
+) -> Result<Typed<'a>, Problem> {
+    match (code, recovery_code, passkey) {
+        (Some(code), None, None) => Ok(Typed::Code(code)),
+        (None, Some(code), None) => Ok(Typed::RecoveryCode(code)),
+        (None, None, Some(passkey)) => Ok(Typed::Passkey(passkey)),
+        _ => Err(Problem::invalid("code", "expected one of code, recovery_code and webauthn")),
+    }
+}
+
+/// A passkey.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PasskeyView {
+    #[schemars(with = "String")]
+    id: PasskeyId,
+    #[schemars(with = "String")]
+    name: PasskeyName,
+    #[schemars(with = "String")]
+    created_at: Timestamp,
+    #[schemars(with = "Option<String>")]
+    last_used_at: Option<Timestamp>,
+}
+
+/// What a person can prove themself with, beside their password.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FactorsView {
+    /// Whether there is an authenticator of one-time passwords.
+    totp: bool,
+    /// How many recovery codes are left.
+    recovery_codes: u32,
+    /// The oldest first.
+    passkeys: Vec<PasskeyView>,
+}
+
+/// `GET /auth/mfa`.
+pub struct Factors;
+
+impl Endpoint<Chatbot> for Factors {
+    type Auth = LoggedIn;
+    type Input = ();
+    type Output = Shown<FactorsView>;
+    const SPEC: Spec = Spec::get("mfa", "/auth/mfa", "The person's second factors.");
+
+    async fn call(chatbot: &Chatbot, who: Proof<'_, LoggedIn>, (): ()) -> Result<Self::Output, Problem> {
+        let login = chatbot.logins.factors(chatbot.platform(), who.subject()).await?;
+        let (totp, recovery_codes) = (login.has_totp(), login.recovery_codes);
+        let passkeys = login.passkeys.into_iter().map(|passkey| PasskeyView {
+            id: passkey.id,
+            name: passkey.name,
+            created_at: passkey.created_at,
+            last_used_at: passkey.last_used_at,
+        });
+        Ok(Shown(FactorsView { totp, recovery_codes, passkeys: passkeys.collect() }))
     }
 }
 
@@ -36,6 +92,8 @@ pub struct VerifyBody {
     code: Option<String>,
     /// Or one of the recovery codes, which is none any more then.
     recovery_code: Option<String>,
+    /// Or a passkey, as the browser answered: `AuthenticationResponseJSON`.
+    webauthn: Option<ShownPasskey>,
 }
 
 /// `POST /auth/mfa/verify`.
@@ -61,7 +119,8 @@ impl Endpoint<Chatbot> for Verify {
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let platform = chatbot.platform();
-        let typed = typed(body.code.as_deref(), body.recovery_code.as_deref())?;
+        let passkey = body.webauthn.map(ShownPasskey::assertion).transpose()?;
+        let typed = typed(body.code.as_deref(), body.recovery_code.as_deref(), passkey.as_ref())?;
         let tokens =
             chatbot.logins.show_second_factor(platform, who.origin(), &body.mfa_token, typed).await?;
         Ok(Shown(TokensView::of(&tokens, platform.now())))
@@ -76,6 +135,8 @@ pub struct FactorBody {
     code: Option<String>,
     /// Or one of the recovery codes, which is none any more then.
     recovery_code: Option<String>,
+    /// Or a passkey, as the browser answered: `AuthenticationResponseJSON`.
+    webauthn: Option<ShownPasskey>,
 }
 
 /// `POST /auth/mfa/step-up`.
@@ -101,7 +162,8 @@ impl Endpoint<Chatbot> for StepUp {
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let platform = chatbot.platform();
-        let typed = typed(body.code.as_deref(), body.recovery_code.as_deref())?;
+        let passkey = body.webauthn.map(ShownPasskey::assertion).transpose()?;
+        let typed = typed(body.code.as_deref(), body.recovery_code.as_deref(), passkey.as_ref())?;
         let tokens = chatbot.logins.step_up(platform, who.origin(), who.subject(), typed).await?;
         Ok(Shown(TokensView::of(&tokens, platform.now())))
     }

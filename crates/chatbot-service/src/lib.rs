@@ -12,6 +12,7 @@ pub mod keys;
 pub mod mail;
 pub mod mailed;
 pub mod members;
+pub mod passkeys;
 pub mod passwords;
 pub mod people;
 pub mod query;
@@ -116,12 +117,18 @@ impl Service for Chatbot {
         row::<Self, audit::Events>(),
         row::<Self, people::Register>(),
         row::<Self, people::Login>(),
+        row::<Self, factors::Factors>(),
         row::<Self, factors::Verify>(),
         row::<Self, factors::StepUp>(),
         row::<Self, factors::EnrollTotp>(),
         row::<Self, factors::ConfirmTotp>(),
         row::<Self, factors::RemoveTotp>(),
         row::<Self, factors::RecoveryCodes>(),
+        row::<Self, passkeys::RegisterStart>(),
+        row::<Self, passkeys::RegisterFinish>(),
+        row::<Self, passkeys::Challenge>(),
+        row::<Self, passkeys::StepUpChallenge>(),
+        row::<Self, passkeys::Remove>(),
         row::<Self, people::Refresh>(),
         row::<Self, people::Logout>(),
         row::<Self, people::LogoutAll>(),

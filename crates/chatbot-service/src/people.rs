@@ -141,7 +141,7 @@ pub enum LoginView {
         mfa_token: String,
         /// In seconds.
         expires_in: u64,
-        /// `totp`, `recovery_code`.
+        /// `totp`, `webauthn`, `recovery_code`.
         methods: Vec<&'static str>,
     },
 }

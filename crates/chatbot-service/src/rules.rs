@@ -6,7 +6,8 @@ use auth_core::{
     port::{
         AdmitMember, ChangeDomain, ChangeKey, ChangePassword, ChangePerson, ChangeRole, CreateDomain,
         CreateKey, DeclineApplicant, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, MintToken,
-        OpenSession, Register, RemoveMember, RemovePerson, RemoveTotp, RevokeKey, RevokeToken, RotateKey,
+        OpenSession, Register, RemoveMember, RemovePasskey, RemovePerson, RemoveTotp, RevokeKey, RevokeToken,
+        RotateKey,
     },
     principal::{KeyPrincipal, PersonPrincipal, Principal, TokenKind, TokenPrincipal},
     service::Service,
@@ -152,6 +153,7 @@ impl Requirement for JustShown {
     type Subject = PersonPrincipal;
 }
 impl Allows<RemoveTotp> for JustShown {}
+impl Allows<RemovePasskey> for JustShown {}
 impl Allows<DrawRecoveryCodes> for JustShown {}
 
 /// Somebody who administers the platform, and has shown a second factor just now.

@@ -5,7 +5,7 @@ use auth_core::{
     audit::{Chained, Entry, Head},
     credential::{NewSecret, PasswordHash, Refresh},
     error::StoreError,
-    id::{AccountId, CallId, DomainId, KeyId, PersonId, SessionId, TokenId, UserId},
+    id::{AccountId, CallId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
     model::{
         Account, AccountPatch, Address, Applicant, Call, Domain, DomainName, DomainOwner, DomainPatch, Key,
         KeyPatch, KeyUse, Login, Member, NewAccount, NewCall, NewDomain, NewKey, NewPerson, NewSession,
@@ -19,10 +19,10 @@ use auth_core::{
         CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, CreateUser, Creation, DeclineApplicant,
         Domains, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, Factors, FoundKey, FoundSession,
         FoundToken, ImportKeys, ImportPeople, KeyIndex, Keys, Mailed, Members, MintToken, NewOneTime, Notice,
-        Once, OneTime, OpenSession, People, PersonChange, Purpose, Register, RemoveMember, RemovePerson,
-        RemoveTotp, RemoveUser, Renewal, ReplicaId, ResetPassword, Revocations, RevokeKey, RevokeToken,
-        RotateKey, RotateSigningKey, Rotation, Seq, Sessions, SigningKeys, StartCall, Stores, SuspendAccount,
-        SuspendDomain, Tokens, Users, VerifyAddress,
+        Once, OneTime, OpenSession, People, PersonChange, Purpose, Register, RemoveMember, RemovePasskey,
+        RemovePerson, RemoveTotp, RemoveUser, Renewal, ReplicaId, ResetPassword, Revocations, RevokeKey,
+        RevokeToken, RotateKey, RotateSigningKey, Rotation, Seq, Sessions, SigningKeys, StartCall, Stores,
+        SuspendAccount, SuspendDomain, Tokens, Users, VerifyAddress,
     },
     principal::{Origin, Tenant, TokenKind},
     seal::Sealed,
@@ -281,6 +281,7 @@ port!(Factors, factors {
     is_empty() -> Answer<bool>;
     enrol(grant: &Granted<EnrolTotp>, secret: Sealed, session: SessionId, at: Timestamp) -> Answer<Change>;
     remove(grant: &Granted<RemoveTotp>, session: SessionId, at: Timestamp) -> Answer<Change<Seq>>;
+    remove_passkey(grant: &Granted<RemovePasskey>, id: PasskeyId, session: SessionId, at: Timestamp) -> Answer<Change<Seq>>;
     replace_recovery_codes(grant: &Granted<DrawRecoveryCodes>, session: SessionId, digests: Vec<TokenDigest>, at: Timestamp) -> Answer<Change>;
 });
 port!(Mailed, mailed {

@@ -1,7 +1,11 @@
 //! What a tenant of a test owns, and the people in it.
 
+use crate::authenticator::Passkey;
 use auth_core::service::Service;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// What a tenant owns.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +34,7 @@ pub struct Holdings {
     pub chat: String,
     /// A person who is a member of the domain, is logged in, and enrols an authenticator.
     pub person: Person,
-    /// Another member, who is logged in with a second factor, and is logging in once more.
+    /// Another member, who is logged in with a second factor, has a passkey too, and is logging in once more.
     pub strong: Person,
     /// An owner of the domain, who is logged in with a second factor.
     pub owner: Person,
@@ -67,6 +71,10 @@ pub struct Person {
     pub code: String,
     /// What names a login of theirs that waits for that code.
     pub pending: String,
+    /// A passkey of theirs, and its identifier at the platform.
+    pub passkey: Option<(Arc<Passkey>, String)>,
+    /// What a new passkey answers to a challenge of their session.
+    pub registration: String,
     /// A token that shows their address to be theirs, as it is mailed.
     pub verification: String,
     /// A token that sets another password of theirs, as it is mailed.
@@ -75,8 +83,9 @@ pub struct Person {
 
 impl Holdings {
     /// What must not be seen by another tenant.
-    pub fn marks(&self) -> [&str; 15] {
+    pub fn marks(&self) -> [&str; 16] {
         [
+            self.strong.passkey.as_ref().map_or(&*self.strong.id, |(_, id)| id),
             &self.account_id,
             &self.domain,
             &self.idle_key.1,
@@ -104,8 +113,12 @@ impl Holdings {
         // An address that nobody has had.
         static NEW: AtomicU64 = AtomicU64::new(0);
         let new = NEW.fetch_add(1, Ordering::Relaxed).to_string();
+        let passkey =
+            self.strong.passkey.as_ref().map_or_else(|| self.strong.id.clone(), |(_, id)| id.clone());
         [
             ("/auth/sessions/{id}", &format!("/auth/sessions/{}", self.person.session)),
+            ("/auth/mfa/webauthn/{id}", &format!("/auth/mfa/webauthn/{passkey}")),
+            ("{passkey}", &self.person.registration),
             ("/auth/api/v1/keys/{id}", &format!("/auth/api/v1/keys/{}", self.idle_domain_key.1)),
             ("{person_id}", &self.strong.id),
             ("{new}", &new),

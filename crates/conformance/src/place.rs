@@ -370,12 +370,12 @@ impl Place {
     }
 }
 
-/// What changes by itself: who serves, how often a key was used and when last, how often secrets were guessed, how far a
-/// session was carried on, and where in the chain an event has its place once refusals come between.
+/// What changes by itself: who serves, how often a key was used and when last, how often secrets were guessed, which
+/// challenges wait for their answer, how far a session was carried on, and where in the chain an event has its place once refusals come between.
 fn by_itself(table: &str, column: &str) -> bool {
     matches!(
         (table, column),
-        ("replicas" | "audit_head" | "attempts", _)
+        ("replicas" | "audit_head" | "attempts" | "one_time", _)
             | ("keys", "use_count" | "last_used_at")
             | ("audit_events", "seq" | "previous" | "link")
             | ("sessions", "refresh" | "parent" | "successor" | "refreshed_at" | "idle_ends_at")

@@ -4,6 +4,7 @@ pub use crate::holdings::{Holdings, Person};
 use crate::settled::Settled;
 use crate::{
     ambient::{SeededEntropy, StepClock},
+    authenticator::{Pair, Passkey},
     client::{Request, Response},
     earlier,
     mailbox::Mailbox,
@@ -36,6 +37,7 @@ use hub_service::{
     settings::{Billing, relying_party},
 };
 use ipnet::IpNet;
+use serde_json::json;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -186,6 +188,8 @@ impl World {
                 Settled::keep(backend, &world).await;
             }
         }
+        // A challenge is no other world's.
+        world.challenge_anew().await;
         world
     }
 
@@ -270,7 +274,9 @@ impl World {
         let chat = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
         let person = self.enrolling(self.person("alice", name, tenant, Role::Member).await).await;
         let person = self.mailed(person).await;
-        let strong = self.pending(&self.strong("bob", name, tenant, Role::Member).await).await;
+        let strong = self.strong("bob", name, tenant, Role::Member).await;
+        let strong = self.with_passkey(&strong, |id| Passkey::new(id, Pair::ec())).await;
+        let strong = self.pending(&strong).await;
         let owner = self.strong("carol", name, tenant, Role::DomainOwner).await;
         let admin = self.strong("dora", name, tenant, Role::SuperAdmin).await;
         let admin_at_hub = self.at_hub(&admin).await;
@@ -339,6 +345,40 @@ impl World {
         let body = format!(r#"{{"code":"{}"}}"#, person.code);
         let confirmed = Request::post("/auth/mfa/totp/confirm", &body).bearer(&person.access);
         self.in_session(&person, &self.chatbot(confirmed).await).await
+    }
+
+    /// Draws a challenge for the person of each tenant to register a passkey: one is over once its answer was read, whatever
+    /// came of it.
+    pub async fn challenge_anew(&mut self) {
+        self.a.person = self.registering(self.a.person.clone()).await;
+        self.b.person = self.registering(self.b.person.clone()).await;
+    }
+
+    /// Begins to register a passkey of a person, and makes it.
+    pub async fn registering(&self, person: Person) -> Person {
+        let challenge = self.registration_challenge(&person).await;
+        let made = Passkey::new(&person.id, Pair::ec()).made(&challenge);
+        Person { registration: made.registration().to_string(), ..person }
+    }
+
+    /// A challenge to register a passkey, for a person's session.
+    pub async fn registration_challenge(&self, person: &Person) -> String {
+        let start = Request::new("POST", "/auth/mfa/webauthn/register/start").bearer(&person.access);
+        let answer = self.chatbot(start).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.field("challenge")
+    }
+
+    /// Registers a passkey of a person, who is logged in by it then.
+    pub async fn with_passkey(&self, person: &Person, make: impl FnOnce(&str) -> Passkey) -> Person {
+        let challenge = self.registration_challenge(person).await;
+        let passkey = Arc::new(make(&person.id));
+        let body = json!({ "name": "A telephone", "credential": passkey.made(&challenge).registration() });
+        let finish = Request::post("/auth/mfa/webauthn/register/finish", &body.to_string());
+        let person = self.in_session(person, &self.chatbot(finish.bearer(&person.access)).await).await;
+        let factors = self.chatbot(Request::get("/auth/mfa").bearer(&person.access)).await.json();
+        let id = factors["passkeys"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+        Person { passkey: Some((passkey, id)), ..person }
     }
 
     /// Shows the password of a person with a second factor, who has yet to show a code that was not shown before.

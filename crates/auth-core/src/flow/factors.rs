@@ -16,15 +16,18 @@ use crate::{
     principal::{Origin, PersonPrincipal},
     secret::PlainToken,
     service::Service,
+    webauthn::Assertion,
 };
 
-/// A second factor, as somebody typed it.
+/// A second factor, as somebody shows it.
 #[derive(Clone, Copy)]
 pub enum Typed<'a> {
     /// What the authenticator shows.
     Code(&'a str),
     /// A recovery code.
     RecoveryCode(&'a str),
+    /// What the authenticator of a passkey answers to the challenge of this login, or of this session.
+    Passkey(&'a Assertion),
 }
 
 /// An authenticator that is being enrolled.
@@ -50,7 +53,11 @@ impl Logins {
             expires_at,
         };
         let text = pending.seal(self.keys.keyring(), platform.entropy.as_ref()).reveal();
-        let methods = [Some("totp"), (login.recovery_codes > 0).then_some("recovery_code")];
+        let methods = [
+            login.has_totp().then_some("totp"),
+            (!login.passkeys.is_empty()).then_some("webauthn"),
+            (login.recovery_codes > 0).then_some("recovery_code"),
+        ];
         let methods = methods.into_iter().flatten().collect();
         LoggedIn::SecondFactor { pending: text, expires_at, methods }
     }
@@ -89,7 +96,14 @@ impl Logins {
     ) -> Result<Tokens, FlowError> {
         let login = self.login_of(platform, who).await?;
         let (place, shown) = in_place_of(platform, who, &login)?;
-        self.show(platform, origin, &login, place, shown, typed).await?.ok_or_else(wrong_code)
+        let wrong = || match typed {
+            Typed::Passkey(_) => {
+                let reason = "not a passkey that was shown for this session".to_owned();
+                FlowError::Invalid { field: "webauthn", reason }
+            }
+            Typed::Code(_) | Typed::RecoveryCode(_) => wrong_code(),
+        };
+        self.show(platform, origin, &login, place, shown, typed).await?.ok_or_else(wrong)
     }
 
     /// Begins a session by a second factor that was typed; `None` where it is wrong.
@@ -102,8 +116,13 @@ impl Logins {
         shown: Shown,
         typed: Typed<'_>,
     ) -> Result<Option<Tokens>, FlowError> {
-        let begin = async |factor| {
-            let shown = Shown { factor: Some(factor), ..shown };
+        let begin = async |factor: FactorUse| {
+            let method = match factor.passkey() {
+                Some(_) => Method::Passkey,
+                None => Method::OneTimePassword,
+            };
+            let amr = Amr::of([Method::Password, method]);
+            let shown = Shown { amr, factor: Some(factor), session: shown.session, replaces: shown.replaces };
             self.begin(platform, origin, login, place, shown).await
         };
         match typed {
@@ -115,6 +134,15 @@ impl Logins {
             Typed::Code(code) => {
                 let judged = async {
                     match self.step_of(platform, login, code)? {
+                        Some(factor) => begin(factor).await,
+                        None => Ok(None),
+                    }
+                };
+                guess(platform, &Trial::code(login.person.id), judged).await
+            }
+            Typed::Passkey(answer) => {
+                let judged = async {
+                    match self.asserted(platform, login, &shown, answer).await? {
                         Some(factor) => begin(factor).await,
                         None => Ok(None),
                     }
@@ -179,7 +207,11 @@ impl Logins {
         guess(platform, &Trial::code(who.person), judged).await?.ok_or_else(wrong_code)
     }
 
-    async fn login_of(&self, platform: &Platform, who: &PersonPrincipal) -> Result<Login, FlowError> {
+    pub(super) async fn login_of(
+        &self,
+        platform: &Platform,
+        who: &PersonPrincipal,
+    ) -> Result<Login, FlowError> {
         let login = platform.stores.people.login_of(OwnPerson::of(who)).await?;
         Ok(login.ok_or(Denial::Unauthenticated(Refusal::Revoked))?)
     }
@@ -208,7 +240,7 @@ impl Logins {
 }
 
 /// Of a session that comes in place of the caller's, for the same domain: where it is for, and how it is proved.
-fn in_place_of<'a>(
+pub(super) fn in_place_of<'a>(
     platform: &Platform,
     who: &PersonPrincipal,
     login: &'a Login,
@@ -236,7 +268,7 @@ fn wrong_code() -> FlowError {
     FlowError::Invalid { field: "code", reason: "not a code that is good now".to_owned() }
 }
 
-/// Removes the caller's authenticator and recovery codes, and ends all their sessions.
+/// Removes the caller's authenticator, with the recovery codes where it was their last factor, and ends all their sessions.
 ///
 /// # Errors
 /// [`Denial::Absent`] where there is none, or the caller's session has ended meanwhile.

@@ -161,7 +161,7 @@ impl Logins {
             return Err(Denial::Unverified.into());
         }
         let place = place(&login, wanted)?;
-        if login.totp.as_ref().is_some_and(|factor| factor.is_confirmed) {
+        if login.has_factor() {
             return Ok(self.ask_second_factor(platform, &login, wanted));
         }
         let shown = Shown::password(platform);

@@ -17,10 +17,14 @@ pub use call::{Call, CallStatus, CallType, Channel, NewCall, Usage};
 pub use domain::{Domain, DomainOwner, DomainPatch, Joining, NewDomain};
 pub use key::{Key, KeyPatch, KeyUse, NewKey};
 pub use member::{Applicant, Member, MemberId};
-pub use person::{FactorUse, Login, Membership, NewPerson, Person, PersonPatch, TotpFactor};
+pub use person::{
+    FactorUse, Login, Membership, NewPasskey, NewPerson, PasskeyFactor, Person, PersonPatch, TotpFactor,
+};
 pub use session::{NewSession, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd};
 pub use signing_key::SigningKeyRecord;
-pub use text::{Address, DomainName, Email, Language, Name, PhoneNumber, Prose, WebOrigin, WrongText};
+pub use text::{
+    Address, DomainName, Email, Language, Name, PasskeyName, PhoneNumber, Prose, WebOrigin, WrongText,
+};
 pub use token::{NewToken, Token};
 pub use user::{NewUser, User, UserPatch};
 

@@ -1,9 +1,9 @@
 //! People: who logs in.
 
-use super::{Name, Set, Status, Version};
+use super::{Name, PasskeyName, Set, Status, Version};
 use crate::{
     credential::PasswordHash,
-    id::{DomainId, PersonId, SessionId},
+    id::{DomainId, PasskeyId, PersonId, SessionId},
     model::{Address, DomainName},
     policy::{Owned, Role},
     principal::Tenant,
@@ -109,8 +109,21 @@ pub struct Login {
     pub memberships: Vec<Membership>,
     /// Their authenticator, if there is one.
     pub totp: Option<TotpFactor>,
+    /// Their passkeys, the oldest first.
+    pub passkeys: Vec<PasskeyFactor>,
     /// How many recovery codes they have left.
     pub recovery_codes: u32,
+}
+
+impl Login {
+    /// Whether their authenticator is a factor.
+    pub fn has_totp(&self) -> bool {
+        self.totp.as_ref().is_some_and(|factor| factor.is_confirmed)
+    }
+    /// Whether a second factor is asked for: recovery codes are none, but stand for one.
+    pub fn has_factor(&self) -> bool {
+        self.has_totp() || !self.passkeys.is_empty()
+    }
 }
 
 /// An authenticator of a person: what makes time-based one-time passwords (RFC 6238).
@@ -122,6 +135,40 @@ pub struct TotpFactor {
     pub session: SessionId,
     /// Whether a code of it was shown: until then it is no factor.
     pub is_confirmed: bool,
+}
+
+/// A passkey of a person (WebAuthn).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyFactor {
+    /// Its identifier.
+    pub id: PasskeyId,
+    /// SHA-256 of the identifier that its authenticator gave it.
+    pub digest: TokenDigest,
+    /// What its person calls it.
+    pub name: PasskeyName,
+    /// The credential, sealed for its row and its person.
+    pub sealed: Sealed,
+    /// What its counter showed last.
+    pub counter: u32,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it was shown last.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A passkey to be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPasskey {
+    /// Its identifier.
+    pub id: PasskeyId,
+    /// SHA-256 of the identifier that its authenticator gave it: no two passkeys of whomever have the same.
+    pub digest: TokenDigest,
+    /// What its person calls it.
+    pub name: PasskeyName,
+    /// The credential, sealed for its row and its person.
+    pub sealed: Sealed,
+    /// Where its counter begins.
+    pub counter: u32,
 }
 
 /// A second factor that was shown, to be used up where it is good once.
@@ -143,6 +190,17 @@ pub enum FactorUse {
         /// The secret that it was judged by, as it is kept: another one may have come in its place.
         secret: Sealed,
     },
+    /// A passkey, whose counter has to have risen where its authenticator counts.
+    Passkey {
+        /// Which.
+        id: PasskeyId,
+        /// What its counter shows.
+        counter: u32,
+        /// The credential sealed anew, where an older key had sealed it.
+        resealed: Option<Sealed>,
+    },
+    /// A new passkey: it is a factor from then on.
+    NewPasskey(NewPasskey),
     /// A recovery code.
     RecoveryCode {
         /// Its digest.
@@ -155,7 +213,19 @@ impl FactorUse {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Totp { .. } | Self::NewTotp { .. } => "totp",
+            Self::Passkey { .. } | Self::NewPasskey(_) => "webauthn",
             Self::RecoveryCode { .. } => "recovery_code",
+        }
+    }
+    /// Whether it becomes a factor by this: all sessions of its person end then.
+    pub const fn is_new(&self) -> bool {
+        matches!(self, Self::NewTotp { .. } | Self::NewPasskey(_))
+    }
+    /// Which passkey it is, if it is one.
+    pub const fn passkey(&self) -> Option<PasskeyId> {
+        match self {
+            Self::Passkey { id, .. } | Self::NewPasskey(NewPasskey { id, .. }) => Some(*id),
+            Self::Totp { .. } | Self::NewTotp { .. } | Self::RecoveryCode { .. } => None,
         }
     }
 }

@@ -58,6 +58,10 @@ text! {
     Name, |text| line(text.trim(), 1..=200, "expected 1 to 200 characters without control characters")
 }
 text! {
+    /// What a person calls one of their passkeys: 1 to 64 characters, trimmed, no control characters.
+    PasskeyName, |text| line(text.trim(), 1..=64, "expected 1 to 64 characters without control characters")
+}
+text! {
     /// A longer text: 1 to 8,000 characters; of the control characters only tab and line ends.
     Prose, |text| {
         let allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
@@ -194,6 +198,7 @@ mod tests {
             let origin = format!("https://{host}:{digits}");
             for text in [&any, &letters, &long, &tag, &label, &email, &grows, &host, &origin] {
                 settles::<Name>(text);
+                settles::<PasskeyName>(text);
                 settles::<Prose>(text);
                 settles::<Email>(text);
                 settles::<DomainName>(text);

@@ -2,7 +2,7 @@
 
 use super::{Answer, Change, Seq};
 use crate::{
-    id::{PersonId, SessionId},
+    id::{PasskeyId, PersonId, SessionId},
     model::Person,
     policy::{Action, Granted, OwnTarget},
     principal::Principal,
@@ -17,6 +17,9 @@ pub enum EnrolTotp {}
 /// To remove the authenticator.
 #[derive(Debug)]
 pub enum RemoveTotp {}
+/// To remove a passkey.
+#[derive(Debug)]
+pub enum RemovePasskey {}
 /// To draw recovery codes.
 #[derive(Debug)]
 pub enum DrawRecoveryCodes {}
@@ -38,12 +41,12 @@ macro_rules! on_oneself {
         )*
     };
 }
-on_oneself!(EnrolTotp, RemoveTotp, DrawRecoveryCodes);
+on_oneself!(EnrolTotp, RemoveTotp, RemovePasskey, DrawRecoveryCodes);
 
 /// Second factors.
 #[async_trait::async_trait]
 pub trait Factors: Send + Sync {
-    /// Whether no authenticator is kept, so that nothing was sealed for one.
+    /// Whether neither authenticator nor passkey is kept, so that nothing was sealed for one.
     async fn is_empty(&self) -> Answer<bool>;
     /// Keeps the secret of an authenticator that a session is enrolling, in place of one that was not confirmed. *Taken*
     /// where there is one that was; *stale* where the session has ended.
@@ -54,11 +57,19 @@ pub trait Factors: Send + Sync {
         session: SessionId,
         at: Timestamp,
     ) -> Answer<Change>;
-    /// Removes the authenticator, and the recovery codes, and ends all sessions of the person. *Stale* where there is none,
-    /// or the session that asks has ended.
+    /// Removes the authenticator, and ends all sessions of the person. *Stale* where there is none, or the session that asks
+    /// has ended. With the last factor go the recovery codes.
     async fn remove(
         &self,
         grant: &Granted<RemoveTotp>,
+        session: SessionId,
+        at: Timestamp,
+    ) -> Answer<Change<Seq>>;
+    /// Removes a passkey of the person, in the same way.
+    async fn remove_passkey(
+        &self,
+        grant: &Granted<RemovePasskey>,
+        id: PasskeyId,
         session: SessionId,
         at: Timestamp,
     ) -> Answer<Change<Seq>>;

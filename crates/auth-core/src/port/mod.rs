@@ -35,7 +35,7 @@ pub use attempts::Attempts;
 pub use audit::{AuditFilter, AuditTrail};
 pub use calls::{Calls, CancelCall, StartCall};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
-pub use factors::{DrawRecoveryCodes, EnrolTotp, Factors, RemoveTotp};
+pub use factors::{DrawRecoveryCodes, EnrolTotp, Factors, RemovePasskey, RemoveTotp};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
 pub use mailed::{Mailed, ResetPassword, VerifyAddress};
 pub use members::{AdmitMember, ChangeRole, DeclineApplicant, Members, RemoveMember};

@@ -84,8 +84,10 @@ pub trait Sessions: Send + Sync {
     /// another one), or the domain or its account was suspended meanwhile, or the role is not theirs any more.
     ///
     /// In the same transaction, the factor that was shown is used up, and the session that this one replaces is ended; where
-    /// an authenticator becomes a factor by this, all other sessions of the person are. *Stale* also where the factor was
-    /// used before, or is none any more, or there is a session of that identifier. The number is that of what was ended.
+    /// an authenticator or a passkey becomes a factor by this, all other sessions of the person are. *Stale* also where the
+    /// factor was used before, or is none any more, or there is a session of that identifier; and where the counter of a
+    /// passkey has not risen, which the trail tells, or a new one is somebody's already, or one too many. The number is that
+    /// of what was ended.
     async fn begin(&self, grant: &Granted<BeginSession>, new: NewSession) -> Answer<Creation<Option<Seq>>>;
     /// Puts the successor in place of a refresh token: one statement, where it is the session's. However many present one
     /// at the same time, one of them gets [`Rotation::Done`], and the others its successor.

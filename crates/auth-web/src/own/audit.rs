@@ -116,6 +116,7 @@ actions! {
     FactorEnrolling = "person.factor_enrolling",
     FactorEnrolled = "person.factor_enrolled",
     FactorRemoved = "person.factor_removed",
+    PasskeySuspected = "person.passkey_suspected",
     RecoveryCodesDrawn = "person.recovery_codes_drawn",
     PersonSessionEnded = "person.session_ended",
     PersonSessionsEnded = "person.sessions_ended",

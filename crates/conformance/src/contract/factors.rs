@@ -32,7 +32,7 @@ cases! {
     what_fails_uses_nothing_up,
 }
 
-fn sealed(byte: u8) -> Sealed {
+pub(super) fn sealed(byte: u8) -> Sealed {
     Sealed::from_bytes(vec![0, byte, 0xff])
 }
 
@@ -41,7 +41,7 @@ fn confirmed(step: i64, session: SessionId, secret: u8) -> FactorUse {
     FactorUse::NewTotp { step, session, secret: sealed(secret) }
 }
 
-async fn now(fixture: &Fixture, login: &Login) -> Login {
+pub(super) async fn now(fixture: &Fixture, login: &Login) -> Login {
     fixture.peer.people.by_address(&login.person.address).await.unwrap().unwrap()
 }
 
@@ -51,7 +51,11 @@ async fn enrol(fixture: &Fixture, login: &Login, secret: Sealed, session: Sessio
 }
 
 /// Tries to begin a session by a factor, as the person is now.
-async fn begin_by(fixture: &Fixture, login: &Login, factor: FactorUse) -> (Creation<Option<Seq>>, Session) {
+pub(super) async fn begin_by(
+    fixture: &Fixture,
+    login: &Login,
+    factor: FactorUse,
+) -> (Creation<Option<Seq>>, Session) {
     let login = now(fixture, login).await;
     let (session, _, new) = fixture.new_session(&login, None);
     let new = NewSession { factor: Some(factor), ..new };
@@ -59,7 +63,7 @@ async fn begin_by(fixture: &Fixture, login: &Login, factor: FactorUse) -> (Creat
 }
 
 /// A person with an authenticator whose first step was shown, and the session that it began.
-async fn enrolled(fixture: &Fixture, address: &str) -> (Login, Session) {
+pub(super) async fn enrolled(fixture: &Fixture, address: &str) -> (Login, Session) {
     let login = fixture.person(address).await;
     let (first, _) = begun(fixture, &login).await;
     assert_eq!(enrol(fixture, &login, sealed(1), first.id).await, Change::Done(()));
@@ -69,7 +73,7 @@ async fn enrolled(fixture: &Fixture, address: &str) -> (Login, Session) {
     (now(fixture, &login).await, session)
 }
 
-async fn ended(fixture: &Fixture, session: &Session) -> bool {
+pub(super) async fn ended(fixture: &Fixture, session: &Session) -> bool {
     fixture.peer.sessions.find(session.id).await.unwrap().unwrap().ended
 }
 
@@ -169,7 +173,7 @@ async fn a_step_is_shown_once_and_none_before_it(fixture: &Fixture) {
 }
 
 /// Many try to begin a session by one factor: how many did.
-async fn race(fixture: &Fixture, login: &Login, factor: &FactorUse) -> usize {
+pub(super) async fn race(fixture: &Fixture, login: &Login, factor: &FactorUse) -> usize {
     let tries: Vec<_> = (0..RACE).map(|_| fixture.new_session(login, None)).collect();
     let answers = fixture
         .race(RACE, |number, stores| {
@@ -199,7 +203,7 @@ async fn of_many_that_show_one_recovery_code_one_begins_a_session(fixture: &Fixt
     assert_eq!(now(fixture, &login).await.recovery_codes, 2);
 }
 
-async fn draw(fixture: &Fixture, login: &Login, session: &Session) -> Vec<TokenDigest> {
+pub(super) async fn draw(fixture: &Fixture, login: &Login, session: &Session) -> Vec<TokenDigest> {
     let digests: Vec<_> = (0..3).map(|_| fixture.digest()).collect();
     let grant = granted::<DrawRecoveryCodes>(&login.person);
     let (factors, at) = (&fixture.stores.factors, fixture.at());

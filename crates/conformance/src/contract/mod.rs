@@ -17,6 +17,7 @@ mod mailed;
 mod makers;
 mod members;
 mod one_time;
+mod passkeys;
 mod people;
 mod people_administered;
 mod revocations;
@@ -70,6 +71,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         members::CASES,
         sessions::CASES,
         factors::CASES,
+        passkeys::CASES,
         mailed::CASES,
         signing_keys::CASES,
         revocations::CASES,

@@ -36,7 +36,8 @@ const NEITHER: [&str; 17] = [
     "CREATE SCHEMA something",
     "BEGIN; LOCK TABLE keys IN ACCESS EXCLUSIVE MODE",
 ];
-const NOT_THE_HUB: [&str; 11] = [
+const NOT_THE_HUB: [&str; 12] = [
+    "SELECT FROM passkeys",
     "SELECT FROM people",
     "SELECT FROM members",
     "SELECT FROM applicants",
@@ -49,7 +50,9 @@ const NOT_THE_HUB: [&str; 11] = [
     "UPDATE tokens SET revoked_at = NULL",
     "UPDATE keys SET service = 'chatbot', domain_id = (SELECT id FROM domains LIMIT 1)",
 ];
-const NOT_THE_CHATBOT: [&str; 14] = [
+const NOT_THE_CHATBOT: [&str; 16] = [
+    "UPDATE passkeys SET person_id = ''",
+    "UPDATE passkeys SET digest = ''",
     "UPDATE people SET address = 'x'",
     "UPDATE members SET person_id = ''",
     "UPDATE applicants SET person_id = ''",

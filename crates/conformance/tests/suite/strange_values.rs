@@ -320,11 +320,20 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "session_end",
             "password_change",
             "mfa_totp_remove",
+            "mfa_webauthn_remove",
             "domain_key_revoke",
             "member_remove",
         ];
         // What they take is good once, and for a minute: by then it is over.
-        let once = ["mfa_verify", "mfa_step_up", "mfa_totp_confirm", "email_verify", "password_reset"];
+        let once = [
+            "mfa_verify",
+            "mfa_step_up",
+            "mfa_totp_confirm",
+            "mfa_webauthn_register_finish",
+            "mfa_webauthn_challenge",
+            "email_verify",
+            "password_reset",
+        ];
         if ends.contains(&row.spec.id) {
             continue;
         }
