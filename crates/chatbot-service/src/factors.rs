@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One of the two.
-fn typed<'a>(code: Option<&'a str>, recovery_code: Option<&'a str>) -> Result<Typed<'a>, Problem> {
+pub(crate) fn typed<'a>(code: Option<&'a str>, recovery_code: Option<&'a str>) -> Result<Typed<'a>, Problem> {
     match (code, recovery_code) {
         (Some(code), None) => Ok(Typed::Code(code)),
         (None, Some(code)) => Ok(Typed::RecoveryCode(code)),

@@ -61,6 +61,8 @@ pub struct Person {
     pub access: String,
     /// Its refresh token.
     pub refresh: String,
+    /// The cookie of a page that is in it.
+    pub page: String,
     /// The secret of their authenticator.
     pub totp: String,
     /// A code of it that was not shown yet.
@@ -106,6 +108,7 @@ impl Holdings {
         let new = NEW.fetch_add(1, Ordering::Relaxed).to_string();
         [
             ("/auth/sessions/{id}", &format!("/auth/sessions/{}", self.person.session)),
+            ("/account/sessions/{id}", &format!("/account/sessions/{}", self.person.session)),
             ("/auth/api/v1/keys/{id}", &format!("/auth/api/v1/keys/{}", self.idle_domain_key.1)),
             ("{person_id}", &self.strong.id),
             ("{new}", &new),
