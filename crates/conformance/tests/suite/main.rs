@@ -25,6 +25,7 @@ mod mail;
 mod matrix;
 mod members;
 mod outage;
+mod page;
 mod pages;
 mod paths;
 mod people;
