@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite fails by panicking")]
 
 pub mod ambient;
+pub mod browser;
 pub mod caller;
 pub mod client;
 pub mod contract;

@@ -2,6 +2,7 @@
 
 mod audit_tamper;
 mod bodies;
+mod browser;
 mod certificates;
 mod clocks;
 mod contract;

@@ -291,7 +291,7 @@ async fn a_person_goes_the_whole_way_without_script() {
     world.end().await;
 }
 
-/// Rows B20 and E1: nobody is led into a session that somebody else knows.
+/// Rows B20 and G14: nobody is led into a session that somebody else knows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_another_session_and_ends_the_one_before_it_whosever_that_was() {
     let world = World::start().await;
