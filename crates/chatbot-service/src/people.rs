@@ -72,20 +72,7 @@ impl Endpoint<Chatbot> for Register {
         who: Proof<'_, Anybody>,
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        let registration = chatbot.people.registration;
-        if registration == Registration::Off {
-            return Err(Problem::absent());
-        }
-        let known = [body.email.as_str(), body.name.as_str(), chatbot.logins.keys.issuer().as_str()];
-        let password = Password::new(&body.password, &known);
-        let password = password.map_err(|wrong| Problem::invalid("password", wrong))?;
-        let (address, domain) = (body.email.clone(), body.domain);
-        let wanted = Newcomer { address, name: body.name, password, domain };
-        let granted = Granted::<ToRegister>::to_anybody(&who);
-        let occasion = chatbot.logins.register(chatbot.platform(), &granted, wanted).await?;
-        if registration == Registration::Verified {
-            chatbot.write_to(body.email, occasion, &who);
-        }
+        chatbot.register(&who, body.email, body.name, &body.password, body.domain).await?;
         Ok(Accepted(Registered { status: "registered" }))
     }
 }
@@ -190,6 +177,31 @@ impl Endpoint<Chatbot> for Login {
 }
 
 impl Chatbot {
+    /// Registers somebody, where people do.
+    pub(crate) async fn register(
+        &self,
+        who: &Proof<'_, Anybody>,
+        address: Address,
+        name: Name,
+        password: &str,
+        domain: Option<DomainName>,
+    ) -> Result<(), Problem> {
+        let registration = self.people.registration;
+        if registration == Registration::Off {
+            return Err(Problem::absent());
+        }
+        let known = [address.as_str(), name.as_str(), self.logins.keys.issuer().as_str()];
+        let password = Password::new(password, &known);
+        let password = password.map_err(|wrong| Problem::invalid("password", wrong))?;
+        let wanted = Newcomer { address: address.clone(), name, password, domain };
+        let granted = Granted::<ToRegister>::to_anybody(who);
+        let occasion = self.logins.register(&self.platform, &granted, wanted).await?;
+        if registration == Registration::Verified {
+            self.write_to(address, occasion, who);
+        }
+        Ok(())
+    }
+
     /// Logs somebody in. Whoever has the right password, but not yet shown the address to be theirs, gets a letter.
     pub(crate) async fn log_in(
         &self,

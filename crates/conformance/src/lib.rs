@@ -17,6 +17,7 @@ pub mod place;
 pub mod process;
 pub mod servers;
 mod settled;
+pub mod visitor;
 pub mod world;
 
 #[doc = include_str!("../../../README.md")]

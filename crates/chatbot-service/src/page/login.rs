@@ -1,11 +1,10 @@
 //! Logging in: address and password, and then the second factor.
 
-use super::{Earlier, LOGIN, SHOWN_PER_MINUTE, Waiting, cookie, filled, view};
+use super::{Earlier, LOGIN, SHOWN_PER_MINUTE, Waiting, cookie, filled, newcomers::domain, view};
 use crate::{Chatbot, factors::typed, people::TRIED_PER_MINUTE, rules::Anybody};
 use auth_core::{
     error::{Denial, Refusal},
     flow::{LoggedIn, Wanted},
-    model::DomainName,
     policy::Proof,
     service::Service as Kind,
 };
@@ -41,8 +40,7 @@ pub struct LoginFields {
     password: String,
     /// The domain that it is for; by default the only one that the person belongs to.
     #[serde(default, deserialize_with = "filled")]
-    #[schemars(with = "Option<String>")]
-    domain: Option<DomainName>,
+    domain: Option<String>,
 }
 
 /// `POST /login`.
@@ -64,7 +62,7 @@ impl Endpoint<Chatbot> for Login {
         who: Proof<'_, Anybody>,
         (OwnForm(form), earlier): Self::Input,
     ) -> Result<SeeOther, Problem> {
-        let wanted = Wanted { domain: form.domain, audience: Kind::Chatbot };
+        let wanted = Wanted { domain: domain(form.domain.as_deref())?, audience: Kind::Chatbot };
         match chatbot.log_in(&who, &form.email, &form.password, &wanted).await? {
             LoggedIn::Begun(tokens) => chatbot.enter(&who, &tokens.session, earlier.0.as_ref()).await,
             LoggedIn::SecondFactor { pending, expires_at, .. } => {

@@ -7,11 +7,13 @@
 mod account;
 mod factors;
 mod login;
+mod newcomers;
 mod view;
 
 pub use account::{Account, ChangePassword, EndSession, Logout, LogoutAll};
 pub use factors::{ConfirmTotp, EnrollTotp, RecoveryCodes, RemoveTotp, StepUp};
 pub use login::{Factor, FactorForm, Login, LoginForm};
+pub use newcomers::{Forgotten, ForgottenForm, Register, RegisterForm};
 
 use crate::Chatbot;
 use auth_core::{
@@ -103,6 +105,8 @@ impl Chatbot {
                 "page_step_up" => view::proof_form(Some(&said)),
                 "page_totp_confirm" => view::confirm_form(Some(&said)),
                 "page_password" => view::password_form(Some(&said)),
+                "page_register" if problem.kind() != Kind::Absent => view::register_form(Some(&said)),
+                "page_forgotten" if problem.kind() != Kind::Absent => view::forgotten_form(Some(&said)),
                 _ => view::plain(problem.kind().title(), &said),
             },
         }

@@ -72,6 +72,62 @@ pub(super) fn login_form(said: Option<&str>, links: &Links) -> Page {
     Page::new("Log in", &form)
 }
 
+/// The form of whoever wants to register.
+pub(super) fn register_form(said: Option<&str>) -> Page {
+    let form = html! {
+        (alert(said))
+        form method="post" action="/register" {
+            label for="email" { "Address" }
+            input id="email" name="email" type="email" autocomplete="username" required maxlength="254" autofocus;
+            label for="name" { "Name" }
+            input id="name" name="name" autocomplete="name" required;
+            label for="password" { "Password, of at least 12 characters" }
+            input id="password" name="password" type="password" autocomplete="new-password" required minlength="12";
+            label for="domain" { "Domain that you want to belong to, if any" }
+            input id="domain" name="domain" autocomplete="off" maxlength="253";
+            button { "Register" }
+        }
+        (to_login())
+    };
+    Page::new("Register", &form)
+}
+
+/// What everybody is told who registers.
+pub(super) fn registered(registration: Registration) -> Page {
+    let beneath = html! {
+        p {
+            @if registration.is_open() { "You can log in, unless the address was taken." }
+            @else { "A letter is on its way to this address. Log in once you have done what it says." }
+        }
+        (to_login())
+    };
+    Page::new("You have registered", &beneath)
+}
+
+/// The form of whoever forgot their password.
+pub(super) fn forgotten_form(said: Option<&str>) -> Page {
+    let form = html! {
+        (alert(said))
+        form method="post" action="/forgotten" {
+            label for="email" { "Address" }
+            input id="email" name="email" type="email" autocomplete="username" required maxlength="254" autofocus;
+            button { "Send a letter" }
+        }
+        (to_login())
+    };
+    Page::new("Your password", &form)
+}
+
+/// What everybody is told who asks for a letter.
+pub(super) fn asked() -> Page {
+    let said = "If somebody logs in with this address, a letter is on its way that says how to set another password.";
+    Page::new("Your password", &html! { p { (said) } (to_login()) })
+}
+
+fn to_login() -> Markup {
+    html! { p { a href="/login" { "Log in" } } }
+}
+
 /// Two forms: for a code of the authenticator, and for a recovery code.
 fn codes(action: &str) -> Markup {
     html! {

@@ -108,9 +108,18 @@ async fn another_sites_page_logs_nobody_in_or_out() {
     for (action, fields) in [
         ("/logout", String::new()),
         ("/account/sessions/end", String::new()),
-        ("/login", format!("<input name=email value='{}'><input name=password value='{}'>", world.b.person.email, world.b.person.password)),
+        (
+            "/login",
+            format!(
+                "<input name=email value='{}'><input name=password value='{}'>",
+                world.b.person.email, world.b.person.password
+            ),
+        ),
     ] {
-        let form = format!("<main><form method=post action='{}'>{fields}<button>Go</button></form></main>", at(&world, action));
+        let form = format!(
+            "<main><form method=post action='{}'>{fields}<button>Go</button></form></main>",
+            at(&world, action)
+        );
         browser.open(&format!("data:text/html,{form}")).await;
         browser.send("form").await;
         assert_eq!(browser.address().await, at(&world, action));
@@ -121,7 +130,9 @@ async fn another_sites_page_logs_nobody_in_or_out() {
     }
     // Nor does any page frame it.
     browser.complaints().await;
-    browser.open(&format!("data:text/html,<main><iframe src='{}'></iframe></main>", at(&world, "/login"))).await;
+    browser
+        .open(&format!("data:text/html,<main><iframe src='{}'></iframe></main>", at(&world, "/login")))
+        .await;
     let told = browser.complaints().await.concat();
     assert!(told.contains("frame-ancestors 'none'") || told.contains("frame-ancestors"), "{told}");
     browser.end().await;

@@ -8,161 +8,21 @@ use auth_core::{
     time::Clock as _,
 };
 use auth_web::{Endpoint as _, Method, Place, Row, Service as _};
-use chatbot_service::Chatbot;
+use chatbot_service::{
+    Chatbot,
+    settings::{People, Registration, Switch},
+};
 use conformance::{
     caller::{Kind, form, request},
     client::{Request, Response},
     place::changes,
-    world::{Person, World},
+    visitor::{HTML, Visitor, wrong},
+    world::{PEOPLE, Person, World},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-
-/// A browser: it keeps cookies, and says where its requests come from.
-struct Browser<'a> {
-    world: &'a World,
-    cookies: BTreeMap<String, String>,
-}
-
-impl<'a> Browser<'a> {
-    const fn new(world: &'a World) -> Self {
-        Self { world, cookies: BTreeMap::new() }
-    }
-
-    /// One that is in a session.
-    fn within(world: &'a World, page: &str) -> Self {
-        let cookies = [("__Host-session".to_owned(), page.to_owned())].into();
-        Self { world, cookies }
-    }
-
-    async fn get(&mut self, path: &str) -> Response {
-        self.send(Request::get(path)).await
-    }
-
-    async fn post(&mut self, path: &str, fields: &str) -> Response {
-        let own = format!("http://{}", self.world.chatbot);
-        self.send(form(path, fields).header("Origin", &own).header("Sec-Fetch-Site", "same-origin")).await
-    }
-
-    async fn send(&mut self, request: Request) -> Response {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = request.header("Accept", HTML);
-        if !cookies.is_empty() {
-            request = request.header("Cookie", &cookies.join("; "));
-        }
-        let answer = self.world.chatbot(request).await;
-        self.keep(&answer);
-        assert_eq!(wrong(&answer), [""; 0], "{answer:?}");
-        answer
-    }
-
-    /// Keeps what an answer sets, as RFC 6265bis §5.7 says.
-    fn keep(&mut self, answer: &Response) {
-        for (_, line) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
-            let (pair, attributes) = line.split_once("; ").unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            let attributes: Vec<_> = attributes.split("; ").collect();
-            for expected in ["Path=/", "Secure", "HttpOnly", "SameSite=Strict"] {
-                assert!(attributes.contains(&expected), "{line}");
-            }
-            assert!(name.starts_with("__Host-") && !line.contains("Domain"), "{line}");
-            if attributes.contains(&"Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-    }
-
-    fn session(&self) -> Option<String> {
-        self.cookies.get("__Host-session").cloned()
-    }
-
-    /// Logs somebody in by their password, and by a code where one is asked for; where that leads.
-    async fn log_in(&mut self, person: &Person, code: Option<&str>) -> Response {
-        let fields = format!("email={}&password={}&domain=", person.email, person.password);
-        let answer = self.post("/login", &fields).await;
-        assert_eq!(answer.status, 303, "{}", answer.body);
-        match code {
-            Some(code) => {
-                assert_eq!(answer.header("location"), Some("/login/factor"));
-                self.post("/login/factor", &format!("code={code}")).await
-            }
-            None => answer,
-        }
-    }
-}
-
-/// Where answers of the page may lead: nowhere that anybody names.
-const PLACES: [&str; 3] = ["/login", "/login/factor", "/account"];
-
-/// What is wrong with an answer of the page, whatever it says.
-fn wrong(answer: &Response) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut expect = |name: &str, value: &str| {
-        if answer.header(name) != Some(value) {
-            wrong.push(format!("{name} is {:?}", answer.header(name)));
-        }
-    };
-    expect("cache-control", "no-store");
-    expect("x-content-type-options", "nosniff");
-    if answer.status == 303 {
-        expect("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
-        expect("referrer-policy", "no-referrer");
-    } else {
-        expect("content-type", "text/html; charset=utf-8");
-        expect("referrer-policy", "same-origin");
-        let policy = answer.header("content-security-policy").unwrap_or_default();
-        let parts: Vec<_> =
-            policy.split("; ").filter(|part| !part.starts_with("style-src 'sha256-")).collect();
-        let others = "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-        if parts.join("; ") != others || policy.matches("style-src").count() != 1 {
-            wrong.push(format!("has the policy {policy}"));
-        }
-        let body = answer.body.to_lowercase();
-        for never in [
-            "<script",
-            "style=",
-            "javascript:",
-            " onerror",
-            " onload",
-            " onclick",
-            "http://",
-            "<img",
-            "<link",
-        ] {
-            // But for the name of what an SVG is.
-            if body.replace("http://www.w3.org/2000/svg", "").contains(never) {
-                wrong.push(format!("holds {never}"));
-            }
-        }
-        for always in ["<!doctype html>", "<html lang=\"en\">", "<title>", "<h1>"] {
-            if !body.contains(always) {
-                wrong.push(format!("lacks {always}"));
-            }
-        }
-        if answer.status >= 400 && !body.contains("role=\"alert\"") {
-            wrong.push("says nothing of what is wrong".to_owned());
-        }
-        // Each field has its label.
-        for field in body.split("<input ").skip(1) {
-            let id = field.split("id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-            if !body.contains(&format!("<label for=\"{id}\">")) {
-                wrong.push(format!("{id} has no label"));
-            }
-        }
-    }
-    if let Some(location) = answer.header("location").filter(|location| !PLACES.contains(location)) {
-        wrong.push(format!("leads to {location}"));
-    }
-    if answer.headers.iter().any(|(name, _)| name.starts_with("access-control-")) {
-        wrong.push("is for other pages to read".to_owned());
-    }
-    wrong
-}
 
 fn location(answer: &Response) -> (u16, Option<&str>) {
     (answer.status, answer.header("location"))
@@ -196,7 +56,7 @@ async fn a_person_goes_the_whole_way_without_script() {
     let world = World::start().await;
     let tenant = world.tenant_of(&world.a, Service::Chatbot).await;
     let person = world.person("frank", "a", tenant, Role::Member).await;
-    let mut browser = Browser::new(&world);
+    let mut browser = Visitor::new(&world);
     let form = browser.get("/login").await;
     for field in ["autocomplete=\"username\"", "autocomplete=\"current-password\"", "method=\"post\""] {
         assert!(form.body.contains(field), "{}", form.body);
@@ -222,7 +82,7 @@ async fn a_person_goes_the_whole_way_without_script() {
     let confirmed = browser.post("/account/authenticator/confirm", &format!("code={code}")).await;
     assert_eq!(location(&confirmed), (303, Some("/account")));
     assert_ne!(browser.session(), Some(before.clone()), "another session");
-    assert_eq!(Browser::within(&world, &before).get("/account").await.status, 401, "and the old one is dead");
+    assert_eq!(Visitor::within(&world, &before).get("/account").await.status, 401, "and the old one is dead");
     assert!(browser.get("/account").await.body.contains("An authenticator is set up."));
 
     let drawn = browser.post("/account/recovery-codes", "").await;
@@ -232,7 +92,7 @@ async fn a_person_goes_the_whole_way_without_script() {
     let live = browser.session().unwrap();
     assert_eq!(location(&browser.post("/logout", "").await), (303, Some("/login")));
     assert_eq!(browser.session(), None);
-    assert_eq!(Browser::within(&world, &live).get("/account").await.status, 401);
+    assert_eq!(Visitor::within(&world, &live).get("/account").await.status, 401);
     let gone = browser.get("/account").await;
     assert!(gone.status == 401 && gone.body.contains("action=\"/login\""), "{}", gone.body);
 
@@ -243,16 +103,12 @@ async fn a_person_goes_the_whole_way_without_script() {
     assert_eq!(browser.session(), None, "half of a login is no session");
     let code = code_at(&world, &secret);
     let right = browser.post("/login/factor", &format!("code={code}")).await;
-    assert_eq!(
-        (location(&right), browser.cookies.len()),
-        ((303, Some("/account")), 1),
-        "no login waits any more"
-    );
+    assert_eq!((location(&right), browser.count()), ((303, Some("/account")), 1), "no login waits any more");
     assert_eq!(browser.get("/account").await.status, 200);
 
     // A recovery code is good once.
     for (expected, at) in [(303, 0), (401, 0), (303, 1)] {
-        let mut other = Browser::new(&world);
+        let mut other = Visitor::new(&world);
         assert_eq!(location(&other.log_in(&person, None).await), (303, Some("/login/factor")));
         let answer = other.post("/login/factor", &format!("recovery_code={}", recovery[at])).await;
         assert_eq!(answer.status, expected, "{}", answer.body);
@@ -266,7 +122,7 @@ async fn a_person_goes_the_whole_way_without_script() {
     assert_eq!(browser.post("/account/proof", "code=000000").await.status, 400);
     let proved = browser.post("/account/proof", &format!("code={code}")).await;
     assert_eq!(location(&proved), (303, Some("/account")));
-    assert_eq!(Browser::within(&world, &before).get("/account").await.status, 401, "in place of the old one");
+    assert_eq!(Visitor::within(&world, &before).get("/account").await.status, 401, "in place of the old one");
     let removed = browser.post("/account/authenticator/remove", "").await;
     assert_eq!((location(&removed), browser.session()), ((303, Some("/login")), None));
     assert_eq!(
@@ -276,7 +132,7 @@ async fn a_person_goes_the_whole_way_without_script() {
     );
 
     // Another password ends the other sessions.
-    let mut other = Browser::new(&world);
+    let mut other = Visitor::new(&world);
     other.log_in(&person, None).await;
     let refused =
         browser.post("/account/password", "current_password=wrong&new_password=quietly violet tapirs").await;
@@ -296,24 +152,24 @@ async fn a_person_goes_the_whole_way_without_script() {
 async fn a_login_is_another_session_and_ends_the_one_before_it_whosever_that_was() {
     let world = World::start().await;
     let (mine, theirs) = (&world.a.person, &world.b.person);
-    let mut browser = Browser::within(&world, &theirs.page);
+    let mut browser = Visitor::within(&world, &theirs.page);
     let planted = browser.session().unwrap();
     assert_eq!(browser.get("/account").await.status, 200);
     let trail = world.stores.audit.head().await.unwrap().seq;
     browser.log_in(mine, None).await;
     assert_ne!(browser.session(), Some(planted.clone()));
     assert!(browser.get("/account").await.body.contains(&mine.email));
-    assert_eq!(Browser::within(&world, &planted).get("/account").await.status, 401);
+    assert_eq!(Visitor::within(&world, &planted).get("/account").await.status, 401);
     let me = world.chatbot(Request::get("/auth/me").bearer(&theirs.access)).await;
     assert_eq!(me.status, 401, "its tokens have ended, too");
     let events: Vec<_> = world.audited_since(trail).await.into_iter().map(|(action, _)| action).collect();
     assert_eq!(events, ["person.logged_in", "person.session_ended"]);
     // What is no cookie of ours is no reason to fail, and is no session afterwards.
-    let mut browser = Browser::within(&world, "avs_made-up");
+    let mut browser = Visitor::within(&world, "avs_made-up");
     assert_eq!(location(&browser.log_in(mine, None).await), (303, Some("/account")));
     assert_ne!(browser.session().unwrap(), "avs_made-up");
     // A login that fails ends nothing.
-    let mut browser = Browser::within(&world, &world.b.strong.page);
+    let mut browser = Visitor::within(&world, &world.b.strong.page);
     assert_eq!(browser.post("/login", &format!("email={}&password=wrong", mine.email)).await.status, 401);
     assert_eq!(browser.get("/account").await.status, 200);
     world.end().await;
@@ -360,7 +216,7 @@ async fn no_form_is_taken_from_another_page() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 11 * elsewhere.len());
+    assert_eq!(tried, 13 * elsewhere.len());
     assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
@@ -410,7 +266,7 @@ async fn a_pages_cookie_opens_no_other_route_and_no_other_credential_a_page() {
         form("/auth/introspect", &format!("token={}", person.page)).bearer(&world.a.introspection_key);
     assert_eq!(world.chatbot(asked).await.json(), json!({ "active": false }));
     assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
-    assert_eq!(Browser::within(&world, &person.page).get("/account").await.status, 200);
+    assert_eq!(Visitor::within(&world, &person.page).get("/account").await.status, 200);
     world.end().await;
 }
 
@@ -422,7 +278,7 @@ async fn whatever_ends_a_session_ends_its_page() {
     let admin = world.log_in_strongly(&world.a.admin).await.access;
     let person = world.log_in(&world.a).await;
     let ended = async |what: &str, page: &str, request: Request| {
-        let mut browser = Browser::within(&world, page);
+        let mut browser = Visitor::within(&world, page);
         assert_eq!(browser.get("/account").await.status, 200, "{what}");
         let done = world.chatbot(request).await;
         assert!(done.status < 400, "{what}: {}", done.body);
@@ -452,7 +308,7 @@ async fn whatever_ends_a_session_ends_its_page() {
     ended("another role", &other.page, change).await;
 
     // From the page, for all others.
-    let mut browser = Browser::within(&world, &owner.page);
+    let mut browser = Visitor::within(&world, &owner.page);
     let shown = Request::get("/auth/me").bearer(&owner.access);
     assert_eq!(world.chatbot(shown.clone()).await.status, 200);
     assert_eq!(location(&browser.post("/account/sessions/end", "").await), (303, Some("/login")));
@@ -465,7 +321,7 @@ async fn whatever_ends_a_session_ends_its_page() {
 async fn a_page_lasts_eight_hours_to_the_millisecond() {
     let world = World::start().await;
     let person = world.log_in(&world.a).await;
-    let mut browser = Browser::new(&world);
+    let mut browser = Visitor::new(&world);
     let entered = browser.log_in(&person, None).await;
     let line = entered.header("set-cookie").unwrap();
     assert!(line.contains(&format!("Max-Age={}", PAGE_LIFE.as_secs())), "{line}");
@@ -486,7 +342,7 @@ async fn no_text_of_anybodys_is_markup() {
     assert_eq!(world.chatbot(Request::post("/auth/register", &body.to_string())).await.status, 202);
     let person =
         Person { email: "mallory@a.example".to_owned(), password: password.to_owned(), ..Person::default() };
-    let mut browser = Browser::new(&world);
+    let mut browser = Visitor::new(&world);
     browser.log_in(&person, None).await;
     let account = browser.get("/account").await;
     let shown = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&gt;&lt;img src=x onerror=alert(1)&gt;&amp;amp;";
@@ -509,7 +365,7 @@ async fn no_text_of_anybodys_is_markup() {
         answers.push(browser.post(path, &fields).await);
     }
     answers.push(browser.post(&format!("/account/sessions/{encoded}/end"), "").await);
-    answers.push(Browser::within(&world, hostile).get("/account").await);
+    answers.push(Visitor::within(&world, hostile).get("/account").await);
     for answer in answers {
         assert!(answer.status >= 400, "{}", answer.body);
         let shown = answer.body.replace("&lt;script&gt;", "");
@@ -533,7 +389,7 @@ async fn a_stranger_learns_no_more_from_the_page() {
         (&gone.email, &gone.password),
         ("no address", "x"),
     ] {
-        let answer = Browser::new(&world).post("/login", &format!("email={email}&password={password}")).await;
+        let answer = Visitor::new(&world).post("/login", &format!("email={email}&password={password}")).await;
         let mut headers = answer.headers.clone();
         headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
         told.push((answer.status, headers, answer.body));
@@ -541,7 +397,7 @@ async fn a_stranger_learns_no_more_from_the_page() {
     assert_eq!(told[0].0, 401);
     assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:#?}");
     // And waits as there.
-    let mut browser = Browser::new(&world);
+    let mut browser = Visitor::new(&world);
     for _ in 0..5 {
         browser.post("/login", &format!("email={}&password=wrong", world.a.strong.email)).await;
     }
@@ -572,7 +428,7 @@ async fn every_page_is_protected_whoever_asks() {
             shown += 1;
         }
     }
-    assert_eq!(shown, 14 * 3);
+    assert_eq!(shown, 18 * 3);
     // To programs a refusal is a problem, as at every route.
     let refused = world.chatbot(Request::get("/account")).await;
     assert_eq!((refused.status, refused.field("code")), (401, "unauthenticated".to_owned()));
@@ -586,13 +442,51 @@ async fn every_page_is_protected_whoever_asks() {
     world.end().await;
 }
 
+/// Where letters are not sent, there is no page that asks for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_log_in_finds_what_the_operator_has_switched_on() {
+    let world = World::start().await;
+    let mut browser = Visitor::new(&world);
+    let links = ["href=\"/register\"", "href=\"/forgotten\""];
+    let form = browser.get("/login").await.body;
+    assert!(links.iter().all(|link| form.contains(link)), "{form}");
+    assert_eq!((browser.get("/register").await.status, browser.get("/forgotten").await.status), (200, 200));
+    let wrong = browser.post("/register", "email=judy@a.example&name=Judy&password=short&domain=").await;
+    assert!(wrong.status == 400 && wrong.body.contains("action=\"/register\""), "{}", wrong.body);
+    let fields = "email=judy@a.example&name=Judy&password=violet tapir quietly&domain=";
+    let (made, again) = (browser.post("/register", fields).await, browser.post("/register", fields).await);
+    assert_eq!((made.status, &made.body), (200, &again.body), "the same of an address that is taken");
+    let judy = Person {
+        email: "judy@a.example".to_owned(),
+        password: "violet tapir quietly".to_owned(),
+        ..Person::default()
+    };
+    assert_eq!(location(&browser.log_in(&judy, None).await), (303, Some("/account")));
+    let (known, unknown) = (
+        browser.post("/forgotten", "email=judy@a.example").await,
+        browser.post("/forgotten", "email=nobody@a.example").await,
+    );
+    assert_eq!((known.status, known.body), (200, unknown.body));
+    world.mailbox.awaited("judy@a.example", 1).await;
+    world.end().await;
+
+    let people = People { registration: Registration::Open, password_reset: Switch::Off, ..PEOPLE };
+    let world = World::start_for(people).await;
+    let mut browser = Visitor::new(&world);
+    assert!(!browser.get("/login").await.body.contains(links[1]));
+    for sent in [browser.get("/forgotten").await, browser.post("/forgotten", "email=judy@a.example").await] {
+        assert_eq!(sent.status, 404);
+    }
+    world.end().await;
+}
+
 /// Who administers something is led to a second factor before they do.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_must_have_a_second_factor_is_led_to_one() {
     let world = World::start().await;
     let tenant = world.tenant_of(&world.a, Service::Chatbot).await;
     let owner = world.person("henry", "a", tenant, Role::DomainOwner).await;
-    let mut browser = Browser::new(&world);
+    let mut browser = Visitor::new(&world);
     assert_eq!(location(&browser.log_in(&owner, None).await), (303, Some("/account")));
     let account = browser.get("/account").await;
     assert!(account.body.contains("takes a second factor") && account.body.contains("role=\"alert\""));
@@ -602,7 +496,7 @@ async fn who_must_have_a_second_factor_is_led_to_one() {
     world.advance(16 * MINUTE).await;
     let old = browser.post("/account/authenticator", "").await;
     assert!(old.status == 401 && old.body.contains("action=\"/login\""), "{}", old.body);
-    let member = Browser::within(&world, &world.log_in(&world.a).await.page).get("/account").await;
+    let member = Visitor::within(&world, &world.log_in(&world.a).await.page).get("/account").await;
     assert!(!member.body.contains("role=\"alert\""), "a member needs none");
     world.end().await;
 }
