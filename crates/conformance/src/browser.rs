@@ -1,10 +1,7 @@
 //! A real browser: Debian's `chromium`, driven by its `chromedriver` over WebDriver (W3C), without a screen. Both are
 //! processes that end with this, and work in a folder of their own.
 
-use crate::{
-    client::{Request, Response},
-    servers::NotRun,
-};
+use crate::{client::Response, servers::NotRun};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead as _, BufReader},
@@ -14,7 +11,11 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::Instant,
+};
 
 /// The longest that anything is waited for.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -89,10 +90,34 @@ impl Driver {
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
-        let request = Request::new(method, path);
-        let request = body.map_or(request.clone(), |body| request.json(&body.to_string()));
-        tokio::time::timeout(LONGEST, request.send(self.address)).await.unwrap().unwrap()
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let length = body.len();
+        let text = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
+            self.address
+        );
+        let answer = async {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
+            let mut heard = Vec::new();
+            loop {
+                if let Some(answer) = whole(&heard) {
+                    return answer;
+                }
+                let read = stream.read_buf(&mut heard).await.unwrap();
+                assert!(read > 0, "the driver broke off: {}", String::from_utf8_lossy(&heard));
+            }
+        };
+        tokio::time::timeout(LONGEST, answer).await.unwrap_or_else(|_| panic!("no answer to {method} {path}"))
     }
+}
+
+/// An answer of the driver, once it is there: it keeps connections open, whatever it says of them.
+fn whole(heard: &[u8]) -> Option<Response> {
+    let answer = Response::parse(heard)?;
+    let head = String::from_utf8_lossy(heard).to_lowercase();
+    let length: usize = head.split("content-length:").nth(1)?.lines().next()?.trim().parse().ok()?;
+    (answer.body.len() >= length).then_some(answer)
 }
 
 impl Browser {
@@ -194,6 +219,11 @@ impl Browser {
             assert!(Instant::now() < until, "{form} leads nowhere: {}", self.source().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Looks into the only frame of the page from now on.
+    pub async fn enter_frame(&self) {
+        self.done("POST", "/frame", Some(&json!({ "id": 0 }))).await;
     }
 
     /// Its cookies for the page that is open.

@@ -141,8 +141,9 @@ pub fn wrong(answer: &Response) -> Vec<String> {
         if answer.status >= 400 && !body.contains("role=\"alert\"") {
             wrong.push("says nothing of what is wrong".to_owned());
         }
-        // Each field has its label.
-        for field in body.split("<input ").skip(1) {
+        // Each field that is seen has its label.
+        let fields = body.split("<input ").skip(1).filter_map(|field| field.split('>').next());
+        for field in fields.filter(|field| !field.ends_with(" hidden")) {
             let id = field.split("id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
             if !body.contains(&format!("<label for=\"{id}\">")) {
                 wrong.push(format!("{id} has no label"));

@@ -174,15 +174,17 @@ pub(super) fn proof_form(said: Option<&str>) -> Page {
 pub(super) fn password_form(said: Option<&str>) -> Page {
     let form = html! {
         (alert(said))
-        (password_fields())
+        (password_fields(""))
         p { a href="/account" { "Your account" } }
     };
     Page::new("Another password", &form)
 }
 
-fn password_fields() -> Markup {
+/// Whose password it is stands there for whatever keeps passwords; it is not sent.
+fn password_fields(address: &str) -> Markup {
     html! {
         form method="post" action="/account/password" {
+            input type="email" autocomplete="username" value=(address) readonly hidden;
             label for="current_password" { "The password that you have" }
             input id="current_password" name="current_password" type="password" autocomplete="current-password" required;
             label for="new_password" { "Another one, of at least 12 characters" }
@@ -257,7 +259,7 @@ pub(super) fn account(me: &PersonPrincipal, login: &Login, sessions: &[Session])
         (table_of(me, sessions))
         (button("/account/sessions/end", "Log out everywhere"))
         h2 { "Password" }
-        (password_fields())
+        (password_fields(person.address.as_str()))
     };
     Page::new("Your account", &beneath)
 }
