@@ -23,6 +23,12 @@ async fn log_in(browser: &Browser, world: &World, person: &Person) {
     browser.send("form[action='/login']").await;
 }
 
+/// Whether pages of this browser run script.
+async fn runs_script(browser: &Browser) -> bool {
+    browser.open("data:text/html,<title>off</title><script>document.title = 'on'</script>").await;
+    browser.title().await == "on"
+}
+
 fn code(world: &World, secret: &str) -> String {
     TotpSecret::parse(secret).unwrap().code(world.clock.now())
 }
@@ -39,6 +45,7 @@ async fn session(browser: &Browser) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_goes_the_whole_way_in_a_browser_without_script() {
     let Some(browser) = unless_missing("browser", Browser::start(false).await) else { return };
+    assert!(!runs_script(&browser).await);
     let world = World::start().await;
     let tenant = world.tenant_of(&world.a, Service::Chatbot).await;
     let person = world.person("frank", "a", tenant, Role::Member).await;
@@ -101,6 +108,7 @@ async fn a_person_goes_the_whole_way_in_a_browser_without_script() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_sites_page_logs_nobody_in_or_out() {
     let Some(browser) = unless_missing("browser", Browser::start(true).await) else { return };
+    assert!(runs_script(&browser).await);
     let world = World::start().await;
     let person = world.log_in(&world.a).await;
     log_in(&browser, &world, &person).await;
