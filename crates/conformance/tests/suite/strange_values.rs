@@ -257,12 +257,16 @@ impl Prober<'_> {
             [[foreign, &own].concat(), [front, foreign, back].concat(), [&own, foreign].concat()]
         });
         let spoilt = spoilt.concat();
+        let cookie = match row.spec.place {
+            Place::Cookie(name) | Place::Page(name) => name,
+            _ if row.spec.is_page => "__Host-login",
+            _ => "__Host-chat",
+        };
+        let cookie = format!("Cookie: {cookie}=");
         let heads = [
             ("Authorization: Bearer ", true),
             ("X-API-Key: ", true),
-            ("Cookie: __Host-chat=", true),
-            ("Cookie: __Host-session=", true),
-            ("Cookie: __Host-login=", true),
+            (&cookie, true),
             ("Origin: ", false),
             ("Idempotency-Key: ", false),
         ];
