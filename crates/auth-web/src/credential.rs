@@ -17,6 +17,9 @@ pub enum Place {
     Query(&'static str),
     /// A cookie of this name.
     Cookie(&'static str),
+    /// A cookie of this name that says which session of a person a page is in. It is no credential anywhere else, and no
+    /// other credential is one here.
+    Page(&'static str),
 }
 
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -43,7 +46,7 @@ pub(crate) fn presented(place: Place, request: &HttpRequest) -> Result<Option<Pr
             refuse_second(headers)?;
             in_query(name, request.query_string())?.map(|text| Cow::Owned(text.into_bytes()))
         }
-        Place::Cookie(name) => {
+        Place::Cookie(name) | Place::Page(name) => {
             refuse_second(headers)?;
             in_cookies(name, headers)?.map(|text| Cow::Borrowed(text.as_bytes()))
         }
@@ -127,7 +130,7 @@ fn in_query(name: &str, query: &str) -> Result<Option<String>, Problem> {
 }
 
 /// A cookie of this name; two of one name are refused, since a subdomain can toss one in.
-fn in_cookies<'a>(name: &str, headers: &'a HeaderMap) -> Result<Option<&'a str>, Problem> {
+pub(crate) fn in_cookies<'a>(name: &str, headers: &'a HeaderMap) -> Result<Option<&'a str>, Problem> {
     let lines = headers.get_all(COOKIE).map(|line| line.to_str().map_err(|_| malformed()));
     let mut found = None;
     for line in lines {

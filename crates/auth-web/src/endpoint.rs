@@ -5,6 +5,7 @@ use crate::{
     enter::enter,
     front::App,
     input::{Input, Shape},
+    page::Page,
     problem::Problem,
     reply::Reply,
 };
@@ -36,6 +37,10 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// What it does by itself once an hour, and first when it starts.
     fn upkeep(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
+    }
+    /// The page that tells somebody a problem of a route whose answers are [pages](Spec::page).
+    fn problem_page(&self, _route: &'static str, _who: Option<Principal>, problem: &Problem) -> Page {
+        Page::of(problem)
     }
     /// Whether a page of this origin may read a refusal by a route that is [for pages](Spec::for_pages).
     fn allows_page(&self, _who: Option<Principal>, _origin: &str) -> impl Future<Output = bool> {
@@ -106,6 +111,8 @@ pub struct Spec {
     pub place: Place,
     /// Whether pages of other origins call it.
     pub for_pages: bool,
+    /// Whether it answers pages of our own: refusals too, to whom asks for one.
+    pub is_page: bool,
     /// A query that it takes, for documents and tests; `{…}` stands for what the caller knows.
     pub query: &'static str,
     /// A body that it takes, likewise.
@@ -120,7 +127,8 @@ impl Spec {
     /// A route.
     pub const fn new(id: &'static str, method: Method, path: &'static str, summary: &'static str) -> Self {
         let (audit, throttle, place) = (None, None, Place::Header);
-        Self { id, method, path, summary, audit, throttle, place, for_pages: false, query: "", body: "" }
+        let (for_pages, is_page, query, body) = (false, false, "", "");
+        Self { id, method, path, summary, audit, throttle, place, for_pages, is_page, query, body }
     }
     /// Whether it answers `HEAD`: a `GET` that changes something does not, since `HEAD` asks without effect.
     pub const fn answers_head(&self) -> bool {
@@ -145,6 +153,16 @@ impl Spec {
     #[must_use]
     pub const fn for_pages(self) -> Self {
         Self { for_pages: true, ..self }
+    }
+    /// Answers pages, also where it refuses.
+    #[must_use]
+    pub const fn page(self) -> Self {
+        Self { is_page: true, ..self }
+    }
+    /// Whether it does something for whoever a browser says that somebody is, or answers a page that logs them in.
+    const fn takes_forms(&self) -> bool {
+        let by_browser = self.is_page || matches!(self.place, Place::Cookie(_) | Place::Page(_));
+        by_browser && !matches!(self.method, Method::Get)
     }
     /// Gives an example of its query.
     #[must_use]
@@ -210,6 +228,29 @@ pub struct Row<S> {
 /// const ROWS: Table<S> = Table(&[row::<S, Hello>()]);
 /// fn main() { let _ = ROWS; }
 /// ```
+///
+/// Nor does what a browser sends by itself, with its cookies, where it is not taken from our own pages alone:
+///
+/// ```compile_fail
+/// use auth_core::policy::{Nobody, Proof, Requirement, Rule};
+/// use auth_web::{Endpoint, Method, Problem, Service, Spec, Table, input::Form, row, reply::Done};
+/// # struct S;
+/// # impl Service for S {
+/// #   const KIND: auth_core::service::Service = auth_core::service::Service::Hub;
+/// #   const TABLE: Table<Self> = Table(&[]);
+/// #   fn platform(&self) -> &auth_core::flow::Platform { unimplemented!() }
+/// # }
+/// struct Open;
+/// impl Requirement for Open { const RULE: Rule = Rule::Public { because: "x" }; type Subject = Nobody; }
+/// struct Hello;
+/// impl Endpoint<S> for Hello {
+///     type Auth = Open; type Input = Form<String>; type Output = Done;
+///     const SPEC: Spec = Spec::new("hello", Method::Post, "/hello", "Says hello.").page();
+///     async fn call(_: &S, _: Proof<'_, Open>, _: Form<String>) -> Result<Done, Problem> { Ok(Done) }
+/// }
+/// const ROWS: Table<S> = Table(&[row::<S, Hello>()]);
+/// fn main() { let _ = ROWS; }
+/// ```
 pub const fn row<S: Service, E: Endpoint<S>>() -> Row<S> {
     const {
         match <E::Auth as Requirement>::RULE {
@@ -217,6 +258,8 @@ pub const fn row<S: Service, E: Endpoint<S>>() -> Row<S> {
             Rule::AnyOf(needs) => assert!(!needs.is_empty(), "a rule admits somebody"),
         }
         assert!(matches!(E::SPEC.path.as_bytes(), [b'/', ..]), "a path begins with a slash");
+        let own = <E::Input as Input>::FROM_OWN_PAGE || !E::SPEC.takes_forms();
+        assert!(own, "what a browser sends by itself is taken from our own pages alone");
     }
     Row {
         spec: E::SPEC,

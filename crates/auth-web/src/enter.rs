@@ -3,10 +3,11 @@
 
 use crate::{
     cors,
-    credential::{Presented, presented},
+    credential::{Place, Presented, presented},
     endpoint::{Endpoint, Service},
     front::App,
     input::{Input as _, without_body},
+    page,
     problem::{Kind, Problem},
     reply::Reply as _,
 };
@@ -66,7 +67,9 @@ async fn attempt<S: Service, E: Endpoint<S>>(
         let admitted = app.platform().validator.throttle().admit(subject, limit, began);
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
     }
-    if let Rule::AnyOf(_) = <E::Auth as Requirement>::RULE {
+    if let (Rule::AnyOf(_), Place::Page(_)) = (<E::Auth as Requirement>::RULE, E::SPEC.place) {
+        identify_page::<S, E>(app, request, who).await?;
+    } else if let Rule::AnyOf(_) = <E::Auth as Requirement>::RULE {
         let only_a_key = {
             let (looking, as_key) = match presented(E::SPEC.place, request)? {
                 Some(Presented { text, as_key }) => {
@@ -106,10 +109,27 @@ fn identify_again<'a, S: Service, E: Endpoint<S>>(
 ) -> LocalBoxFuture<'a, Result<(), Problem>> {
     Box::pin(async move {
         let Caller { who, origin: Origin { source, .. } } = caller;
-        if who.is_some()
+        if let (Some(_), Place::Page(_)) = (&who, E::SPEC.place) {
+            identify_page::<S, E>(app, request, who).await?;
+        } else if who.is_some()
             && let Some(Presented { text, .. }) = presented(E::SPEC.place, request)?
         {
             app.platform().validator.identify_again(&text, *source, who).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Looks whose page presents the cookie of a page's session, if one does.
+#[cold]
+fn identify_page<'a, S: Service, E: Endpoint<S>>(
+    app: &'a App<S>,
+    request: &'a HttpRequest,
+    who: &'a mut Option<Principal>,
+) -> LocalBoxFuture<'a, Result<(), Problem>> {
+    Box::pin(async move {
+        if let Some(Presented { text, .. }) = presented(E::SPEC.place, request)? {
+            app.platform().validator.identify_page(&text, who).await?;
         }
         Ok(())
     })
@@ -133,6 +153,9 @@ fn refuse<'a, S: Service, E: Endpoint<S>>(
             app.front.refusals.count(E::SPEC.id, problem.cause(), *source, *who);
         }
         let mut response = problem.respond(S::KIND.name(), request_id);
+        if E::SPEC.is_page && page::is_asked_for(request) {
+            response = app.service.problem_page(E::SPEC.id, *who, problem).in_place_of(response);
+        }
         if E::SPEC.for_pages {
             let reader = cors::reader(app, request, problem.kind(), (*source, *who), began).await;
             cors::allow(response.headers_mut(), reader);

@@ -1,6 +1,9 @@
 //! What endpoints take: path, query, body, headers. Parsed after the decision, never before.
 
-use crate::problem::{Kind, Problem};
+use crate::{
+    credential::in_cookies,
+    problem::{Kind, Problem},
+};
 use actix_web::{
     HttpRequest,
     dev::Payload,
@@ -8,11 +11,14 @@ use actix_web::{
         CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING,
     },
 };
-use auth_core::{model::Page, secret::TokenDigest};
+use auth_core::{
+    model::Page,
+    secret::{PlainToken, TokenDigest},
+};
 use futures_util::StreamExt as _;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -30,6 +36,8 @@ pub struct Shape {
     pub query: Option<Schema>,
     /// The body: its media type, and what it holds.
     pub body: Option<(&'static str, Schema)>,
+    /// The cookies that are taken, beside one that is a credential.
+    pub cookies: Vec<&'static str>,
     /// Whether an `Idempotency-Key` is taken.
     pub idempotent: bool,
 }
@@ -38,6 +46,8 @@ pub struct Shape {
 pub trait Input: Sized {
     /// Whether it reads the body.
     const READS_BODY: bool = false;
+    /// Whether it is taken of requests by a page of this service alone.
+    const FROM_OWN_PAGE: bool = false;
     /// Takes it.
     fn take(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Self, Problem>>;
     /// Says what it looks like.
@@ -55,6 +65,7 @@ macro_rules! both {
     ($($name:ident),*) => {
         impl<$($name: Input),*> Input for ($($name,)*) {
             const READS_BODY: bool = $($name::READS_BODY)||*;
+            const FROM_OWN_PAGE: bool = $($name::FROM_OWN_PAGE)||*;
             async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
                 Ok(($($name::take(request, payload).await?,)*))
             }
@@ -119,14 +130,49 @@ pub struct OwnForm<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema> Input for OwnForm<T> {
     const READS_BODY: bool = true;
+    const FROM_OWN_PAGE: bool = true;
     async fn take(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
-        if !from_own_page(request) {
-            return Err(Problem::new(Kind::ForeignPage, "This form is sent by its own page alone."));
-        }
+        OwnPage::take(request, payload).await?;
         Form::take(request, payload).await.map(|Form(form)| Self(form))
     }
     fn describe(shape: &mut Shape, schemas: &mut SchemaGenerator) {
         Form::<T>::describe(shape, schemas);
+    }
+}
+
+/// A form without members, sent by a page of this service itself.
+#[derive(Debug)]
+pub struct OwnPage;
+
+impl Input for OwnPage {
+    const FROM_OWN_PAGE: bool = true;
+    async fn take(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        if from_own_page(request) {
+            Ok(Self)
+        } else {
+            Err(Problem::new(Kind::ForeignPage, "This form is sent by its own page alone."))
+        }
+    }
+    fn describe(_: &mut Shape, _: &mut SchemaGenerator) {}
+}
+
+/// The name of a cookie that is no credential of the route.
+pub trait CookieName: 'static {
+    /// It.
+    const NAME: &'static str;
+}
+
+/// The value of a cookie that is no credential of the route; two of one name are refused.
+#[derive(Debug)]
+pub struct FromCookie<N>(pub Option<PlainToken>, PhantomData<N>);
+
+impl<N: CookieName> Input for FromCookie<N> {
+    async fn take(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let value = in_cookies(N::NAME, request.headers())?;
+        Ok(Self(value.map(|value| PlainToken::new(value.to_owned())), PhantomData))
+    }
+    fn describe(shape: &mut Shape, _: &mut SchemaGenerator) {
+        shape.cookies.push(N::NAME);
     }
 }
 

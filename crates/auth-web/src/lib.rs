@@ -3,7 +3,7 @@
 //! - [`endpoint`]: what an endpoint declares, and the table;
 //! - `enter`: the one path that every request takes: throttle, authenticate, decide, parse, call;
 //! - [`problem`]: the one table of statuses (RFC 9457);
-//! - [`input`], [`reply`]: what endpoints take and give;
+//! - [`input`], [`reply`], [`page`]: what endpoints take and give;
 //! - [`own`]: the routes that every service has;
 //! - [`serve`](mod@serve): listening, background work, graceful stop;
 //! - [`in_process`]: the same without a network, for tests and measurements.
@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod outgoing;
 pub mod own;
+pub mod page;
 pub mod problem;
 mod refusals;
 pub mod reply;

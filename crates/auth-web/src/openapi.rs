@@ -105,6 +105,9 @@ fn parameters<S>(row: &Row<S>, shape: &Shape) -> Vec<Value> {
     for (name, schema) in query.into_iter().flatten() {
         parameters.push(json!({ "name": name, "in": "query", "schema": schema }));
     }
+    for name in &shape.cookies {
+        parameters.push(json!({ "name": name, "in": "cookie", "schema": { "type": "string" } }));
+    }
     if shape.idempotent {
         parameters.push(json!({ "name": "Idempotency-Key", "in": "header", "schema": { "type": "string" } }));
     }
@@ -121,7 +124,7 @@ fn ways<S>(row: &Row<S>) -> Vec<(&'static Need, Vec<(String, Value)>)> {
     };
     let schemes = |need: &Need| match (row.spec.place, need) {
         (Place::Query(name), _) => vec![other("query", name)],
-        (Place::Cookie(name), _) => vec![other("cookie", name)],
+        (Place::Cookie(name) | Place::Page(name), _) => vec![other("cookie", name)],
         (Place::Header, Need::Key(..)) => vec![bearer(), key()],
         (Place::Header, Need::Token(TokenKind::Temp | TokenKind::Widget | TokenKind::Chat)) => vec![bearer()],
         (Place::Header, Need::Person(..)) => vec![bearer()],

@@ -145,6 +145,18 @@ impl Problem {
     pub const fn kind(&self) -> Kind {
         self.0.kind
     }
+    /// What the caller is told of it.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+    /// The field that is wrong, where one is.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+    /// When to come back, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
     /// What is refused, in the words of the audit trail.
     pub(crate) const fn cause(&self) -> &'static str {
         self.0.cause

@@ -119,13 +119,13 @@ impl Reply for Done {
     }
 }
 
-/// `303` to another address, with a cookie.
+/// `303` to another address of this service, with cookies. No address is made of what somebody sent.
 #[derive(Debug)]
 pub struct SeeOther {
     /// Where to.
-    pub location: String,
-    /// The whole value of `Set-Cookie`.
-    pub cookie: Option<String>,
+    pub location: &'static str,
+    /// The whole values of `Set-Cookie`.
+    pub cookies: Vec<String>,
 }
 
 impl Reply for SeeOther {
@@ -133,8 +133,8 @@ impl Reply for SeeOther {
     fn respond(self) -> Result<HttpResponse, Problem> {
         let mut answer = start(Self::STATUS);
         answer.insert_header((LOCATION, self.location));
-        if let Some(cookie) = self.cookie {
-            answer.insert_header((SET_COOKIE, cookie));
+        for cookie in self.cookies {
+            answer.append_header((SET_COOKIE, cookie));
         }
         Ok(answer.finish())
     }
@@ -168,6 +168,9 @@ impl Reply for Html {
     }
 }
 
+/// What a page with a form says of referrers: see [`FormPage`].
+pub(crate) const FORM_REFERRER: &str = "same-origin";
+
 /// `200` with a page that holds a form. A browser that may name no referrer sends `Origin: null` with a form,
 /// so such a page names one to this service (Fetch, "append a request `Origin` header").
 #[derive(Debug)]
@@ -177,7 +180,7 @@ impl Reply for FormPage {
     const STATUS: u16 = 200;
     fn respond(self) -> Result<HttpResponse, Problem> {
         let mut answer = Html(self.0).respond()?;
-        answer.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        answer.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(FORM_REFERRER));
         Ok(answer)
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {

@@ -72,7 +72,7 @@ impl Endpoint<Chatbot> for AutoConnect {
         let value = opened.secret.reveal();
         let cookie =
             format!("{COOKIE}={}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax", value.expose());
-        Ok(SeeOther { location: "/chat".to_owned(), cookie: Some(cookie) })
+        Ok(SeeOther { location: "/chat", cookies: vec![cookie] })
     }
 }
 

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One of the three.
-fn typed<'a>(
+pub(crate) fn typed<'a>(
     code: Option<&'a str>,
     recovery_code: Option<&'a str>,
     passkey: Option<&'a Assertion>,

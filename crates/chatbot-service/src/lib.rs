@@ -12,6 +12,7 @@ pub mod keys;
 pub mod mail;
 pub mod mailed;
 pub mod members;
+pub mod page;
 pub mod passkeys;
 pub mod passwords;
 pub mod people;
@@ -35,7 +36,7 @@ use auth_core::{
     throttle::Subject,
     time::Clock,
 };
-use auth_web::{Problem, Service, Table, own, row};
+use auth_web::{Problem, Service, Table, own, page::Page, row};
 use issuer::Tokens;
 use mail::{Outbox, Patience};
 use passwords::Pool;
@@ -161,6 +162,24 @@ impl Service for Chatbot {
         row::<Self, mailed::VerifyEmail>(),
         row::<Self, mailed::ForgotPassword>(),
         row::<Self, mailed::ResetPassword>(),
+        row::<Self, page::LoginForm>(),
+        row::<Self, page::Login>(),
+        row::<Self, page::FactorForm>(),
+        row::<Self, page::Factor>(),
+        row::<Self, page::RegisterForm>(),
+        row::<Self, page::Register>(),
+        row::<Self, page::ForgottenForm>(),
+        row::<Self, page::Forgotten>(),
+        row::<Self, page::Account>(),
+        row::<Self, page::EnrollTotp>(),
+        row::<Self, page::ConfirmTotp>(),
+        row::<Self, page::RemoveTotp>(),
+        row::<Self, page::RecoveryCodes>(),
+        row::<Self, page::StepUp>(),
+        row::<Self, page::EndSession>(),
+        row::<Self, page::LogoutAll>(),
+        row::<Self, page::ChangePassword>(),
+        row::<Self, page::Logout>(),
         row::<Self, issuer::Jwks>(),
         row::<Self, issuer::AuthorizationServer>(),
         row::<Self, own::Live>(),
@@ -181,6 +200,10 @@ impl Service for Chatbot {
 
     async fn upkeep(&self) {
         self.keep_keys().await;
+    }
+
+    fn problem_page(&self, route: &'static str, who: Option<Principal>, problem: &Problem) -> Page {
+        self.page_of(route, who, problem)
     }
 
     async fn allows_page(&self, who: Option<Principal>, origin: &str) -> bool {

@@ -72,20 +72,7 @@ impl Endpoint<Chatbot> for Register {
         who: Proof<'_, Anybody>,
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        let registration = chatbot.people.registration;
-        if registration == Registration::Off {
-            return Err(Problem::absent());
-        }
-        let known = [body.email.as_str(), body.name.as_str(), chatbot.logins.keys.issuer().as_str()];
-        let password = Password::new(&body.password, &known);
-        let password = password.map_err(|wrong| Problem::invalid("password", wrong))?;
-        let (address, domain) = (body.email.clone(), body.domain);
-        let wanted = Newcomer { address, name: body.name, password, domain };
-        let granted = Granted::<ToRegister>::to_anybody(&who);
-        let occasion = chatbot.logins.register(chatbot.platform(), &granted, wanted).await?;
-        if registration == Registration::Verified {
-            chatbot.write_to(body.email, occasion, &who);
-        }
+        chatbot.register(&who, body.email, body.name, &body.password, body.domain).await?;
         Ok(Accepted(Registered { status: "registered" }))
     }
 }
@@ -174,18 +161,9 @@ impl Endpoint<Chatbot> for Login {
                 Kind::parse(name).ok_or_else(|| Problem::invalid("audience", "expected chatbot or hub"))?
             }
         };
-        let (platform, wanted) = (chatbot.platform(), Wanted { domain: body.domain, audience });
-        let logged_in =
-            chatbot.logins.log_in(platform, who.origin(), &body.email, &body.password, &wanted).await;
-        if let Err(FlowError::Denied(Denial::Unverified)) = &logged_in
-            && chatbot.people.password_reset.is_on()
-            && let Ok(address) = Address::parse(&body.email)
-        {
-            // Not a link that confirms: this may be the password of whoever registered the address before its owner did.
-            chatbot.write_to(address, Occasion::Forgot, &who);
-        }
-        let logged_in = logged_in?;
-        let now = platform.now();
+        let wanted = Wanted { domain: body.domain, audience };
+        let logged_in = chatbot.log_in(&who, &body.email, &body.password, &wanted).await?;
+        let now = chatbot.platform().now();
         Ok(Shown(match logged_in {
             LoggedIn::Begun(tokens) => LoginView::Begun(TokensView::of(&tokens, now)),
             LoggedIn::SecondFactor { pending, expires_at, methods } => LoginView::SecondFactor {
@@ -195,6 +173,66 @@ impl Endpoint<Chatbot> for Login {
                 methods,
             },
         }))
+    }
+}
+
+impl Chatbot {
+    /// Registers somebody, where people do.
+    pub(crate) async fn register(
+        &self,
+        who: &Proof<'_, Anybody>,
+        address: Address,
+        name: Name,
+        password: &str,
+        domain: Option<DomainName>,
+    ) -> Result<(), Problem> {
+        let registration = self.people.registration;
+        if registration == Registration::Off {
+            return Err(Problem::absent());
+        }
+        let known = [address.as_str(), name.as_str(), self.logins.keys.issuer().as_str()];
+        let password = Password::new(password, &known);
+        let password = password.map_err(|wrong| Problem::invalid("password", wrong))?;
+        let wanted = Newcomer { address: address.clone(), name, password, domain };
+        let granted = Granted::<ToRegister>::to_anybody(who);
+        let occasion = self.logins.register(&self.platform, &granted, wanted).await?;
+        if registration == Registration::Verified {
+            self.write_to(address, occasion, who);
+        }
+        Ok(())
+    }
+
+    /// Logs somebody in. Whoever has the right password, but not yet shown the address to be theirs, gets a letter.
+    pub(crate) async fn log_in(
+        &self,
+        who: &Proof<'_, Anybody>,
+        email: &str,
+        password: &str,
+        wanted: &Wanted,
+    ) -> Result<LoggedIn, Problem> {
+        let logged_in = self.logins.log_in(&self.platform, who.origin(), email, password, wanted).await;
+        if let Err(FlowError::Denied(Denial::Unverified)) = &logged_in
+            && self.people.password_reset.is_on()
+            && let Ok(address) = Address::parse(email)
+        {
+            // Not a link that confirms: this may be the password of whoever registered the address before its owner did.
+            self.write_to(address, Occasion::Forgot, who);
+        }
+        Ok(logged_in?)
+    }
+
+    /// Sets another password of the caller.
+    pub(crate) async fn change_password(
+        &self,
+        who: &Proof<'_, InSession>,
+        current: &str,
+        new: &str,
+    ) -> Result<(), Problem> {
+        let (platform, me) = (&self.platform, who.subject());
+        let person = platform.stores.people.read(OwnPerson::of(me)).await?.ok_or_else(Problem::absent)?;
+        let known = [person.address.as_str(), person.name.as_str(), self.logins.keys.issuer().as_str()];
+        let new = Password::new(new, &known).map_err(|wrong| Problem::invalid("new_password", wrong))?;
+        Ok(self.logins.change_password(platform, who, me, current, &new).await?)
     }
 }
 
@@ -432,12 +470,7 @@ impl Endpoint<Chatbot> for ChangePassword {
         who: Proof<'_, InSession>,
         Json(body): Self::Input,
     ) -> Result<Done, Problem> {
-        let (platform, me) = (chatbot.platform(), who.subject());
-        let person = platform.stores.people.read(OwnPerson::of(me)).await?.ok_or_else(Problem::absent)?;
-        let known = [person.address.as_str(), person.name.as_str(), chatbot.logins.keys.issuer().as_str()];
-        let new = Password::new(&body.new_password, &known);
-        let new = new.map_err(|wrong| Problem::invalid("new_password", wrong))?;
-        chatbot.logins.change_password(platform, &who, me, &body.current_password, &new).await?;
+        chatbot.change_password(&who, &body.current_password, &body.new_password).await?;
         Ok(Done)
     }
 }

@@ -7,17 +7,21 @@ use crate::{
 };
 use auth_core::{
     amr::{Amr, Method},
-    credential::{Malformed, SessionKind, classify, draw_key, draw_session, draw_temp_token},
+    credential::{
+        Malformed, PAGE_LIFE, PageSession, SessionKind, classify, draw_key, draw_session, draw_temp_token,
+    },
     entropy::Entropy,
     id::AccessTokenId,
     jwt::{Algorithm, Claims, Issuer, LIFE, SigningKey},
     policy::{Permissions, Role},
     principal::Tenant,
+    seal::Keyring,
     service::Service,
     time::Clock as _,
 };
 use auth_web::{Place, Row, Service as WebService};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// A kind of credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +44,15 @@ pub enum Kind {
     SuperAdmin,
     /// A key of the platform's own, at the chatbot service.
     Platform,
+    /// A page that is in a session of a person.
+    Page,
+    /// A page that is in a session of a person who has shown a second factor.
+    StrongPage,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Key,
         Self::Temp,
         Self::Widget,
@@ -54,6 +62,8 @@ impl Kind {
         Self::Owner,
         Self::SuperAdmin,
         Self::Platform,
+        Self::Page,
+        Self::StrongPage,
     ];
 
     /// The kinds that a route takes, as its needs are written; a public route takes none.
@@ -77,7 +87,22 @@ impl Kind {
         needs.split('|').flat_map(kinds).collect()
     }
 
-    /// Whether it is a person's.
+    /// The kinds that a row takes: where it looks for a page's cookie, that of whom it needs.
+    pub fn of_row<S>(row: &Row<S>) -> Vec<Self> {
+        let at = |kind| match (row.spec.place, kind) {
+            (Place::Page(_), Self::Person) => Self::Page,
+            (Place::Page(_), Self::Strong) => Self::StrongPage,
+            (_, kind) => kind,
+        };
+        Self::of_needs(&row.rule.to_string().replace(' ', "")).into_iter().map(at).collect()
+    }
+
+    /// Whether it is a page's.
+    pub const fn is_page(self) -> bool {
+        matches!(self, Self::Page | Self::StrongPage)
+    }
+
+    /// Whether it is an access token of a person.
     pub const fn is_person(self) -> bool {
         matches!(self, Self::Person | Self::Strong | Self::Owner | Self::SuperAdmin)
     }
@@ -92,6 +117,8 @@ impl Kind {
             (Self::Chat, _) => &holdings.chat,
             (Self::Person, _) => &holdings.person.access,
             (Self::Strong, _) => &holdings.strong.access,
+            (Self::Page, _) => &holdings.person.page,
+            (Self::StrongPage, _) => &holdings.strong.page,
             (Self::Owner, _) => &holdings.owner.access,
             (Self::Platform, _) => &holdings.introspection_key,
             (Self::SuperAdmin, Service::Chatbot) => &holdings.admin.access,
@@ -107,13 +134,16 @@ impl Kind {
         if self.is_person() {
             return forged(world, service, entropy);
         }
+        if self.is_page() {
+            return forged_page(world, entropy);
+        }
         let drawn = match self {
             Self::Key => draw_key(service, entropy).0,
             Self::Platform => draw_key(Service::Chatbot, entropy).0,
             Self::Temp => draw_temp_token(entropy),
             Self::Widget => draw_session(SessionKind::Widget, entropy),
             Self::Chat => draw_session(SessionKind::Chat, entropy),
-            Self::Person | Self::Strong | Self::Owner | Self::SuperAdmin => unreachable!("made above"),
+            _ => unreachable!("made above"),
         };
         let unknown = drawn.reveal().expose().to_owned();
         assert!(classify(&unknown).is_ok(), "{self:?} is not well-formed");
@@ -125,6 +155,9 @@ impl Kind {
     pub async fn ended(self, world: &World, service: Service, expired: bool) -> String {
         if self == Self::Widget {
             return ended_widget(world, expired).await;
+        }
+        if self.is_page() {
+            return ended_page(world, self, expired).await;
         }
         if self.is_person() {
             return ended_login(world, self, service, expired).await;
@@ -202,6 +235,31 @@ fn forged(world: &World, service: Service, entropy: &dyn Entropy) -> String {
     Issuer::parse(ISSUER).unwrap().issue(&key, &claims).unwrap().expose().to_owned()
 }
 
+/// The cookie of a page that is in the first tenant's session, in all but the keyring that made it.
+fn forged_page(world: &World, entropy: &dyn Entropy) -> String {
+    let expires_at = world.clock.now() + PAGE_LIFE;
+    let page = PageSession { session: world.a.person.session.parse().unwrap(), expires_at };
+    let other = Keyring::new(&[Zeroizing::new([77; 32])]).unwrap();
+    page.seal(&other, entropy).reveal().expose().to_owned()
+}
+
+async fn ended_page(world: &World, kind: Kind, expired: bool) -> String {
+    let person = match kind {
+        Kind::StrongPage => world.log_in_strongly(&world.a.strong).await,
+        _ => world.log_in(&world.a).await,
+    };
+    let shown = Request::get("/account").header("Cookie", &format!("__Host-session={}", person.page));
+    let shown = world.chatbot(shown).await;
+    assert_eq!(shown.status, 200, "it never was good: {}", shown.body);
+    if expired {
+        world.advance(PAGE_LIFE).await;
+    } else {
+        let out = world.chatbot(Request::new("POST", "/auth/logout").bearer(&person.access)).await;
+        assert_eq!(out.status, 204, "{}", out.body);
+    }
+    person.page
+}
+
 async fn ended_login(world: &World, kind: Kind, service: Service, expired: bool) -> String {
     let person = match kind {
         Kind::Strong => world.log_in_strongly(&world.a.strong).await,
@@ -258,7 +316,9 @@ pub fn request<S: WebService>(row: &Row<S>, holdings: &Holdings, credential: Opt
         (Place::Query(name), Some(credential)) => {
             query = query.replace(&format!("{name}={{temp_token}}"), &format!("{name}={credential}"));
         }
-        (Place::Cookie(name), Some(credential)) => header = Some(("Cookie", format!("{name}={credential}"))),
+        (Place::Cookie(name) | Place::Page(name), Some(credential)) => {
+            header = Some(("Cookie", format!("{name}={credential}")));
+        }
     }
     // Only who asked is admitted.
     let path = match spec.id {
@@ -272,14 +332,21 @@ pub fn request<S: WebService>(row: &Row<S>, holdings: &Holdings, credential: Opt
     if let Some((name, value)) = header {
         request = request.header(name, &value);
     }
+    if spec.id == "page_factor" {
+        request = request.header("Cookie", &format!("__Host-login={}", holdings.strong.pending));
+    }
+    if spec.is_page {
+        request = request.header("Sec-Fetch-Site", "same-origin");
+    }
     let body = holdings.fill(S::KIND, spec.body);
     if body.starts_with('{') {
         return request.json(&body);
     }
     if !body.is_empty() {
-        request = request
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .header("Sec-Fetch-Site", "same-origin");
+        request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        if !spec.is_page {
+            request = request.header("Sec-Fetch-Site", "same-origin");
+        }
         request.body = body;
     }
     request

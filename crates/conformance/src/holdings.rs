@@ -65,6 +65,8 @@ pub struct Person {
     pub access: String,
     /// Its refresh token.
     pub refresh: String,
+    /// The cookie of a page that is in it.
+    pub page: String,
     /// The secret of their authenticator.
     pub totp: String,
     /// A code of it that was not shown yet.
@@ -119,6 +121,7 @@ impl Holdings {
             ("/auth/sessions/{id}", &format!("/auth/sessions/{}", self.person.session)),
             ("/auth/mfa/webauthn/{id}", &format!("/auth/mfa/webauthn/{passkey}")),
             ("{passkey}", &self.person.registration),
+            ("/account/sessions/{id}", &format!("/account/sessions/{}", self.person.session)),
             ("/auth/api/v1/keys/{id}", &format!("/auth/api/v1/keys/{}", self.idle_domain_key.1)),
             ("{person_id}", &self.strong.id),
             ("{new}", &new),

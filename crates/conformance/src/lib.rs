@@ -3,6 +3,7 @@
 
 pub mod ambient;
 pub mod authenticator;
+pub mod browser;
 pub mod caller;
 pub mod client;
 pub mod contract;
@@ -18,6 +19,7 @@ pub mod place;
 pub mod process;
 pub mod servers;
 mod settled;
+pub mod visitor;
 pub mod world;
 
 #[doc = include_str!("../../../README.md")]

@@ -12,7 +12,7 @@ use crate::{
     place::{Backend, Place},
 };
 use auth_core::{
-    credential::TotpSecret,
+    credential::{PAGE_LIFE, PageSession, TotpSecret},
     flow::{KeyOrder, Platform, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
@@ -419,7 +419,17 @@ impl World {
         assert_eq!(answer.status, 200, "{}", answer.body);
         let (access, refresh) = (answer.field("access_token"), answer.field("refresh_token"));
         let me = self.chatbot(Request::get("/auth/me").bearer(&access)).await;
-        Person { id: me.field("id"), session: me.field("session_id"), access, refresh, ..person.clone() }
+        let session = me.field("session_id");
+        let page = self.page(&session);
+        Person { id: me.field("id"), session, access, refresh, page, ..person.clone() }
+    }
+
+    /// The cookie of a page that is in a session.
+    pub fn page(&self, session: &str) -> String {
+        let expires_at = self.clock.now() + PAGE_LIFE;
+        let page = PageSession { session: session.parse().unwrap(), expires_at };
+        let entropy = self.chatbot_platform.entropy.as_ref();
+        page.seal(&Place::keyring(), entropy).reveal().expose().to_owned()
     }
 
     /// Gives a person a role past the store: of a domain, or of the platform.

@@ -4,7 +4,7 @@
 //! 6 characters of CRC-32 (IEEE) in base62 over everything before them: 51 bytes, one SHA-256 block.
 //! The checksum refuses typos, truncations and random guesses for the price of a CRC; it is no secret.
 
-use super::{mailed::MAILED_PREFIX, pending::PENDING_PREFIX, refresh::REFRESH_PREFIX};
+use super::{mailed::MAILED_PREFIX, page::PAGE_PREFIX, pending::PENDING_PREFIX, refresh::REFRESH_PREFIX};
 use crate::{
     jwt::{EarlierTokens, begins_as_jwt},
     service::Service,
@@ -31,8 +31,9 @@ const LEGACY_LEN: std::ops::RangeInclusive<usize> = 16..=256;
 /// Whether a text begins as a credential of this platform: if its checksum is not right, it is none of any kind.
 pub fn begins_as_own(text: &str) -> bool {
     let [hub, chatbot] = Service::ALL.map(Service::key_prefix);
-    let prefixes = [hub, chatbot, WIDGET_PREFIX, CHAT_PREFIX, REFRESH_PREFIX, PENDING_PREFIX, MAILED_PREFIX];
-    prefixes.iter().any(|prefix| text.starts_with(prefix))
+    let of_routes = [REFRESH_PREFIX, PENDING_PREFIX, MAILED_PREFIX, PAGE_PREFIX];
+    let prefixes = [hub, chatbot, WIDGET_PREFIX, CHAT_PREFIX];
+    prefixes.iter().chain(&of_routes).any(|prefix| text.starts_with(prefix))
 }
 
 /// What kind of credential a text has the form of. Says nothing about whether it exists.
@@ -71,8 +72,8 @@ pub fn classify(text: impl AsRef<[u8]>) -> Result<Form, Malformed> {
         Some(b"avt_") => checked(bytes, Form::Key(Service::Chatbot)),
         Some(b"avw_") => checked(bytes, Form::Widget),
         Some(b"avc_") => checked(bytes, Form::Chat),
-        // Good at one route each, where it stands in the body.
-        Some(b"avr_" | b"avm_" | b"avv_") => Err(Malformed),
+        // Good at one route each, where it stands in the body; or at the pages, where it is a cookie.
+        Some(b"avr_" | b"avm_" | b"avv_" | b"avs_") => Err(Malformed),
         _ if is_uuid_v4(bytes) => Ok(Form::Temp),
         _ if EarlierTokens::are_named_by(bytes) && begins_as_jwt(bytes) => Ok(Form::Jwt),
         _ if LEGACY_LEN.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic) => Ok(Form::Legacy),

@@ -10,6 +10,7 @@ mod letters;
 mod members;
 mod mint_token;
 mod open_session;
+mod page;
 mod passkeys;
 mod people;
 mod revoke;

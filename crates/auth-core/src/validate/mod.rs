@@ -7,6 +7,7 @@ mod filter;
 mod flights;
 mod lease;
 mod limits;
+mod page;
 mod people;
 mod record;
 mod relying;

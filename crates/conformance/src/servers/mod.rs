@@ -15,7 +15,7 @@ use std::process::Command;
 #[derive(Debug)]
 pub struct NotRun(pub String);
 
-/// Whether a backend must be there: `CONFORMANCE_REQUIRE=postgres,redis,containers`.
+/// Whether a backend must be there: `CONFORMANCE_REQUIRE=postgres,redis,containers,browser`.
 #[expect(clippy::disallowed_methods, reason = "the caller of the suite says what it must not leave out")]
 pub fn is_required(name: &str) -> bool {
     std::env::var("CONFORMANCE_REQUIRE").is_ok_and(|names| names.split(',').any(|one| one.trim() == name))

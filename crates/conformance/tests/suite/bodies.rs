@@ -22,12 +22,12 @@ fn head<S: WebService>(world: &World, row: &Row<S>, known: bool) -> String {
         "" => String::new(),
         query => format!("?{query}"),
     };
-    let taken = Kind::of_needs(&row.rule.to_string().replace(' ', ""));
+    let taken = Kind::of_row(row);
     // The first that a service's backend has; a public route is shown a key.
     let kind = if taken.is_empty() || taken.contains(&Kind::Key) { Kind::Key } else { taken[0] };
     let credential = kind.of(holdings, S::KIND);
     let credential = match row.spec.place {
-        Place::Cookie(name) => format!("Cookie: {name}={credential}\r\n"),
+        Place::Cookie(name) | Place::Page(name) => format!("Cookie: {name}={credential}\r\n"),
         Place::Query(_) => String::new(),
         Place::Header => format!("Authorization: Bearer {credential}\r\n"),
     };

@@ -365,15 +365,16 @@ async fn a_password_alone_opens_nothing_that_takes_more() {
     let before = world.dump().await;
     let mut asked = 0;
     for row in Chatbot::TABLE.rows() {
-        let needs = row.rule.to_string().replace(' ', "");
-        for kind in Kind::of_needs(&needs) {
+        for kind in Kind::of_row(row) {
             let weak = match kind {
-                Kind::Strong => &world.a.person,
+                Kind::Strong | Kind::StrongPage => &world.a.person,
                 Kind::Owner => &owner,
                 Kind::SuperAdmin => &admin,
                 _ => continue,
             };
-            let answer = world.chatbot(request(row, &world.a, Some(&weak.access))).await;
+            let answer = world
+                .chatbot(request(row, &world.a, Some(if kind.is_page() { &weak.page } else { &weak.access })))
+                .await;
             let told = (answer.status, answer.field("code"));
             assert_eq!(
                 told,

@@ -57,7 +57,7 @@ const WRITTEN: &[(&str, &str)] = &[
 ];
 
 fn example<S: WebService>(row: &Row<S>, world: &World) -> Request {
-    let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
+    let kind = Kind::of_row(row).first().copied();
     let sent = request(row, &world.a, kind.map(|kind| kind.of(&world.a, S::KIND)).as_deref());
     if row.spec.method.name() == "POST" { sent.header("Idempotency-Key", "half-done") } else { sent }
 }
@@ -179,6 +179,13 @@ async fn what_other_processes_may_not_know_is_not_told_as_done() {
         "user_remove",
         "revoke",
         "password_reset",
+        "page_totp_confirm",
+        "page_totp_remove",
+        "page_step_up",
+        "page_session_end",
+        "page_logout_all",
+        "page_password",
+        "page_logout",
     ];
     let expected = expected.into_iter().chain(of_chatbot.map(|id| (Service::Chatbot, id)));
     assert_eq!(asked, expected.collect::<Vec<_>>());

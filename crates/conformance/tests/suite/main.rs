@@ -2,6 +2,7 @@
 
 mod audit_tamper;
 mod bodies;
+mod browser;
 mod certificates;
 mod clocks;
 mod contract;
@@ -27,6 +28,7 @@ mod mail;
 mod matrix;
 mod members;
 mod outage;
+mod page;
 mod pages;
 mod passkeys;
 mod passkeys_altered;

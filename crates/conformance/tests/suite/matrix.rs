@@ -82,7 +82,7 @@ async fn run<S: WebService>(lines: &BTreeMap<String, Line>) {
     let mut faults = Vec::new();
     for row in S::TABLE.rows() {
         let Some(line) = lines.get(row.spec.id) else { continue };
-        let cells = cells(line, S::KIND);
+        let cells = cells(row, line);
         let good = |caller: Caller| matches!(caller, Caller::Least | Caller::Allowed);
         let world = World::start().await;
         // Waiting for the end of one credential ends others too: those cells come last.
@@ -111,8 +111,8 @@ struct Cell {
 }
 
 /// The cells of a line: a caller comes with each kind of credential that is its own.
-fn cells(line: &Line, service: Service) -> Vec<Cell> {
-    let taken = Kind::of_needs(&line.needs);
+fn cells<S: WebService>(row: &Row<S>, line: &Line) -> Vec<Cell> {
+    let (service, taken) = (S::KIND, Kind::of_row(row));
     // A public route is shown a key.
     let shown = if taken.is_empty() { vec![Kind::Key] } else { taken.clone() };
     let mut cells = Vec::new();
@@ -123,8 +123,10 @@ fn cells(line: &Line, service: Service) -> Vec<Cell> {
             Caller::Foreign => shown.iter().copied().filter(|kind| *kind != Kind::SuperAdmin).collect(),
             // A person is of another kind than none of a person's: which proof is missing, the challenge says.
             Caller::OtherKind => {
-                let same =
-                    |kind: &Kind| shown.iter().any(|one| one == kind || one.is_person() && kind.is_person());
+                let alike = |one: Kind, other: Kind| {
+                    one == other || one.is_person() && other.is_person() || one.is_page() && other.is_page()
+                };
+                let same = |kind: &Kind| shown.iter().any(|one| alike(*one, *kind));
                 Kind::ALL.into_iter().filter(|kind| !same(kind)).collect()
             }
             // The permission alone says nothing of those that hold none.
@@ -133,8 +135,12 @@ fn cells(line: &Line, service: Service) -> Vec<Cell> {
         };
         // A good credential that the Hub knows is not needed there.
         let own = |kind: Kind| service == Service::Hub && matches!(kind, Kind::Key | Kind::SuperAdmin);
-        let expects =
-            |kind| if caller == Caller::OtherKind && own(kind) && expected == 401 { 403 } else { expected };
+        let expects = |kind: Kind| match (caller, expected) {
+            (Caller::OtherKind, 401) if own(kind) => 403,
+            // A page's cookie is a credential at the pages alone.
+            (Caller::OtherKind, 403) if kind.is_page() => 401,
+            _ => expected,
+        };
         cells.extend(kinds.into_iter().map(|kind| Cell { caller, kind, expected: expects(kind) }));
     }
     cells
@@ -162,7 +168,7 @@ impl Cell {
             // Nor what was answered to a challenge that is over.
             holdings.person = world.registering(holdings.person).await;
         }
-        if ["mfa_verify", "mfa_webauthn_challenge"].contains(&row.spec.id) {
+        if ["mfa_verify", "mfa_webauthn_challenge", "page_factor"].contains(&row.spec.id) {
             // And no code twice.
             world.advance(Duration::from_secs(60)).await;
             holdings.strong = world.pending(&holdings.strong).await;

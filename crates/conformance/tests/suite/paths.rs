@@ -14,7 +14,7 @@ use hub_service::Hub;
 
 /// The first kind of credential that a guarded row takes.
 fn kind_of<S>(row: &Row<S>) -> Option<Kind> {
-    Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied()
+    Kind::of_row(row).first().copied()
 }
 
 fn guarded<S: WebService>() -> impl Iterator<Item = &'static Row<S>> {
@@ -72,7 +72,7 @@ fn presented<S: WebService>(row: &Row<S>, holdings: &Holdings) -> Option<String>
     let credential = kind_of(row)?.of(holdings, S::KIND);
     match row.spec.place {
         Place::Header => Some(format!("Authorization: Bearer {credential}\r\n")),
-        Place::Cookie(name) => Some(format!("Cookie: {name}={credential}\r\n")),
+        Place::Cookie(name) | Place::Page(name) => Some(format!("Cookie: {name}={credential}\r\n")),
         Place::Query(_) => None,
     }
 }

@@ -56,7 +56,7 @@ async fn two_credentials_are_refused_wherever_they_come_from() {
 async fn beside_another<S: WebService>(world: &World) -> usize {
     let mut tried = 0;
     for row in guarded::<S>() {
-        let kind = Kind::of_needs(&row.rule.to_string().replace(' ', ""))[0];
+        let kind = Kind::of_row(row)[0];
         let sent = || request(row, &world.a, Some(&kind.of(&world.a, S::KIND)));
         let other = kind.of(&world.b, S::KIND);
         for two in [sent().bearer(&other), sent().header("X-API-Key", &other)] {
@@ -97,7 +97,7 @@ async fn empty<S: WebService>(world: &World) -> usize {
                 let target = format!("{}{sign}{name}", bare().target);
                 requests.push(Request { target, ..bare() });
             }
-            Place::Cookie(name) => {
+            Place::Cookie(name) | Place::Page(name) => {
                 let lines = [name.to_owned(), format!("{name}=\"\""), format!("{name}=; other=x")];
                 requests.extend(lines.iter().map(|line| bare().header("Cookie", line)));
             }
@@ -174,7 +174,7 @@ async fn a_credential_counts_in_its_place_and_as_it_was_given_alone() {
 /// Presents a live credential of every guarded row's kind where it does not count, and what only resembles it.
 async fn misplaced<S: WebService>(world: &World) {
     for row in guarded::<S>() {
-        let own = Kind::of_needs(&row.rule.to_string().replace(' ', ""))[0].of(&world.a, S::KIND);
+        let own = Kind::of_row(row)[0].of(&world.a, S::KIND);
         let bare = || request(row, &world.a, None);
         let in_query = |request: Request| {
             let sign = if request.target.contains('?') { '&' } else { '?' };
@@ -244,7 +244,7 @@ async fn the_decision_comes_before_the_body() {
 async fn bodies<S: WebService>(world: &World) -> usize {
     let mut tried = 0;
     for row in guarded::<S>().filter(|row| !row.spec.body.is_empty()) {
-        let own = Kind::of_needs(&row.rule.to_string().replace(' ', ""))[0].of(&world.a, S::KIND);
+        let own = Kind::of_row(row)[0].of(&world.a, S::KIND);
         let send = async |request: &Request, body: &str| {
             let request = Request { body: body.to_owned(), ..request.clone() };
             request.send(world.address(S::KIND)).await.unwrap().status
@@ -328,7 +328,19 @@ fn no_route_takes_its_credential_from_the_query_but_the_fixed_one() {
         .filter(|(_, place)| *place != Place::Header)
         .map(|(id, _)| id)
         .collect();
-    assert_eq!(elsewhere, ["autoconnect", "chat_page", "chat_ask"]);
+    let pages = [
+        "page_account",
+        "page_totp_enroll",
+        "page_totp_confirm",
+        "page_totp_remove",
+        "page_recovery_codes",
+        "page_step_up",
+        "page_session_end",
+        "page_logout_all",
+        "page_password",
+        "page_logout",
+    ];
+    assert_eq!(elsewhere, [&["autoconnect", "chat_page", "chat_ask"][..], &pages].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ async fn answers<S: WebService>(world: &World, secrets: &[String]) -> Vec<(&'sta
     let mut rows: Vec<&Row<S>> = S::TABLE.rows().iter().collect();
     rows.sort_by_key(|row| row.spec.method == auth_web::Method::Delete);
     for row in rows {
-        let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
+        let kind = Kind::of_row(row).first().copied();
         let own = kind.map(|kind| kind.of(&world.a, S::KIND));
         let mut requests = vec![request(row, &world.a, own.as_deref())];
         for secret in secrets {

@@ -45,7 +45,7 @@ const NOT_FOR_CALLERS: &[&str] = &[
 async fn with_strange_members<S: WebService>(world: &World) -> usize {
     let mut tried = 0;
     for row in S::TABLE.rows().iter().filter(|row| row.spec.body.starts_with('{')) {
-        let kind = Kind::of_needs(&row.rule.to_string().replace(' ', "")).first().copied();
+        let kind = Kind::of_row(row).first().copied();
         let credential = kind.map(|kind| kind.of(&world.a, S::KIND));
         let sent = request(row, &world.a, credential.as_deref());
         let before = world.dump().await;

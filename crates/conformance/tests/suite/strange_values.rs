@@ -165,9 +165,11 @@ impl Prober<'_> {
 
     /// A live credential of the first tenant that a row takes, if it takes any.
     async fn own<S: WebService>(&self, row: &Row<S>) -> Option<String> {
-        match Kind::of_needs(&row.rule.to_string().replace(' ', "")).first()? {
+        match Kind::of_row(row).first()? {
             // Those of before have ended with the time that went by.
             Kind::Person => Some(self.world.log_in(&self.world.a).await.access),
+            Kind::Page => Some(self.world.log_in(&self.world.a).await.page),
+            Kind::StrongPage => Some(self.world.log_in_strongly(&self.world.a.strong).await.page),
             Kind::Strong => Some(self.world.log_in_strongly(&self.world.a.strong).await.access),
             Kind::Owner => Some(self.world.log_in_strongly(&self.world.a.owner).await.access),
             Kind::SuperAdmin if S::KIND == Service::Hub => {
@@ -229,10 +231,13 @@ impl Prober<'_> {
         {
             self.send(row, value, sent.clone().header("Idempotency-Key", value)).await;
         }
-        if sent.body.starts_with("question=") {
+        let is_form = !sent.body.starts_with('{');
+        for (at, pair) in sent.body.split('&').enumerate().filter(|(_, pair)| is_form && !pair.is_empty()) {
+            let (name, _) = pair.split_once('=').unwrap();
             for text in texts() {
-                let body = format!("question={text}");
-                self.send(row, &body, Request { body: body.clone(), ..sent.clone() }).await;
+                let mut pairs: Vec<_> = sent.body.split('&').map(str::to_owned).collect();
+                pairs[at] = format!("{name}={text}");
+                self.send(row, &pairs[at].clone(), Request { body: pairs.join("&"), ..sent.clone() }).await;
             }
         }
     }
@@ -252,10 +257,16 @@ impl Prober<'_> {
             [[foreign, &own].concat(), [front, foreign, back].concat(), [&own, foreign].concat()]
         });
         let spoilt = spoilt.concat();
+        let cookie = match row.spec.place {
+            Place::Cookie(name) | Place::Page(name) => name,
+            _ if row.spec.is_page => "__Host-login",
+            _ => "__Host-chat",
+        };
+        let cookie = format!("Cookie: {cookie}=");
         let heads = [
             ("Authorization: Bearer ", true),
             ("X-API-Key: ", true),
-            ("Cookie: __Host-chat=", true),
+            (&cookie, true),
             ("Origin: ", false),
             ("Idempotency-Key: ", false),
         ];
@@ -323,6 +334,11 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "mfa_webauthn_remove",
             "domain_key_revoke",
             "member_remove",
+            "page_totp_remove",
+            "page_session_end",
+            "page_logout_all",
+            "page_password",
+            "page_logout",
         ];
         // What they take is good once, and for a minute: by then it is over.
         let once = [
@@ -333,6 +349,9 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "mfa_webauthn_challenge",
             "email_verify",
             "password_reset",
+            "page_factor",
+            "page_step_up",
+            "page_totp_confirm",
         ];
         if ends.contains(&row.spec.id) {
             continue;
@@ -349,6 +368,9 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             let (address, password) = line.split_once(' ').unwrap();
             let back = format!("UPDATE people SET password = '{password}' WHERE address = '{address}'");
             world.place.execute(&back).await;
+        }
+        if row.spec.id == "user_change" {
+            world.place.execute("UPDATE people SET status = 'active'").await;
         }
         let accepted = prober.accepted.contains(row.spec.id) || once.contains(&row.spec.id);
         assert!(accepted, "{} took nothing", row.spec.id);

@@ -171,6 +171,16 @@ async fn every_refusal(world: &World) -> Vec<Refused> {
                     page(&world.b.chat).header("Content-Type", "application/x-www-form-urlencoded");
                 form = Request { method: "POST".to_owned(), body: "question=Open%3F".to_owned(), ..form };
                 add(form, "chat_ask", "foreign_page", chat.unwrap().to_string());
+                let account = |path: &str, page: &str| {
+                    let sent = Request::get(path).header("Cookie", &format!("__Host-session={page}"));
+                    sent.header("Accept", "text/html")
+                };
+                let ended = Kind::Page.ended(world, service, false).await;
+                add(account("/account", &ended), "page_account", "revoked", anonymous());
+                add(account("/account", &temp.0), "page_account", "malformed", anonymous());
+                let person = &world.b.person;
+                let out = Request { method: "POST".to_owned(), ..account("/logout", &person.page) };
+                add(out, "page_logout", "foreign_page", format!("person:{}", person.id));
             }
         }
     }

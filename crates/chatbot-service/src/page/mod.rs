@@ -1,0 +1,134 @@
+//! The login page: what people do with their logins, in a browser, without script. It does nothing by itself: each of its
+//! routes calls the flow that the route for programs calls, under the same requirement, and answers a page.
+//!
+//! A page is logged in by a cookie that names a session of its person (ADR 17). The tokens of that session are given to
+//! nobody.
+
+mod account;
+mod factors;
+mod login;
+mod newcomers;
+mod view;
+
+pub use account::{Account, ChangePassword, EndSession, Logout, LogoutAll};
+pub use factors::{ConfirmTotp, EnrollTotp, RecoveryCodes, RemoveTotp, StepUp};
+pub use login::{Factor, FactorForm, Login, LoginForm};
+pub use newcomers::{Forgotten, ForgottenForm, Register, RegisterForm};
+
+use crate::Chatbot;
+use auth_core::{
+    model::Session,
+    policy::{Proof, Requirement},
+    principal::{PersonPrincipal, Principal},
+    secret::PlainToken,
+};
+use auth_web::{Place, Problem, Service as _, input::CookieName, page::Page, problem::Kind, reply::SeeOther};
+use serde::{Deserialize, Deserializer, de::IntoDeserializer};
+
+/// The cookie of a page that is logged in. Its prefix binds it to this host, this path and TLS (RFC 6265bis §4.1.3.2).
+const SESSION: &str = "__Host-session";
+/// The cookie of a login that waits for its second factor.
+const LOGIN: &str = "__Host-login";
+
+/// Where pages of whoever is logged in look for their session.
+const IN_SESSION: Place = Place::Page(SESSION);
+
+/// Pages that one address may ask for a minute: each asks the store.
+const SHOWN_PER_MINUTE: u32 = 600;
+
+/// The session that a page was in before.
+#[derive(Debug)]
+pub struct Earlier;
+
+impl CookieName for Earlier {
+    const NAME: &'static str = SESSION;
+}
+
+/// A login that waits for its second factor.
+#[derive(Debug)]
+pub struct Waiting;
+
+impl CookieName for Waiting {
+    const NAME: &'static str = LOGIN;
+}
+
+/// A cookie that comes with requests of this site's own pages alone: who follows a link of another site is logged in once
+/// they are here.
+fn cookie(name: &str, value: &str, seconds: u64) -> String {
+    format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
+}
+
+/// To the form of the login, out of a session that has ended.
+fn out() -> SeeOther {
+    SeeOther { location: "/login", cookies: vec![cookie(SESSION, "", 0)] }
+}
+
+/// Back to the page of the account.
+const fn back() -> SeeOther {
+    SeeOther { location: "/account", cookies: Vec::new() }
+}
+
+impl Chatbot {
+    /// Leads into a session that a proof has begun. The one that the page was in before, whoever's, ends: what was known
+    /// before a login is worth nothing after.
+    async fn enter<R: Requirement>(
+        &self,
+        who: &Proof<'_, R>,
+        session: &Session,
+        earlier: Option<&PlainToken>,
+    ) -> Result<SeeOther, Problem> {
+        let platform = self.platform();
+        if let Some(earlier) = earlier {
+            self.logins.replace_page(platform, who.origin(), earlier.expose()).await?;
+        }
+        let (page, expires_at) = self.logins.page(platform, session);
+        let seconds = expires_at.since(platform.now()).as_secs();
+        let cookies = vec![cookie(SESSION, page.expose(), seconds), cookie(LOGIN, "", 0)];
+        Ok(SeeOther { location: "/account", cookies })
+    }
+
+    /// The page that tells a problem: where there is something to be done about it, with the form for that.
+    pub(crate) fn page_of(&self, route: &str, who: Option<Principal>, problem: &Problem) -> Page {
+        let links = view::Links::of(&self.people);
+        let said = view::said(route, problem);
+        let person = match &who {
+            Some(Principal::Person(person)) => Some(person),
+            _ => None,
+        };
+        match problem.kind() {
+            Kind::StepUp => stronger(person, &links),
+            Kind::Unauthenticated if route == "page_factor" => view::factor_form(Some(&said)),
+            Kind::Unauthenticated => view::login_form(Some(&said), &links),
+            _ => match route {
+                "page_login" => view::login_form(Some(&said), &links),
+                "page_factor" => view::factor_form(Some(&said)),
+                "page_step_up" => view::proof_form(Some(&said)),
+                "page_totp_confirm" => view::confirm_form(Some(&said)),
+                "page_password" => view::password_form(Some(&said)),
+                "page_register" if problem.kind() != Kind::Absent => view::register_form(Some(&said)),
+                "page_forgotten" if problem.kind() != Kind::Absent => view::forgotten_form(Some(&said)),
+                _ => view::plain(problem.kind().title(), &said),
+            },
+        }
+    }
+}
+
+/// What somebody has to do who must prove themself more strongly, or anew.
+fn stronger(person: Option<&PersonPrincipal>, links: &view::Links) -> Page {
+    match person {
+        Some(person) if person.amr.is_mfa() => {
+            view::proof_form(Some("This takes a second factor that was shown within the last 15 minutes."))
+        }
+        Some(person) if person.is_fresh() => view::plain(
+            "A second factor is needed",
+            "Set up an authenticator first, on the page of your account.",
+        ),
+        _ => view::login_form(Some("This takes a login of the last 15 minutes. Log in again."), links),
+    }
+}
+
+/// A member of a form that may be left empty, as browsers send it then.
+fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(form: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(form)?;
+    if text.is_empty() { Ok(None) } else { T::deserialize(text.into_deserializer()).map(Some) }
+}
