@@ -284,7 +284,7 @@ async fn a_secret_of_another_row_is_no_secret() {
     let secrets = "SELECT DISTINCT secret FROM totp WHERE confirmed_at IS NOT NULL";
     world.place.execute(&format!(
         "UPDATE totp SET secret = (SELECT other.secret FROM totp AS other WHERE other.confirmed_at IS NOT NULL \
-         AND other.person_id <> totp.person_id AND other.secret IN ({secrets})) WHERE confirmed_at IS NOT NULL"
+         AND other.person_id <> totp.person_id AND other.secret IN ({secrets}) LIMIT 1) WHERE confirmed_at IS NOT NULL"
     )).await;
     let answers = [verify(&world, &a.pending, &a.code).await, verify(&world, &a.pending, &b.code).await];
     for answer in answers {
