@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_nested_deeply_is_no_value() {
-        for (depth, read) in [(7, true), (8, false), (10_000, false)] {
+        for (depth, read) in [(8, true), (9, false), (10_000, false)] {
             let nested = [vec![0x81; depth], vec![0]].concat();
             assert_eq!(value(&mut nested.as_slice()).is_some(), read, "{depth}");
         }
