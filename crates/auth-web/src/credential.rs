@@ -129,21 +129,21 @@ fn in_query(name: &str, query: &str) -> Result<Option<String>, Problem> {
     }
 }
 
-/// A cookie of this name; two of one name are refused, since a subdomain can toss one in.
+/// A cookie of this name; two of one name are refused, since a subdomain can toss one in. What bytes others have is
+/// nobody's concern here: a subdomain can toss those in, too.
 pub(crate) fn in_cookies<'a>(name: &str, headers: &'a HeaderMap) -> Result<Option<&'a str>, Problem> {
-    let lines = headers.get_all(COOKIE).map(|line| line.to_str().map_err(|_| malformed()));
     let mut found = None;
-    for line in lines {
-        for pair in line?.split(';') {
-            match pair.trim_matches(' ').split_once('=') {
-                Some((key, _)) if key != name => {}
-                Some((_, value)) if found.is_none() => found = Some(value),
-                Some(_) => return Err(two()),
-                None => {}
-            }
+    for pair in headers.get_all(COOKIE).flat_map(|line| line.as_bytes().split(|byte| *byte == b';')) {
+        let pair = without_spaces(pair);
+        let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
+            continue;
+        };
+        if found.replace(value).is_some() {
+            return Err(two());
         }
     }
-    Ok(found)
+    let text = |value: &'a [u8]| std::str::from_utf8(value).map_err(|_| malformed());
+    found.map(text).transpose()
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ mod tests {
         assert!(earlier(secret, "issuer = \"earlier\"\nbeside = [\"role\"]").is_ok());
         for (secret, more, expected) in [
             ("short", "", "tokens.earlier.key_file: a secret of at least 32 bytes"),
+            (&"a".repeat(40), "", "tokens.earlier.key_file: a secret of at least 32 bytes"),
             ("", "", "tokens.earlier.key_file: the file is empty"),
             (secret, "beside = [\"sub\"]", "tokens.earlier.beside: \"sub\" is judged"),
             (secret, "leeway = 3", "unknown field"),

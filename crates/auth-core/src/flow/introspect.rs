@@ -3,12 +3,12 @@
 use super::{Logins, Platform, revoke::settle_all};
 use crate::{
     credential::Refresh,
-    error::{FlowError, StoreError},
+    error::{Denial, FlowError, StoreError},
     jwt::{Claims, TokenState, begins_as_jwt},
     model::SessionEnd,
     policy::Granted,
     port::{EndSession, FoundSession},
-    principal::Origin,
+    principal::{Origin, Principal},
 };
 
 impl Logins {
@@ -32,6 +32,9 @@ impl Logins {
     /// # Errors
     /// The store's.
     pub async fn revoke(&self, platform: &Platform, origin: &Origin, text: &str) -> Result<(), FlowError> {
+        if self.keys.earlier(text.as_bytes()).is_some() {
+            return self.revoke_earlier(platform, origin, text).await;
+        }
         let (sessions, at) = (&platform.stores.sessions, platform.now());
         let principal = match Refresh::read(text, self.keys.keyring()) {
             Some(refresh) => sessions.of_refresh(&refresh, at).await?.map(|session| session.principal()),
@@ -44,6 +47,28 @@ impl Logins {
         let Some(principal) = principal else { return Ok(()) };
         let granted = Granted::<EndSession>::to_proven(principal, principal.session, origin);
         settle_all(platform, sessions.end(&granted, SessionEnd::Revoked, at).await?).await
+    }
+
+    /// Ends the session that a token of the earlier system stands for; it begins, where nobody had seen the token, so that it
+    /// has ended for whoever presents it later.
+    async fn revoke_earlier(
+        &self,
+        platform: &Platform,
+        origin: &Origin,
+        text: &str,
+    ) -> Result<(), FlowError> {
+        let validator = &platform.validator;
+        let seen = validator.authenticate(text.as_bytes(), origin.source, validator.reading()).await;
+        let principal = match seen {
+            Ok(Principal::Person(principal)) => principal,
+            Ok(_) | Err(FlowError::Denied(Denial::Unauthenticated(_))) => {
+                return settle_all(platform, None).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let granted = Granted::<EndSession>::to_proven(principal, principal.session, origin);
+        let ended = platform.stores.sessions.end(&granted, SessionEnd::Revoked, platform.now()).await?;
+        settle_all(platform, ended).await
     }
 
     /// The session of an access token that one of our keys made and whose time is not over, and what the token says.

@@ -20,8 +20,9 @@ impl Logins {
         (page.seal(self.keys.keyring(), platform.entropy.as_ref()).reveal(), expires_at)
     }
 
-    /// Ends the session of a page that another login takes the place of, whoever's: once this has answered, nobody accepts
-    /// it. What is no cookie of a page, or of one whose session has ended, is as it should be already.
+    /// Ends the session of a page that the login of somebody takes the place of, whoever's it was: once this has answered,
+    /// nobody accepts it, also once whatever is suspended is revived. What is no cookie of a page, or of one whose session
+    /// has ended, is as it should be already.
     ///
     /// # Errors
     /// The store's.
@@ -29,14 +30,12 @@ impl Logins {
         &self,
         platform: &Platform,
         origin: &Origin,
+        by: &Session,
         text: &str,
     ) -> Result<(), FlowError> {
         let Some(page) = PageSession::open(text, self.keys.keyring()) else { return Ok(()) };
         let sessions = &platform.stores.sessions;
-        let Some(found) = sessions.find(page.session).await?.filter(|found| !found.ended) else {
-            return Ok(());
-        };
-        let granted = Granted::<EndSession>::to_proven(found.principal, page.session, origin);
+        let granted = Granted::<EndSession>::to_proven(by.principal(), page.session, origin);
         settle_all(platform, sessions.end(&granted, SessionEnd::Replaced, platform.now()).await?).await
     }
 }

@@ -19,9 +19,10 @@ use crate::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use sha2::Sha256;
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
-/// How long before its end a token is taken at the earliest: what ends later was not issued for requests.
+/// How long a token lives at the most, from `iat` where it says that, and from now: what lives longer was not issued for
+/// requests.
 pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// `{"alg":"HS256","typ":"JWT"}` and `{"typ":"JWT","alg":"HS256"}`, as the libraries of the earlier system write it.
@@ -30,14 +31,25 @@ const HEADS: [&[u8]; 2] = [b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", b"eyJ0eXAiOi
 /// The least bytes of a secret (RFC 7518 §3.2): a shorter one is guessed from any token of it.
 const LEAST_SECRET: usize = 32;
 
+/// Secrets that stand in the manuals of what the earlier system was made with.
+const KNOWN: [&[u8]; 3] = [
+    b"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    b"your-secret-key-change-in-production",
+    b"your-secret-key-change-this-in-production",
+];
+/// The least different bytes of a secret: a word that is said again and again has fewer.
+const LEAST_VARIETY: usize = 12;
+
 /// What is judged of a token: it cannot be passed over.
 const JUDGED: [&str; 8] = ["sub", "exp", "iat", "nbf", "iss", "aud", "domain", "type"];
 
 /// Why tokens of the earlier system cannot be judged like this.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotEarlier {
-    /// The secret is too short.
-    #[error("a secret of at least 32 bytes is expected (RFC 7518 §3.2)")]
+    /// The secret can be guessed.
+    #[error(
+        "a secret of at least 32 bytes is expected (RFC 7518 §3.2), 12 of them different, and none of a manual"
+    )]
     Weak,
     /// A member that is judged is to be passed over.
     #[error("{0:?} is judged, and cannot be passed over")]
@@ -111,7 +123,7 @@ impl EarlierSession {
     }
 
     fn auth_time(&self) -> Timestamp {
-        let before = i64::try_from((LONGEST + FRESH).as_millis()).unwrap_or(i64::MAX);
+        let before = i64::try_from((LONGEST + FRESH + LEEWAY).as_millis()).unwrap_or(i64::MAX);
         Timestamp::from_millis(self.expires_at.millis().saturating_sub(before))
     }
 }
@@ -126,9 +138,10 @@ impl EarlierTokens {
     /// Those that were signed with a secret, taken before a time.
     ///
     /// # Errors
-    /// [`NotEarlier::Weak`] for a short secret.
+    /// [`NotEarlier::Weak`] for a secret that can be guessed.
     pub fn new(secret: &[u8], until: Timestamp) -> Result<Self, NotEarlier> {
-        if secret.len() < LEAST_SECRET {
+        let different = secret.iter().collect::<BTreeSet<_>>().len();
+        if secret.len() < LEAST_SECRET || different < LEAST_VARIETY || KNOWN.contains(&secret) {
             return Err(NotEarlier::Weak);
         }
         let mac = Hmac::new_from_slice(secret).map_err(|_| NotEarlier::Weak)?;
@@ -176,8 +189,12 @@ impl EarlierTokens {
     /// As of [`verify`](Self::verify); [`Refusal::Malformed`] also where `sub` is no address, or `domain` no domain.
     pub fn read(&self, token: &[u8], now: Timestamp) -> Result<EarlierToken, Refusal> {
         self.judge(token, now, |seen, wire| {
-            let address = Address::parse(wire.sub).ok()?;
+            // In their one form alone: what the earlier system held apart must not be one here.
+            let address = Address::parse(wire.sub).ok().filter(|address| address.as_str() == wire.sub)?;
             let domain = wire.domain.map(DomainName::parse).transpose().ok()?;
+            if domain.as_ref().map(DomainName::as_str) != wire.domain {
+                return None;
+            }
             Some(EarlierToken { seen, address, domain })
         })
     }
@@ -217,7 +234,9 @@ impl EarlierTokens {
         let ahead = now + LEEWAY;
         let early = |from: Option<u32>| from.is_some_and(|from| super::claims::time(from) > ahead);
         let far = expires_at.since(now) > LONGEST;
-        if far || early(wire.iat) || early(wire.nbf) || wire.iat.is_some_and(|iat| iat >= wire.exp) {
+        let lives = |iat| expires_at.since(super::claims::time(iat));
+        let wrong = wire.iat.map(lives).is_some_and(|life| life.is_zero() || life > LONGEST);
+        if far || wrong || early(wire.iat) || early(wire.nbf) {
             return Err(Refusal::Malformed);
         }
         if expires_at.min(self.until) <= now {

@@ -12,9 +12,13 @@ use crate::{
     policy::Granted,
     port::{BeginSession, Creation, FoundSession},
     principal::{Origin, PersonPrincipal, Principal},
+    throttle::Subject,
     time::{Monotonic, Timestamp},
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU32};
+
+/// Sessions that tokens of one address may begin a minute: a whole office that opens its clients at once.
+const FIRST_SIGHTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(600).unwrap();
 
 /// The person in a session, by a token that ends then.
 fn person(session: PersonPrincipal, ends: Timestamp, now: Timestamp) -> Principal {
@@ -66,7 +70,10 @@ impl Validator {
         let refused = |cause| FlowError::from(Denial::Unauthenticated(cause));
         let noted = self.table.applied();
         let found = match self.stores.sessions.find(token.session()).await? {
-            None => self.begin_for(token, source).await?,
+            None => {
+                self.count_first_sight(source)?;
+                self.begin_for(token, source).await?
+            }
             found => found,
         };
         let Some(found) = found else {
@@ -82,6 +89,14 @@ impl Validator {
         }
         *who = Some(person(found.principal, token.expires_at(), now));
         Ok(())
+    }
+
+    /// Counts a session that a token may begin: each is a write, and whoever the earlier system still serves has as many
+    /// tokens as they like.
+    fn count_first_sight(&self, source: Option<IpAddr>) -> Result<(), Denial> {
+        let (subject, now) = (Subject::source("first sight", source), self.clock.monotonic());
+        let admitted = self.throttle.admit(subject, FIRST_SIGHTS_PER_MINUTE, now);
+        admitted.map_err(|retry_after| Denial::Throttled { retry_after })
     }
 
     /// Begins the session of a token, if its person was taken over from the earlier system and is as they were then: whatever

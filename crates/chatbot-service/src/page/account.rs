@@ -132,7 +132,7 @@ impl Endpoint<Chatbot> for ChangePassword {
         "page_password",
         Method::Post,
         "/account/password",
-        "Sets another password, and ends all other sessions of the person.",
+        "Sets another password, and ends all sessions of the person, this one too: whoever has a copy of its cookie is out.",
     )
     .audited("person.password_changed")
     .page()
@@ -146,6 +146,7 @@ impl Endpoint<Chatbot> for ChangePassword {
         OwnForm(form): Self::Input,
     ) -> Result<SeeOther, Problem> {
         chatbot.change_password(&who, &form.current_password, &form.new_password).await?;
-        Ok(back())
+        log_out(chatbot.platform(), &who).await?;
+        Ok(out())
     }
 }

@@ -58,9 +58,9 @@ fn cookie(name: &str, value: &str, seconds: u64) -> String {
     format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// To the form of the login, out of a session that has ended.
+/// To the form of the login, out of a session that has ended, and of a login that waits.
 fn out() -> SeeOther {
-    SeeOther { location: "/login", cookies: vec![cookie(SESSION, "", 0)] }
+    SeeOther { location: "/login", cookies: vec![cookie(SESSION, "", 0), cookie(LOGIN, "", 0)] }
 }
 
 /// Back to the page of the account.
@@ -79,7 +79,7 @@ impl Chatbot {
     ) -> Result<SeeOther, Problem> {
         let platform = self.platform();
         if let Some(earlier) = earlier {
-            self.logins.replace_page(platform, who.origin(), earlier.expose()).await?;
+            self.logins.replace_page(platform, who.origin(), session, earlier.expose()).await?;
         }
         let (page, expires_at) = self.logins.page(platform, session);
         let seconds = expires_at.since(platform.now()).as_secs();

@@ -6,12 +6,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     sync::Notify,
 };
+
+/// The longest that a message is waited for.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A wire that forwards connections.
 pub struct Wire {
@@ -51,10 +55,14 @@ impl Wire {
         self.state.cut.store(true, Ordering::SeqCst);
     }
 
-    /// Has it cut behind the next message to the server that holds a text, and waits until it was.
-    pub async fn cut_behind(&self, text: &'static str) {
+    /// Has it cut behind the next message to the server that holds a text: from now on, whenever what it gives is awaited,
+    /// which ends once it was.
+    pub fn cut_behind(&self, text: &'static str) -> impl Future<Output = ()> {
         *self.state.last.lock().unwrap() = Some(text);
-        self.state.was_cut.notified().await;
+        async move {
+            let cut = tokio::time::timeout(LONGEST, self.state.was_cut.notified()).await;
+            assert!(cut.is_ok(), "nothing that was sent held {text:?}");
+        }
     }
 
     /// Mends it, for new connections and old ones; what was sent meanwhile is lost.

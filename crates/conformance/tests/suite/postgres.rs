@@ -290,11 +290,12 @@ async fn a_process_that_is_cut_off_in_the_middle_of_a_write_holds_up_nobody() {
         .replace(&format!(":{}/", server.port()), &format!(":{}/", wire.address.port()));
     let far = auth_store::open(&with_url(place, &url), &SeededEntropy::new(1)).await.unwrap();
     let at = fixture.at();
+    let was_cut = wire.cut_behind("FOR UPDATE");
     let cut_off = tokio::spawn({
         let grant = granted::<RevokeKey>(&key);
         async move { far.keys.revoke(&grant, at).await }
     });
-    wire.cut_behind("FOR UPDATE").await;
+    was_cut.await;
     let begun = Instant::now();
     fixture.key(tenant).await;
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
