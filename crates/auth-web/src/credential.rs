@@ -166,6 +166,23 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_is_found_whatever_others_hold_and_stands_once() {
+        let found = |lines: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            lines.iter().for_each(|line| headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap()));
+            in_cookies("own", &headers).map(|value| value.map(str::to_owned)).ok()
+        };
+        let value = || Some(Some("a=b".to_owned()));
+        assert_eq!(found(&[b"own=a=b"]), value());
+        assert_eq!(found(&[b"x=\xe9\xff; own=a=b ; ownx=1; xown=2; own"]), value());
+        assert_eq!(found(&[b"x=\xff", b"own=a=b"]), value());
+        assert_eq!(found(&[b"Own=1; own =2", b""]), Some(None));
+        assert_eq!(found(&[b"own=a; own=a"]), None, "twice");
+        assert_eq!(found(&[b"own=a", b"own=b"]), None, "twice");
+        assert_eq!(found(&[b"own=\xff"]), None, "no text");
+    }
+
+    #[test]
     fn no_byte_beyond_visible_ascii_makes_a_credential() {
         for byte in (0x7f..=u8::MAX).chain([b' ', b'\t']) {
             let mut text = b"a key of the earlier system".map(|byte| if byte == b' ' { b'-' } else { byte });

@@ -9,10 +9,10 @@ use auth_core::{
     service::Service,
     time::Clock as _,
 };
-use auth_web::Service as _;
+use auth_web::{Place, Service as _};
 use chatbot_service::Chatbot;
 use conformance::{
-    caller::request,
+    caller::{form, request},
     client::{Request, Response},
     earlier::{SECRET, TAKEN, sign},
     mailbox::token,
@@ -71,6 +71,10 @@ async fn a_token_is_a_session_of_whom_it_names() {
     let enroll = world.chatbot(Request::new("POST", "/auth/mfa/totp/enroll").bearer(&token)).await;
     let challenge = enroll.header("www-authenticate").unwrap();
     assert!(enroll.status == 401 && challenge.contains("insufficient_user_authentication"), "{challenge}");
+    // Another spelling may be somebody else in the earlier system.
+    let exp = (world.clock.now() + LIFE).millis() / 1000;
+    let spelled = sign(SECRET, &json!({ "sub": "Alice@earlier.example", "exp": exp }));
+    assert_eq!(me(&world, &spelled).await.status, 401);
     // A domain that it names is one that she belongs to, or it is none.
     let named = |domain: &str| {
         let exp = (world.clock.now() + LIFE).millis() / 1000;
@@ -205,6 +209,16 @@ async fn one_is_ended_as_any_session_is() {
     assert_eq!(send(&world, "DELETE", &format!("/auth/sessions/{session}"), "", &tokens[2]).await, 204);
     assert_eq!((me(&world, &tokens[1]).await.status, me(&world, &tokens[2]).await.status), (401, 200));
 
+    // By whoever holds it (RFC 7009), also where nobody had seen it.
+    for seen in [true, false] {
+        let token = world.earlier_token(&alice, LIFE * 4 + LIFE * u32::from(seen));
+        assert!(!seen || me(&world, &token).await.status == 200);
+        let revoked = world.chatbot(form("/auth/revoke", &format!("token={token}"))).await;
+        assert_eq!((revoked.status, me(&world, &token).await.status), (200, 401), "{seen}");
+        let again = world.chatbot(form("/auth/revoke", &format!("token={token}"))).await;
+        assert_eq!(again.status, 200, "{seen}");
+    }
+
     // With the domain, and with the account; they are good again when these are.
     let platform = &world.operator_platform;
     for status in [Status::Suspended, Status::Active] {
@@ -239,6 +253,8 @@ async fn no_route_takes_more_of_it_than_of_a_login() {
         let (code, status) = (answer.field("code"), answer.status);
         let good = match row.rule {
             Rule::Public { .. } => continue,
+            // What stands in the cookie of a page is a page's, or nothing.
+            _ if matches!(row.spec.place, Place::Page(_)) => status == 401,
             _ if needs.split('|').any(|need| need == "jwt" || need == "jwt+login") => {
                 status != 401 && status != 403
             }

@@ -131,7 +131,7 @@ async fn a_person_goes_the_whole_way_without_script() {
         "by the password alone"
     );
 
-    // Another password ends the other sessions.
+    // Another password ends all sessions: whoever has a copy of this page's cookie, too.
     let mut other = Visitor::new(&world);
     other.log_in(&person, None).await;
     let refused =
@@ -142,8 +142,11 @@ async fn a_person_goes_the_whole_way_without_script() {
         refused.body
     );
     let fields = format!("current_password={}&new_password=quietly violet tapirs", person.password);
-    assert_eq!(location(&browser.post("/account/password", &fields).await), (303, Some("/account")));
-    assert_eq!((browser.get("/account").await.status, other.get("/account").await.status), (200, 401));
+    let mut copy = Visitor::within(&world, &browser.session().unwrap());
+    assert_eq!(copy.get("/account").await.status, 200);
+    assert_eq!(location(&browser.post("/account/password", &fields).await), (303, Some("/login")));
+    assert_eq!(browser.session(), None);
+    assert_eq!((copy.get("/account").await.status, other.get("/account").await.status), (401, 401));
     world.end().await;
 }
 
@@ -162,6 +165,10 @@ async fn a_login_is_another_session_and_ends_the_one_before_it_whosever_that_was
     assert_eq!(Visitor::within(&world, &planted).get("/account").await.status, 401);
     let me = world.chatbot(Request::get("/auth/me").bearer(&theirs.access)).await;
     assert_eq!(me.status, 401, "its tokens have ended, too");
+    // Whoever logged in ended it, and the trail says so.
+    let rows = world.dump().await;
+    let end = rows.iter().find(|row| row.contains("person.session_ended") && row.contains(&theirs.session));
+    assert!(end.unwrap().contains(&format!("person:{}", mine.id)), "{end:?}");
     let events: Vec<_> = world.audited_since(trail).await.into_iter().map(|(action, _)| action).collect();
     assert_eq!(events, ["person.logged_in", "person.session_ended"]);
     // What is no cookie of ours is no reason to fail, and is no session afterwards.
