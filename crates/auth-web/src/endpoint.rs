@@ -107,6 +107,8 @@ pub struct Spec {
     pub audit: Option<&'static str>,
     /// Requests a minute and source, where the route limits them.
     pub throttle: Option<NonZeroU32>,
+    /// The route with which it is counted: itself, or one that does the same.
+    pub counted_with: &'static str,
     /// Where it looks for the credential.
     pub place: Place,
     /// Whether pages of other origins call it.
@@ -128,7 +130,21 @@ impl Spec {
     pub const fn new(id: &'static str, method: Method, path: &'static str, summary: &'static str) -> Self {
         let (audit, throttle, place) = (None, None, Place::Header);
         let (for_pages, is_page, query, body) = (false, false, "", "");
-        Self { id, method, path, summary, audit, throttle, place, for_pages, is_page, query, body }
+        let counted_with = id;
+        Self {
+            id,
+            method,
+            path,
+            summary,
+            audit,
+            throttle,
+            counted_with,
+            place,
+            for_pages,
+            is_page,
+            query,
+            body,
+        }
     }
     /// Whether it answers `HEAD`: a `GET` that changes something does not, since `HEAD` asks without effect.
     pub const fn answers_head(&self) -> bool {
@@ -143,6 +159,11 @@ impl Spec {
     #[must_use]
     pub const fn throttled(self, per_minute: u32) -> Self {
         Self { throttle: NonZeroU32::new(per_minute), ..self }
+    }
+    /// Counts it with another route, that does the same.
+    #[must_use]
+    pub const fn counted_with(self, id: &'static str) -> Self {
+        Self { counted_with: id, ..self }
     }
     /// Looks for the credential elsewhere than in a header.
     #[must_use]

@@ -63,7 +63,7 @@ async fn attempt<S: Service, E: Endpoint<S>>(
 ) -> Result<HttpResponse, Problem> {
     let Caller { who, origin: Origin { source, .. } } = caller;
     if let Some(limit) = E::SPEC.throttle {
-        let subject = Subject::source(E::SPEC.id, *source);
+        let subject = Subject::source(E::SPEC.counted_with, *source);
         let admitted = app.platform().validator.throttle().admit(subject, limit, began);
         admitted.map_err(|retry_after| Denial::Throttled { retry_after })?;
     }

@@ -36,7 +36,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 const WRITE_EVERY: Duration = Duration::from_secs(30);
 /// How often tokens, and what is good once, are forgotten when they are over.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-/// How long they are kept after their end, so that a list still shows the tokens.
+/// How long tokens are kept after their end, so that a list still shows them.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long accepted requests may take once the process is to stop.
 const GRACE_SECONDS: u64 = 20;
@@ -250,6 +250,10 @@ async fn forget_what_is_over<S: Service>(platform: &Platform) {
     {
         tracing::warn!(%error, "tokens that are over could not be forgotten");
     }
+    // What is good once is in no list.
+    let before = Timestamp::from_millis(
+        now.saturating_sub(i64::try_from(PURGE_EVERY.as_millis()).unwrap_or(i64::MAX)),
+    );
     if let Err(error) = platform.stores.one_time.purge(before).await {
         tracing::warn!(%error, "what is good once and over could not be forgotten");
     }

@@ -137,6 +137,7 @@ impl Endpoint<Chatbot> for ChangePassword {
     .audited("person.password_changed")
     .page()
     .throttled(TRIED_PER_MINUTE)
+    .counted_with("password_change")
     .credential_in(IN_SESSION)
     .body("current_password={password}&new_password=quietly violet tapirs");
 

@@ -68,6 +68,7 @@ impl Endpoint<Chatbot> for ConfirmTotp {
     .audited("person.factor_enrolled")
     .page()
     .throttled(TRIED_PER_MINUTE)
+    .counted_with("mfa_totp_confirm")
     .credential_in(IN_SESSION)
     .body("code={totp_code}");
 
@@ -146,6 +147,7 @@ impl Endpoint<Chatbot> for StepUp {
     .audited("person.logged_in")
     .page()
     .throttled(TRIED_PER_MINUTE)
+    .counted_with("mfa_step_up")
     .credential_in(IN_SESSION)
     .body("code={mfa_code}");
 

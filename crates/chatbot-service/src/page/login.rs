@@ -55,6 +55,7 @@ impl Endpoint<Chatbot> for Login {
             .audited("person.logged_in")
             .page()
             .throttled(TRIED_PER_MINUTE)
+            .counted_with("login")
             .body("email={email}&password={password}&domain=");
 
     async fn call(
@@ -118,6 +119,7 @@ impl Endpoint<Chatbot> for Factor {
     .audited("person.logged_in")
     .page()
     .throttled(TRIED_PER_MINUTE)
+    .counted_with("mfa_verify")
     .body("code={mfa_code}");
 
     async fn call(

@@ -70,6 +70,7 @@ impl Endpoint<Chatbot> for Register {
     .audited("person.registered")
     .page()
     .throttled(TRIED_PER_MINUTE)
+    .counted_with("register")
     .body("email=bob{new}@example.com&name=Bob&password=violet tapir quietly&domain=");
 
     async fn call(
@@ -131,6 +132,7 @@ impl Endpoint<Chatbot> for Forgotten {
     )
     .page()
     .throttled(TRIED_PER_MINUTE)
+    .counted_with("password_forgot")
     .body("email={email}");
 
     async fn call(

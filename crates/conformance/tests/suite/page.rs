@@ -150,6 +150,33 @@ async fn a_person_goes_the_whole_way_without_script() {
     world.end().await;
 }
 
+/// Rows C4 and C13: the page and the route that does the same are counted together.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_tries_sixty_times_a_minute_in_whichever_way() {
+    let world = World::start().await;
+    let mut tried = 0;
+    for number in 0..=60 {
+        let email = format!("n{number}@sixty.example");
+        let (name, password) = ("N", "violet tapir quietly");
+        let status = if number % 2 == 0 {
+            let body = json!({ "email": email, "name": name, "password": password }).to_string();
+            world.chatbot(Request::post("/auth/register", &body)).await.status
+        } else {
+            let fields = format!("email={email}&name={name}&password={password}&domain=");
+            Visitor::new(&world).post("/register", &fields).await.status
+        };
+        if status == 429 {
+            break;
+        }
+        assert!(status < 300, "{number}: {status}");
+        tried += 1;
+    }
+    assert!(tried <= 60, "{tried}");
+    let refused =
+        Visitor::new(&world).post("/register", "email=x@sixty.example&name=N&password=x&domain=").await;
+    assert_eq!(refused.status, 429, "and so is the page");
+}
+
 /// Rows B20 and G14: nobody is led into a session that somebody else knows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_another_session_and_ends_the_one_before_it_whosever_that_was() {
