@@ -1,5 +1,4 @@
 //! Tokens of the earlier system: whom they are taken for, and what ends them.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
     flow::{set_account_status, set_domain_status},
