@@ -12,7 +12,7 @@ use auth_core::{
     },
     policy::{Action, GivenRole, Granted, OwnPerson, Role, Scope, Within},
     port::{
-        About, Answer, Change, ChangePassword, ChangePerson, CreateSuperAdmin, Creation, ImportPeople,
+        About, Answer, Change, ChangePassword, ChangePerson, CreateSuperAdmin, Creation, Ends, ImportPeople,
         People, PersonChange, Register, RemovePerson, Seq,
     },
     principal::Tenant,
@@ -285,15 +285,13 @@ impl People for Store {
         grant: &Granted<ChangePassword>,
         old: &PasswordHash,
         new: PasswordHash,
-        kept: Option<SessionId>,
+        (by, ends): (SessionId, Ends),
         at: Timestamp,
     ) -> Answer<Change<Seq>> {
         let (grant, chain, old) = (grant.clone(), self.chain(), old.as_str().to_owned());
         self.write(async move |conn| {
             let person = grant.target();
-            if let Some(kept) = kept
-                && !sessions::is_open(conn, person, kept, at).await?
-            {
+            if !sessions::is_open(conn, person, by, at).await? {
                 return Ok(Change::Stale);
             }
             let same = people::table
@@ -305,6 +303,7 @@ impl People for Store {
                 return Ok(Change::Stale);
             }
             audit::write(conn, &chain, &grant, at, Event::PasswordChanged { person }).await?;
+            let kept = (ends == Ends::Others).then_some(by);
             let ended = sessions::end_others(conn, person, kept, SessionEnd::PasswordChanged, at).await?;
             match ended {
                 Some(seq) => Ok(Change::Done(seq)),

@@ -12,7 +12,7 @@ use auth_core::{
     id::{PersonId, SessionId},
     model::{Address, DomainName, Name, Session},
     policy::{Granted, OwnPerson, Proof},
-    port::{Occasion, Register as ToRegister},
+    port::{Ends, Occasion, Register as ToRegister},
     service::Service as Kind,
     time::Timestamp,
 };
@@ -221,18 +221,19 @@ impl Chatbot {
         Ok(logged_in?)
     }
 
-    /// Sets another password of the caller.
+    /// Sets another password of the caller, and ends all their other sessions, or all.
     pub(crate) async fn change_password(
         &self,
         who: &Proof<'_, InSession>,
         current: &str,
         new: &str,
+        ends: Ends,
     ) -> Result<(), Problem> {
         let (platform, me) = (&self.platform, who.subject());
         let person = platform.stores.people.read(OwnPerson::of(me)).await?.ok_or_else(Problem::absent)?;
         let known = [person.address.as_str(), person.name.as_str(), self.logins.keys.issuer().as_str()];
         let new = Password::new(new, &known).map_err(|wrong| Problem::invalid("new_password", wrong))?;
-        Ok(self.logins.change_password(platform, who, me, current, &new).await?)
+        Ok(self.logins.change_password(platform, who, me, current, &new, ends).await?)
     }
 }
 
@@ -470,7 +471,7 @@ impl Endpoint<Chatbot> for ChangePassword {
         who: Proof<'_, InSession>,
         Json(body): Self::Input,
     ) -> Result<Done, Problem> {
-        chatbot.change_password(&who, &body.current_password, &body.new_password).await?;
+        chatbot.change_password(&who, &body.current_password, &body.new_password, Ends::Others).await?;
         Ok(Done)
     }
 }

@@ -17,12 +17,12 @@ use auth_core::{
         Accounts, AdmitMember, Answer, Attempts, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall,
         Change, ChangeAccount, ChangeDomain, ChangeKey, ChangePassword, ChangePerson, ChangeRole, ChangeUser,
         CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, CreateUser, Creation, DeclineApplicant,
-        Domains, DrawRecoveryCodes, EndSession, EndSessions, EnrolTotp, Factors, FoundKey, FoundSession,
-        FoundToken, ImportKeys, ImportPeople, KeyIndex, Keys, Mailed, Members, MintToken, NewOneTime, Notice,
-        Once, OneTime, OpenSession, People, PersonChange, Purpose, Register, RemoveMember, RemovePasskey,
-        RemovePerson, RemoveTotp, RemoveUser, Renewal, ReplicaId, ResetPassword, Revocations, RevokeKey,
-        RevokeToken, RotateKey, RotateSigningKey, Rotation, Seq, Sessions, SigningKeys, StartCall, Stores,
-        SuspendAccount, SuspendDomain, Tokens, Users, VerifyAddress,
+        Domains, DrawRecoveryCodes, EndSession, EndSessions, Ends, EnrolTotp, Factors, FoundKey,
+        FoundSession, FoundToken, ImportKeys, ImportPeople, KeyIndex, Keys, Mailed, Members, MintToken,
+        NewOneTime, Notice, Once, OneTime, OpenSession, People, PersonChange, Purpose, Register,
+        RemoveMember, RemovePasskey, RemovePerson, RemoveTotp, RemoveUser, Renewal, ReplicaId, ResetPassword,
+        Revocations, RevokeKey, RevokeToken, RotateKey, RotateSigningKey, Rotation, Seq, Sessions,
+        SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users, VerifyAddress,
     },
     principal::{Origin, Tenant, TokenKind},
     seal::Sealed,
@@ -249,7 +249,7 @@ port!(People, people {
     register(grant: &Granted<Register>, new: NewPerson) -> Answer<Creation>;
     import(grant: &Granted<ImportPeople>, new: Vec<NewPerson>) -> Answer<Vec<bool>>;
     create_first_super_admin(grant: &Granted<CreateSuperAdmin>, new: NewPerson, totp: Sealed) -> Answer<Creation>;
-    change_password(grant: &Granted<ChangePassword>, old: &PasswordHash, new: PasswordHash, kept: Option<SessionId>, at: Timestamp) -> Answer<Change<Seq>>;
+    change_password(grant: &Granted<ChangePassword>, old: &PasswordHash, new: PasswordHash, by: (SessionId, Ends), at: Timestamp) -> Answer<Change<Seq>>;
     find(scope: Scope, id: PersonId) -> Answer<Option<Person>>;
     list(scope: Scope, page: Page) -> Answer<Vec<Person>>;
     change(grant: &Granted<ChangePerson>, version: Version, patch: PersonPatch, highest: GivenRole, at: Timestamp) -> Answer<PersonChange<(Person, Seq)>>;

@@ -14,7 +14,7 @@ use crate::{
     },
     policy::{Allows, Granted, OwnPerson, Proof, Role, grant},
     port::{
-        BeginSession, Change, ChangePassword, Creation, EndSession, EndSessions, Occasion, Passwords,
+        BeginSession, Change, ChangePassword, Creation, EndSession, EndSessions, Ends, Occasion, Passwords,
         Register, Rotation,
     },
     principal::{Origin, PersonPrincipal},
@@ -302,7 +302,7 @@ impl Logins {
         Ok(Tokens { session, access, expires_at, refresh })
     }
 
-    /// Sets another password of the caller, who presents the old one too, and ends all their other sessions.
+    /// Sets another password of the caller, who presents the old one too, and ends all their other sessions, or all.
     ///
     /// # Errors
     /// [`FlowError::Invalid`] where the old one is wrong; [`FlowError::Conflict`] where another was set meanwhile.
@@ -313,6 +313,7 @@ impl Logins {
         who: &PersonPrincipal,
         current: &str,
         new: &Password,
+        ends: Ends,
     ) -> Result<(), FlowError> {
         let granted = Granted::<ChangePassword>::own(proof)?;
         let login = platform.stores.people.login_of(OwnPerson::of(who)).await?;
@@ -329,7 +330,7 @@ impl Logins {
         guess(platform, &Trial::own_password(who.person), judged).await?.ok_or_else(wrong)?;
         let hash = self.passwords.hash(new).await?;
         let (people, at) = (&platform.stores.people, platform.now());
-        match people.change_password(&granted, &login.password, hash, Some(who.session), at).await? {
+        match people.change_password(&granted, &login.password, hash, (who.session, ends), at).await? {
             Change::Done(seq) => platform.validator.settle(seq).await,
             Change::Stale | Change::Taken => Err(busy()),
         }

@@ -42,7 +42,7 @@ pub use members::{AdmitMember, ChangeRole, DeclineApplicant, Members, RemoveMemb
 pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use passwords::Passwords;
 pub use people::{
-    ChangePassword, ChangePerson, CreateSuperAdmin, ImportPeople, People, PersonChange, Register,
+    ChangePassword, ChangePerson, CreateSuperAdmin, Ends, ImportPeople, People, PersonChange, Register,
     RemovePerson,
 };
 pub use post::{Content, Letter, Occasion, Post, Undelivered};

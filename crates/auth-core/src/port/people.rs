@@ -34,6 +34,15 @@ impl OwnTarget for ChangePassword {
     }
 }
 
+/// Which sessions of its person another password ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// All but the one that sets it.
+    Others,
+    /// All.
+    All,
+}
+
 /// To make the first super admin.
 #[derive(Debug)]
 pub enum CreateSuperAdmin {}
@@ -96,14 +105,15 @@ pub trait People: Send + Sync {
         new: NewPerson,
         totp: Sealed,
     ) -> Answer<Creation>;
-    /// Sets another password, if `old` is still the hash of theirs, they are not suspended, and the session `kept` has not
-    /// ended; and ends all their other sessions. Whoever proved themself by the old one begins no session any more.
+    /// Sets another password, if `old` is still the hash of theirs, they are not suspended, and the session that sets it has
+    /// not ended; and ends all their other sessions, or all. Whoever proved themself by the old one begins no session any
+    /// more.
     async fn change_password(
         &self,
         grant: &Granted<ChangePassword>,
         old: &PasswordHash,
         new: PasswordHash,
-        kept: Option<SessionId>,
+        by: (SessionId, Ends),
         at: Timestamp,
     ) -> Answer<Change<Seq>>;
     /// The person, if the scope is everything: to whoever administers no more than a domain, people are its members.

@@ -7,6 +7,7 @@ use auth_core::{
     id::SessionId,
     model::Page as Listed,
     policy::{OwnPerson, Proof},
+    port::Ends,
 };
 use auth_web::{
     Endpoint, Method, Problem, Service as _, Spec,
@@ -146,8 +147,7 @@ impl Endpoint<Chatbot> for ChangePassword {
         who: Proof<'_, LoggedIn>,
         OwnForm(form): Self::Input,
     ) -> Result<SeeOther, Problem> {
-        chatbot.change_password(&who, &form.current_password, &form.new_password).await?;
-        log_out(chatbot.platform(), &who).await?;
+        chatbot.change_password(&who, &form.current_password, &form.new_password, Ends::All).await?;
         Ok(out())
     }
 }

@@ -9,7 +9,8 @@ use auth_core::{
     model::{Address, NewPerson, SessionEnd, Status},
     policy::{Installation, Role},
     port::{
-        About, Change, ChangePassword, CreateSuperAdmin, Creation, EndSession, ImportPeople, Notice, Register,
+        About, Change, ChangePassword, CreateSuperAdmin, Creation, EndSession, Ends, ImportPeople, Notice,
+        Register,
     },
     seal::Sealed,
 };
@@ -21,6 +22,7 @@ cases! {
     of_many_who_register_one_address_one_does,
     a_login_is_told_the_domains_in_use,
     a_password_is_changed_once_and_ends_the_other_sessions,
+    a_password_may_end_the_session_that_sets_it,
     a_hash_is_renewed_where_it_is_the_same,
     of_many_first_super_admins_one_is_made,
     an_import_takes_over_whom_nobody_knows,
@@ -104,7 +106,7 @@ async fn a_password_is_changed_once_and_ends_the_other_sessions(fixture: &Fixtur
     let (new, later) = (fixture.password_hash(1), fixture.password_hash(2));
     let change = async |old, new| {
         let people = &fixture.stores.people;
-        people.change_password(&grant, old, new, Some(kept.id), fixture.at()).await.unwrap()
+        people.change_password(&grant, old, new, (kept.id, Ends::Others), fixture.at()).await.unwrap()
     };
     let Change::Done(seq) = change(&login.password, new.clone()).await else { panic!("not changed") };
     assert_eq!(fixture.told().await, ["person.password_changed"]);
@@ -125,6 +127,22 @@ async fn a_password_is_changed_once_and_ends_the_other_sessions(fixture: &Fixtur
     fixture.look_away().await;
     assert_eq!(change(&new, late).await, Change::Stale, "from a session that has ended");
     fixture.assert_silent("no change").await;
+}
+
+async fn a_password_may_end_the_session_that_sets_it(fixture: &Fixture) {
+    let login = fixture.person("alice@example.com").await;
+    let (own, other) = (begun(fixture, &login).await.0, begun(fixture, &login).await.0);
+    fixture.look_away().await;
+    let (people, new) = (&fixture.stores.people, fixture.password_hash(1));
+    let by = (own.id, Ends::All);
+    let changed = people.change_password(&granted_to(&login), &login.password, new, by, fixture.at()).await;
+    let Change::Done(seq) = changed.unwrap() else { panic!("not changed") };
+    assert_eq!(fixture.told().await, ["person.password_changed"]);
+    let notice = Notice { seq, about: About::Person(login.person.id), ended: false };
+    assert_eq!(fixture.announced().await, [notice]);
+    for session in [own, other] {
+        assert!(fixture.peer.sessions.find(session.id).await.unwrap().unwrap().ended);
+    }
 }
 
 fn granted_to(login: &auth_core::model::Login) -> auth_core::policy::Granted<ChangePassword> {

@@ -10,7 +10,7 @@ use auth_core::{
     id::SessionId,
     model::{Login, NewSession, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd, Status},
     policy::Role,
-    port::{About, Change, ChangePassword, Creation, EndSession, EndSessions, Notice, Rotation},
+    port::{About, Change, ChangePassword, Creation, EndSession, EndSessions, Ends, Notice, Rotation},
     seal::Sealed,
     secret::{PlainToken, TokenDigest},
     time::Timestamp,
@@ -363,8 +363,13 @@ async fn who_proved_themself_by_an_old_password_begins_nothing(fixture: &Fixture
     let (session, _, new) = fixture.new_session(&login, None);
     let change = granted::<ChangePassword>(&login.person);
     let hash = fixture.password_hash(1);
-    let changed =
-        fixture.stores.people.change_password(&change, &login.password, hash, Some(kept.id), fixture.at());
+    let changed = fixture.stores.people.change_password(
+        &change,
+        &login.password,
+        hash,
+        (kept.id, Ends::Others),
+        fixture.at(),
+    );
     assert!(matches!(changed.await.unwrap(), Change::Done(_)));
     fixture.look_away().await;
     let begun = fixture.peer.sessions.begin(&session_grant(&login, &session), new).await.unwrap();
