@@ -1,5 +1,5 @@
-//! Pages for people: HTML without script, whose one style sheet stands in them. What is text is escaped by its type: only
-//! [`maud`] makes markup, and it makes none of a text.
+//! Pages for people: HTML whose one style sheet, and whose one script where there is any, stand in them. What is text is
+//! escaped by its type: only [`maud`] makes markup, and it makes none of a text.
 
 use crate::{
     problem::Problem,
@@ -25,24 +25,42 @@ button{font:inherit;margin-top:.75rem;padding:.4rem 1rem}\
 table{border-collapse:collapse}td,th{padding:.3rem .75rem .3rem 0;text-align:left;vertical-align:top}\
 td button{margin-top:0}code{overflow-wrap:anywhere}svg{background:#fff;max-width:16rem}";
 
-/// Pages load nothing and run nothing, have this style and no other, are framed by nobody, and send their forms to this
-/// service alone.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let style = data_encoding::BASE64.encode(TokenDigest::of(STYLE).as_bytes());
+/// Of pages that run nothing.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy(None));
+
+/// Pages load nothing, have this style and no other, run nothing but their own script, are framed by nobody, and send their
+/// forms to this service alone (CSP 3 §8.3: what may run is named by its hash, wherever it stands).
+fn policy(script: Option<&str>) -> HeaderValue {
+    let hash = |text| data_encoding::BASE64.encode(TokenDigest::of(text).as_bytes());
+    let script = script.map(|script| format!("script-src 'sha256-{}'; ", hash(script)));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; {}style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        script.unwrap_or_default(),
+        hash(STYLE),
     );
     HeaderValue::from_str(&policy)
         .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
-});
+}
 
 /// `200` with a page.
 #[derive(Debug)]
-pub struct Page(String);
+pub struct Page {
+    text: String,
+    policy: HeaderValue,
+}
 
 impl Page {
     /// A page with a title and what stands beneath it.
     pub fn new(title: &str, beneath: &Markup) -> Self {
+        Self { text: Self::text(title, beneath, None), policy: POLICY.clone() }
+    }
+
+    /// The same, with a script, which runs once the page is there. It does not contain `</script`.
+    pub fn with_script(title: &str, beneath: &Markup, script: &'static str) -> Self {
+        Self { text: Self::text(title, beneath, Some(script)), policy: policy(Some(script)) }
+    }
+
+    fn text(title: &str, beneath: &Markup, script: Option<&'static str>) -> String {
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -57,10 +75,11 @@ impl Page {
                         h1 { (title) }
                         (beneath)
                     }
+                    @if let Some(script) = script { script { (PreEscaped(script)) } }
                 }
             }
         };
-        Self(page.into_string())
+        page.into_string()
     }
 
     /// The page that tells a problem, and no more.
@@ -70,8 +89,8 @@ impl Page {
 
     /// This page as the answer instead of a problem, with its status and whatever else stands in its head.
     pub(crate) fn in_place_of(self, problem: HttpResponse) -> HttpResponse {
-        let mut answer = problem.set_body(BoxBody::new(self.0));
-        head(answer.headers_mut());
+        let mut answer = problem.set_body(BoxBody::new(self.text));
+        head(answer.headers_mut(), self.policy);
         answer
     }
 }
@@ -79,8 +98,8 @@ impl Page {
 impl Reply for Page {
     const STATUS: u16 = 200;
     fn respond(self) -> Result<HttpResponse, Problem> {
-        let mut answer = HttpResponse::Ok().body(self.0);
-        head(answer.headers_mut());
+        let mut answer = HttpResponse::Ok().body(self.text);
+        head(answer.headers_mut(), self.policy);
         Ok(answer)
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
@@ -88,9 +107,9 @@ impl Reply for Page {
     }
 }
 
-fn head(headers: &mut HeaderMap) {
+fn head(headers: &mut HeaderMap, policy: HeaderValue) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(REFERRER_POLICY, HeaderValue::from_static(FORM_REFERRER));
 }
 
@@ -112,20 +131,37 @@ mod tests {
         let hostile = "<script>alert('1')</script>\"&<!--";
         let problem = Problem::invalid(hostile, hostile);
         let pages = [Page::new(hostile, &html! { a href=(hostile) { (hostile) } }), Page::of(&problem)];
-        for Page(text) in pages {
+        for Page { text, .. } in pages {
             assert!(!text.contains("<script") && !text.contains("<!--") && !text.contains("\"&<"), "{text}");
             assert!(text.contains("&lt;script&gt;"), "{text}");
         }
     }
 
     #[test]
-    fn the_policy_names_the_style_that_stands_in_every_page() {
-        let Page(text) = Page::new("Title", &html! {});
-        let style = text.split(['<', '>']).skip_while(|part| *part != "style").nth(1).unwrap();
-        assert_eq!(style, STYLE, "as it is, and not escaped");
-        let hash = data_encoding::BASE64.encode(TokenDigest::of(style).as_bytes());
-        assert!(POLICY.to_str().unwrap().contains(&format!("style-src 'sha256-{hash}';")), "{POLICY:?}");
-        assert!(!POLICY.to_str().unwrap().contains("script-src"), "nothing but the default");
+    fn the_policy_names_what_stands_in_a_page() {
+        const SCRIPT: &str = "'use strict' && \"1\" > 0;";
+        let hash = |text| data_encoding::BASE64.encode(TokenDigest::of(text).as_bytes());
+        let within = |text: &str, tag: &str| {
+            let (_, rest) = text.split_once(&format!("<{tag}>")).unwrap();
+            rest.split_once(&format!("</{tag}>")).unwrap().0.to_owned()
+        };
+        let plain = Page::new("Title", &html! {});
+        let scripted = Page::with_script("Title", &html! {}, SCRIPT);
+        for (page, script) in [(plain, None), (scripted, Some(SCRIPT))] {
+            assert_eq!(within(&page.text, "style"), STYLE, "as it is, and not escaped");
+            let policy = page.policy.to_str().unwrap();
+            assert!(policy.contains(&format!("; style-src 'sha256-{}'; ", hash(STYLE))), "{policy}");
+            match script {
+                Some(script) => {
+                    assert_eq!(within(&page.text, "script"), script);
+                    assert!(
+                        policy.contains(&format!("; script-src 'sha256-{}'; ", hash(script))),
+                        "{policy}"
+                    );
+                }
+                None => assert!(!page.text.contains("<script") && !policy.contains("script-src"), "{policy}"),
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     rules::{Anybody, JustLoggedIn, JustShown, LoggedIn, WithFactor},
 };
 use auth_core::{
+    error::{Denial, Refusal},
     flow::{Typed, draw_recovery_codes, remove_totp},
     id::PasskeyId,
     model::PasskeyName,
@@ -121,8 +122,9 @@ impl Endpoint<Chatbot> for Verify {
         let platform = chatbot.platform();
         let passkey = body.webauthn.map(ShownPasskey::assertion).transpose()?;
         let typed = typed(body.code.as_deref(), body.recovery_code.as_deref(), passkey.as_ref())?;
-        let tokens =
-            chatbot.logins.show_second_factor(platform, who.origin(), &body.mfa_token, typed).await?;
+        let pending = chatbot.logins.waiting(platform, &body.mfa_token);
+        let pending = pending.ok_or(Denial::Unauthenticated(Refusal::Unknown))?;
+        let tokens = chatbot.logins.show_second_factor(platform, who.origin(), pending, typed).await?;
         Ok(Shown(TokensView::of(&tokens, platform.now())))
     }
 }

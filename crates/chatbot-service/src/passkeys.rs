@@ -6,6 +6,7 @@ use crate::{
     rules::{Anybody, JustLoggedIn, JustShown, WithFactor},
 };
 use auth_core::{
+    error::FlowError,
     flow::{NewPasskeyQuestion, PasskeyQuestion, remove_passkey},
     id::PasskeyId,
     model::PasskeyName,
@@ -111,6 +112,17 @@ impl ShownPasskey {
             signature: shown.signature.0,
             user: shown.user_handle.map(|user| user.0),
         })
+    }
+}
+
+/// A passkey that was made: `RegistrationResponseJSON`.
+pub type MadePasskey = Answered<Made>;
+
+impl MadePasskey {
+    /// What is judged of it.
+    pub(crate) fn attestation(self) -> Result<Attestation, Problem> {
+        let (id, made) = self.parts("credential")?;
+        Ok(Attestation { id, client_data: made.client_data.0, object: made.attestation_object.0 })
     }
 }
 
@@ -259,7 +271,7 @@ pub struct RegisterBody {
     #[schemars(with = "String")]
     name: PasskeyName,
     /// What the browser answered: `RegistrationResponseJSON`.
-    credential: Answered<Made>,
+    credential: MadePasskey,
 }
 
 /// `POST /auth/mfa/webauthn/register/finish`.
@@ -285,8 +297,7 @@ impl Endpoint<Chatbot> for RegisterFinish {
         Json(body): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let (platform, me) = (chatbot.platform(), who.subject());
-        let (id, made) = body.credential.parts("credential")?;
-        let answer = Attestation { id, client_data: made.client_data.0, object: made.attestation_object.0 };
+        let answer = body.credential.attestation()?;
         let tokens = chatbot.logins.finish_passkey(platform, who.origin(), me, body.name, &answer).await?;
         Ok(Shown(TokensView::of(&tokens, platform.now())))
     }
@@ -344,7 +355,9 @@ impl Endpoint<Chatbot> for StepUpChallenge {
 
     async fn call(chatbot: &Chatbot, who: Proof<'_, WithFactor>, (): ()) -> Result<Self::Output, Problem> {
         let platform = chatbot.platform();
-        let question = chatbot.logins.ask_passkey_anew(platform, who.subject()).await?;
+        let asked = chatbot.logins.ask_passkey_anew(platform, who.subject()).await?;
+        let nothing = || FlowError::Conflict("there is no passkey to show".to_owned());
+        let question = asked.ok_or_else(nothing)?;
         Ok(Shown(RequestView::of(&question, platform.now())))
     }
 }

@@ -1,6 +1,9 @@
 //! A software authenticator: passkeys of each algorithm, with answers that can be altered before they are signed.
 
-use crate::world::ISSUER;
+use crate::{
+    client::Request,
+    world::{ISSUER, Person, World},
+};
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeySize},
@@ -18,7 +21,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
 };
 
 /// What the authenticator says of its user: there, and verified.
@@ -250,5 +256,41 @@ impl Passkey {
     /// The same, signed.
     pub fn show(&self, challenge: &str) -> Value {
         self.shown(challenge).assertion(&self.pair)
+    }
+}
+
+impl World {
+    /// Draws a challenge for the person of each tenant to register a passkey: one is over once its answer was read, whatever
+    /// came of it.
+    pub async fn challenge_anew(&mut self) {
+        self.a.person = self.registering(self.a.person.clone()).await;
+        self.b.person = self.registering(self.b.person.clone()).await;
+    }
+
+    /// Begins to register a passkey of a person, and makes it.
+    pub async fn registering(&self, person: Person) -> Person {
+        let challenge = self.registration_challenge(&person).await;
+        let made = Passkey::new(&person.id, Pair::ec()).made(&challenge);
+        Person { registration: made.registration().to_string(), ..person }
+    }
+
+    /// A challenge to register a passkey, for a person's session.
+    pub async fn registration_challenge(&self, person: &Person) -> String {
+        let start = Request::new("POST", "/auth/mfa/webauthn/register/start").bearer(&person.access);
+        let answer = self.chatbot(start).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.field("challenge")
+    }
+
+    /// Registers a passkey of a person, who is logged in by it then.
+    pub async fn with_passkey(&self, person: &Person, make: impl FnOnce(&str) -> Passkey) -> Person {
+        let challenge = self.registration_challenge(person).await;
+        let passkey = Arc::new(make(&person.id));
+        let body = json!({ "name": "A telephone", "credential": passkey.made(&challenge).registration() });
+        let finish = Request::post("/auth/mfa/webauthn/register/finish", &body.to_string());
+        let person = self.in_session(person, &self.chatbot(finish.bearer(&person.access)).await).await;
+        let factors = self.chatbot(Request::get("/auth/mfa").bearer(&person.access)).await.json();
+        let id = factors["passkeys"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+        Person { passkey: Some((passkey, id)), ..person }
     }
 }

@@ -208,17 +208,44 @@ impl Browser {
         self.done("POST", &format!("/element/{field}/value"), Some(&json!({ "text": text }))).await;
     }
 
+    /// Clicks the button of a form.
+    pub async fn click(&self, form: &str) {
+        let button = self.one(&format!("{form} button")).await;
+        self.done("POST", &format!("/element/{button}/click"), Some(&json!({}))).await;
+    }
+
+    /// Waits until an element says something, and what.
+    pub async fn until_told(&self, selector: &str) -> String {
+        let until = Instant::now() + LONGEST;
+        loop {
+            let told = self.text(selector).await;
+            if !told.is_empty() {
+                return told;
+            }
+            assert!(Instant::now() < until, "{selector} says nothing: {}", self.source().await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Clicks the button of a form, and waits for the page that it leads to.
     pub async fn send(&self, form: &str) {
         let before = self.one("html").await;
-        let button = self.one(&format!("{form} button")).await;
-        self.done("POST", &format!("/element/{button}/click"), Some(&json!({}))).await;
+        self.click(form).await;
         let until = Instant::now() + LONGEST;
         // Once another page is there, the one of before is not.
         while self.all("html").await.contains(&before) || self.count("main").await == 0 {
             assert!(Instant::now() < until, "{form} leads nowhere: {}", self.source().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Gives it an authenticator that verifies its user, who consents to all that is asked for (WebAuthn §11.3).
+    pub async fn with_authenticator(&self) {
+        let wanted = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserConsenting": true, "isUserVerified": true,
+        });
+        self.done("POST", "/webauthn/authenticator", Some(&wanted)).await;
     }
 
     /// Looks into the only frame of the page from now on.

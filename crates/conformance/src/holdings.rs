@@ -120,6 +120,7 @@ impl Holdings {
         [
             ("/auth/sessions/{id}", &format!("/auth/sessions/{}", self.person.session)),
             ("/auth/mfa/webauthn/{id}", &format!("/auth/mfa/webauthn/{passkey}")),
+            ("/account/passkeys/{id}", &format!("/account/passkeys/{passkey}")),
             ("{passkey}", &self.person.registration),
             ("/account/sessions/{id}", &format!("/account/sessions/{}", self.person.session)),
             ("/auth/api/v1/keys/{id}", &format!("/auth/api/v1/keys/{}", self.idle_domain_key.1)),

@@ -5,6 +5,8 @@ use crate::{
     client::{Request, Response},
     world::{Person, World},
 };
+use data_encoding::BASE64;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// What browsers ask for that lead somebody to a page.
@@ -97,6 +99,13 @@ impl<'a> Visitor<'a> {
 /// Where answers of the page may lead: nowhere that anybody names.
 const PLACES: [&str; 3] = ["/login", "/login/factor", "/account"];
 
+/// A page but for the script that stands in it, and that.
+fn without_script(page: &str) -> (String, Option<&str>) {
+    let Some((before, rest)) = page.split_once("<script>") else { return (page.to_owned(), None) };
+    let (script, after) = rest.split_once("</script>").unwrap();
+    (format!("{before}{after}"), Some(script))
+}
+
 /// What is wrong with an answer of the page, whatever it says.
 pub fn wrong(answer: &Response) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -114,13 +123,21 @@ pub fn wrong(answer: &Response) -> Vec<String> {
         expect("content-type", "text/html; charset=utf-8");
         expect("referrer-policy", "same-origin");
         let policy = answer.header("content-security-policy").unwrap_or_default();
-        let parts: Vec<_> =
-            policy.split("; ").filter(|part| !part.starts_with("style-src 'sha256-")).collect();
+        let hashed =
+            |part: &&str| part.starts_with("style-src 'sha256-") || part.starts_with("script-src 'sha256-");
+        let parts: Vec<_> = policy.split("; ").filter(|part| !hashed(part)).collect();
         let others = "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
         if parts.join("; ") != others || policy.matches("style-src").count() != 1 {
             wrong.push(format!("has the policy {policy}"));
         }
-        let body = answer.body.to_lowercase();
+        // A script stands in the page as its policy names it, and nothing else runs.
+        let (rest, script) = without_script(&answer.body);
+        let named =
+            script.map(|text| format!("script-src 'sha256-{}'", BASE64.encode(&Sha256::digest(text))));
+        if policy.split("; ").find(|part| part.starts_with("script-src")) != named.as_deref() {
+            wrong.push(format!("has the policy {policy} and the script {script:?}"));
+        }
+        let body = rest.to_lowercase();
         // What stands between tags is text.
         let tags = body.split('<').skip(1).filter_map(|tag| tag.split('>').next());
         for tag in tags {
@@ -143,7 +160,8 @@ pub fn wrong(answer: &Response) -> Vec<String> {
         }
         // Each field that is seen has its label.
         let fields = body.split("<input ").skip(1).filter_map(|field| field.split('>').next());
-        for field in fields.filter(|field| !field.ends_with(" hidden")) {
+        let seen = |field: &&str| !field.ends_with(" hidden") && !field.contains("type=\"hidden\"");
+        for field in fields.filter(seen) {
             let id = field.split("id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
             if !body.contains(&format!("<label for=\"{id}\">")) {
                 wrong.push(format!("{id} has no label"));

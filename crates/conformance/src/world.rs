@@ -37,7 +37,6 @@ use hub_service::{
     settings::{Billing, relying_party},
 };
 use ipnet::IpNet;
-use serde_json::json;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -89,22 +88,34 @@ impl World {
 
     /// The same, with what `around` makes of the store under each service, and this responder behind the chat.
     pub async fn start_with(around: impl Fn(Stores) -> Stores, responder: Responder) -> Self {
-        Self::start_as(&Backend::chosen(), around, responder, Vec::new(), PEOPLE).await
+        Self::start_as(&Backend::chosen(), around, responder, Vec::new(), PEOPLE, None).await
     }
 
     /// The same, behind proxies of these networks.
     pub async fn start_behind(proxies: Vec<IpNet>) -> Self {
-        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, proxies, PEOPLE).await
+        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, proxies, PEOPLE, None).await
     }
 
     /// The same, on this backend.
     pub async fn start_on(backend: &Backend) -> Self {
-        Self::start_as(backend, |stores| stores, Responder::BuiltIn, Vec::new(), PEOPLE).await
+        Self::start_as(backend, |stores| stores, Responder::BuiltIn, Vec::new(), PEOPLE, None).await
     }
 
     /// The same, where people register and log in like this.
     pub async fn start_for(people: People) -> Self {
-        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, Vec::new(), people).await
+        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, Vec::new(), people, None)
+            .await
+    }
+
+    /// The same, where a browser of this machine reaches the issuer: passkeys are for its host. What the tenants hold of it
+    /// is of another issuer, and no good.
+    pub async fn start_for_browsers() -> Self {
+        let backend = Backend::chosen();
+        if Settled::on(&backend).is_none() {
+            Self::start_on(&backend).await.end().await;
+        }
+        Self::start_as(&backend, |stores| stores, Responder::BuiltIn, Vec::new(), PEOPLE, Some("localhost"))
+            .await
     }
 
     async fn start_as(
@@ -113,6 +124,7 @@ impl World {
         responder: Responder,
         proxies: Vec<IpNet>,
         people: People,
+        host: Option<&str>,
     ) -> Self {
         let settled = Settled::on(backend).filter(|_| people == PEOPLE);
         let place = match settled {
@@ -131,18 +143,19 @@ impl World {
         let [of_hub, of_chatbot] =
             place.open_by_roles().await.unwrap_or_else(|| [stores.clone(), stores.clone()]);
         let parts = (around(of_chatbot), Arc::new(clock.clone()) as _, Arc::clone(&entropy) as _);
-        let issuer = Issuer::parse(ISSUER).unwrap();
-        let keys = SigningKeys::new(issuer, Arc::new(Place::keyring()));
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let listen = || serve::bind(any).unwrap();
+        let (hub_listener, chatbot_listener) = (listen(), listen());
+        let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
+        let issuer =
+            host.map_or_else(|| ISSUER.to_owned(), |host| format!("http://{host}:{}", chatbot.port()));
+        let keys = SigningKeys::new(Issuer::parse(&issuer).unwrap(), Arc::new(Place::keyring()));
         let keys = keys.taking(earlier::taken_from(clock.now()));
         let (settings, mailbox) = ((Tokens::default(), people), Mailbox::default());
         let post = Some(mailbox.post());
         let chatbot_service = Chatbot::open(parts, keys, settings, responder, post).await.unwrap();
         let chatbot_platform = chatbot_service.platform().clone();
         let (stop, stopped) = watch::channel(false);
-        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let listen = || serve::bind(any).unwrap();
-        let (hub_listener, chatbot_listener) = (listen(), listen());
-        let (hub, chatbot) = (hub_listener.local_addr().unwrap(), chatbot_listener.local_addr().unwrap());
         let asked = Permissions::of_platform(Service::Chatbot);
         let asking = async || {
             let rights = every(asked, None);
@@ -152,7 +165,7 @@ impl World {
             Some(Settled { a, b, .. }) => (a.introspection_key.clone(), b.introspection_key.clone()),
             None => (asking().await, asking().await),
         };
-        let issuer = relying_party(&format!("http://{chatbot}"), Some(ISSUER), asking.clone()).unwrap();
+        let issuer = relying_party(&format!("http://{chatbot}"), Some(&issuer), asking.clone()).unwrap();
         let (hub_clock, hub_entropy) = (Arc::new(clock.clone()), Arc::clone(&entropy) as _);
         let hub_platform =
             Platform::relying(Service::Hub, around(of_hub), hub_clock, hub_entropy, Arc::new(issuer));
@@ -189,7 +202,9 @@ impl World {
             }
         }
         // A challenge is no other world's.
-        world.challenge_anew().await;
+        if host.is_none() {
+            world.challenge_anew().await;
+        }
         world
     }
 
@@ -345,40 +360,6 @@ impl World {
         let body = format!(r#"{{"code":"{}"}}"#, person.code);
         let confirmed = Request::post("/auth/mfa/totp/confirm", &body).bearer(&person.access);
         self.in_session(&person, &self.chatbot(confirmed).await).await
-    }
-
-    /// Draws a challenge for the person of each tenant to register a passkey: one is over once its answer was read, whatever
-    /// came of it.
-    pub async fn challenge_anew(&mut self) {
-        self.a.person = self.registering(self.a.person.clone()).await;
-        self.b.person = self.registering(self.b.person.clone()).await;
-    }
-
-    /// Begins to register a passkey of a person, and makes it.
-    pub async fn registering(&self, person: Person) -> Person {
-        let challenge = self.registration_challenge(&person).await;
-        let made = Passkey::new(&person.id, Pair::ec()).made(&challenge);
-        Person { registration: made.registration().to_string(), ..person }
-    }
-
-    /// A challenge to register a passkey, for a person's session.
-    pub async fn registration_challenge(&self, person: &Person) -> String {
-        let start = Request::new("POST", "/auth/mfa/webauthn/register/start").bearer(&person.access);
-        let answer = self.chatbot(start).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer.field("challenge")
-    }
-
-    /// Registers a passkey of a person, who is logged in by it then.
-    pub async fn with_passkey(&self, person: &Person, make: impl FnOnce(&str) -> Passkey) -> Person {
-        let challenge = self.registration_challenge(person).await;
-        let passkey = Arc::new(make(&person.id));
-        let body = json!({ "name": "A telephone", "credential": passkey.made(&challenge).registration() });
-        let finish = Request::post("/auth/mfa/webauthn/register/finish", &body.to_string());
-        let person = self.in_session(person, &self.chatbot(finish.bearer(&person.access)).await).await;
-        let factors = self.chatbot(Request::get("/auth/mfa").bearer(&person.access)).await.json();
-        let id = factors["passkeys"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
-        Person { passkey: Some((passkey, id)), ..person }
     }
 
     /// Shows the password of a person with a second factor, who has yet to show a code that was not shown before.

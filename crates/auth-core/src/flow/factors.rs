@@ -62,6 +62,12 @@ impl Logins {
         LoggedIn::SecondFactor { pending: text, expires_at, methods }
     }
 
+    /// The login that waits for its second factor by this text; `None` for what this platform did not make, or whose time
+    /// is over.
+    pub fn waiting(&self, platform: &Platform, text: &str) -> Option<PendingLogin> {
+        PendingLogin::open(text, self.keys.keyring(), platform.now())
+    }
+
     /// Begins the session of a login that waited for its second factor.
     ///
     /// # Errors
@@ -70,11 +76,10 @@ impl Logins {
         &self,
         platform: &Platform,
         origin: &Origin,
-        pending: &str,
+        pending: PendingLogin,
         typed: Typed<'_>,
     ) -> Result<Tokens, FlowError> {
         let refused = || FlowError::from(Denial::Unauthenticated(Refusal::Unknown));
-        let pending = PendingLogin::open(pending, self.keys.keyring(), platform.now()).ok_or_else(refused)?;
         let login = platform.stores.people.login_of(OwnPerson::proven(pending.person)).await?;
         let login = login.filter(|login| login.person.version == pending.version).ok_or_else(refused)?;
         let wanted = Wanted { domain: pending.domain, audience: pending.audience };

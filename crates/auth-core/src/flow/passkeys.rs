@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     amr::{Amr, Method},
-    credential::PendingLogin,
     error::{Denial, FlowError, Refusal, StoreError},
     id::{PasskeyId, PersonId, SessionId},
     model::{Address, FactorUse, Login, Name, NewPasskey, PasskeyFactor, PasskeyName},
@@ -192,7 +191,7 @@ impl Logins {
         pending: &str,
     ) -> Result<PasskeyQuestion, FlowError> {
         let refused = || FlowError::from(Denial::Unauthenticated(Refusal::Unknown));
-        let pending = PendingLogin::open(pending, self.keys.keyring(), platform.now()).ok_or_else(refused)?;
+        let pending = self.waiting(platform, pending).ok_or_else(refused)?;
         let login = platform.stores.people.login_of(OwnPerson::proven(pending.person)).await?;
         let login = login.filter(|login| login.person.version == pending.version).ok_or_else(refused)?;
         let bound = Bound(Ceremony::Login, pending.person, pending.session);
@@ -200,19 +199,18 @@ impl Logins {
         self.ask(platform, &login, &bound, expires_at).await?.ok_or_else(refused)
     }
 
-    /// Asks for a passkey of the caller, to prove them anew.
+    /// Asks for a passkey of the caller, to prove them anew; `None` where they have none.
     ///
     /// # Errors
-    /// [`FlowError::Conflict`] where they have none.
+    /// The store's.
     pub async fn ask_passkey_anew(
         &self,
         platform: &Platform,
         who: &PersonPrincipal,
-    ) -> Result<PasskeyQuestion, FlowError> {
+    ) -> Result<Option<PasskeyQuestion>, FlowError> {
         let login = self.login_of(platform, who).await?;
         let bound = Bound(Ceremony::StepUp, who.person, who.session);
-        let asked = self.ask(platform, &login, &bound, platform.now() + CHALLENGE_LIFE).await?;
-        asked.ok_or_else(|| FlowError::Conflict("there is no passkey to show".to_owned()))
+        self.ask(platform, &login, &bound, platform.now() + CHALLENGE_LIFE).await
     }
 
     async fn ask(

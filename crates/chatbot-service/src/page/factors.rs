@@ -4,6 +4,7 @@ use super::{IN_SESSION, login::FactorFields, out, view};
 use crate::{
     Chatbot,
     factors::typed,
+    passkeys::ShownPasskey,
     people::TRIED_PER_MINUTE,
     rules::{JustLoggedIn, JustShown, WithFactor},
 };
@@ -94,7 +95,7 @@ impl Endpoint<Chatbot> for RemoveTotp {
         "page_totp_remove",
         Method::Post,
         "/account/authenticator/remove",
-        "Removes the authenticator and the recovery codes, and ends all sessions of the person.",
+        "Removes the authenticator, with the recovery codes if it was the last factor, and ends all sessions of the person.",
     )
     .audited("person.factor_removed")
     .page()
@@ -156,7 +157,8 @@ impl Endpoint<Chatbot> for StepUp {
         who: Proof<'_, WithFactor>,
         OwnForm(form): Self::Input,
     ) -> Result<SeeOther, Problem> {
-        let typed = typed(form.code.as_deref(), form.recovery_code.as_deref(), None)?;
+        let passkey = form.webauthn.map(ShownPasskey::assertion).transpose()?;
+        let typed = typed(form.code.as_deref(), form.recovery_code.as_deref(), passkey.as_ref())?;
         let tokens = chatbot.logins.step_up(chatbot.platform(), who.origin(), who.subject(), typed).await?;
         chatbot.enter(&who, &tokens.session, None).await
     }

@@ -1,9 +1,17 @@
 //! Logging in: address and password, and then the second factor.
 
-use super::{Earlier, LOGIN, SHOWN_PER_MINUTE, Waiting, cookie, filled, newcomers::domain, view};
-use crate::{Chatbot, factors::typed, people::TRIED_PER_MINUTE, rules::Anybody};
+use super::{
+    Earlier, LOGIN, SHOWN_PER_MINUTE, Waiting, cookie, filled, filled_with_json, newcomers::domain, view,
+};
+use crate::{
+    Chatbot,
+    factors::typed,
+    passkeys::{RequestView, ShownPasskey},
+    people::TRIED_PER_MINUTE,
+    rules::Anybody,
+};
 use auth_core::{
-    error::{Denial, Refusal},
+    error::{Denial, FlowError, Refusal},
     flow::{LoggedIn, Wanted},
     policy::Proof,
     service::Service as Kind,
@@ -80,14 +88,30 @@ pub struct FactorForm;
 
 impl Endpoint<Chatbot> for FactorForm {
     type Auth = Anybody;
-    type Input = ();
+    type Input = FromCookie<Waiting>;
     type Output = Page;
     const SPEC: Spec = Spec::get("page_factor_form", "/login/factor", "The page to show a second factor.")
         .page()
-        .throttled(SHOWN_PER_MINUTE);
+        .throttled(TRIED_PER_MINUTE)
+        .counted_with("mfa_webauthn_challenge");
 
-    async fn call(_: &Chatbot, _: Proof<'_, Anybody>, (): ()) -> Result<Page, Problem> {
-        Ok(view::factor_form(None))
+    async fn call(
+        chatbot: &Chatbot,
+        _: Proof<'_, Anybody>,
+        waiting: FromCookie<Waiting>,
+    ) -> Result<Page, Problem> {
+        let (platform, logins) = (chatbot.platform(), &chatbot.logins);
+        let asked = match &waiting.0 {
+            Some(pending) => logins.ask_passkey(platform, pending.expose()).await,
+            None => Err(Denial::Unauthenticated(Refusal::NoCredential).into()),
+        };
+        // Who waits no more, or has no passkey, sees the same: whether that is so, the next form says.
+        let passkey = match asked {
+            Ok(question) => Some(RequestView::of(&question, platform.now())),
+            Err(FlowError::Denied(Denial::Unauthenticated(_))) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(view::factor_form(None, passkey.as_ref()))
     }
 }
 
@@ -101,6 +125,10 @@ pub struct FactorFields {
     /// Or one of the recovery codes, which is none any more then.
     #[serde(default, deserialize_with = "filled")]
     pub(super) recovery_code: Option<String>,
+    /// Or a passkey, as the browser answered: `AuthenticationResponseJSON`.
+    #[serde(default, deserialize_with = "filled_with_json")]
+    #[schemars(with = "Option<String>")]
+    pub(super) webauthn: Option<ShownPasskey>,
 }
 
 /// `POST /login/factor`.
@@ -127,11 +155,13 @@ impl Endpoint<Chatbot> for Factor {
         who: Proof<'_, Anybody>,
         (OwnForm(form), waiting, earlier): Self::Input,
     ) -> Result<SeeOther, Problem> {
-        let typed = typed(form.code.as_deref(), form.recovery_code.as_deref(), None)?;
+        let passkey = form.webauthn.map(ShownPasskey::assertion).transpose()?;
+        let typed = typed(form.code.as_deref(), form.recovery_code.as_deref(), passkey.as_ref())?;
         let pending = waiting.0.ok_or(Denial::Unauthenticated(Refusal::NoCredential))?;
-        let platform = chatbot.platform();
-        let tokens =
-            chatbot.logins.show_second_factor(platform, who.origin(), pending.expose(), typed).await?;
+        let (platform, logins) = (chatbot.platform(), &chatbot.logins);
+        let pending = logins.waiting(platform, pending.expose()).filter(|it| it.audience == Kind::Chatbot);
+        let pending = pending.ok_or(Denial::Unauthenticated(Refusal::Unknown))?;
+        let tokens = logins.show_second_factor(platform, who.origin(), pending, typed).await?;
         chatbot.enter(&who, &tokens.session, earlier.0.as_ref()).await
     }
 }

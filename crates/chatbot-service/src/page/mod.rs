@@ -1,4 +1,4 @@
-//! The login page: what people do with their logins, in a browser, without script. It does nothing by itself: each of its
+//! The login page: what people do with their logins, in a browser, without script but for passkeys. It does nothing by itself: each of its
 //! routes calls the flow that the route for programs calls, under the same requirement, and answers a page.
 //!
 //! A page is logged in by a cookie that names a session of its person (ADR 17). The tokens of that session are given to
@@ -8,12 +8,14 @@ mod account;
 mod factors;
 mod login;
 mod newcomers;
+mod passkeys;
 mod view;
 
 pub use account::{Account, ChangePassword, EndSession, Logout, LogoutAll};
 pub use factors::{ConfirmTotp, EnrollTotp, RecoveryCodes, RemoveTotp, StepUp};
 pub use login::{Factor, FactorForm, Login, LoginForm};
 pub use newcomers::{Forgotten, ForgottenForm, Register, RegisterForm};
+pub use passkeys::{ConfirmPasskey, EnrollPasskey, ProofForm, RemovePasskey};
 
 use crate::Chatbot;
 use auth_core::{
@@ -23,7 +25,10 @@ use auth_core::{
     secret::PlainToken,
 };
 use auth_web::{Place, Problem, Service as _, input::CookieName, page::Page, problem::Kind, reply::SeeOther};
-use serde::{Deserialize, Deserializer, de::IntoDeserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, IntoDeserializer},
+};
 
 /// The cookie of a page that is logged in. Its prefix binds it to this host, this path and TLS (RFC 6265bis §4.1.3.2).
 const SESSION: &str = "__Host-session";
@@ -97,13 +102,14 @@ impl Chatbot {
         };
         match problem.kind() {
             Kind::StepUp => stronger(person, &links),
-            Kind::Unauthenticated if route == "page_factor" => view::factor_form(Some(&said)),
+            Kind::Unauthenticated if route == "page_factor" => view::factor_form(Some(&said), None),
             Kind::Unauthenticated => view::login_form(Some(&said), &links),
             _ => match route {
                 "page_login" => view::login_form(Some(&said), &links),
-                "page_factor" => view::factor_form(Some(&said)),
-                "page_step_up" => view::proof_form(Some(&said)),
+                "page_factor" => view::factor_form(Some(&said), None),
+                "page_step_up" => view::proof_form(Some(&said), None),
                 "page_totp_confirm" => view::confirm_form(Some(&said)),
+                "page_passkey_confirm" => view::no_passkey(&said),
                 "page_password" => view::password_form(Some(&said)),
                 "page_register" if problem.kind() != Kind::Absent => view::register_form(Some(&said)),
                 "page_forgotten" if problem.kind() != Kind::Absent => view::forgotten_form(Some(&said)),
@@ -117,11 +123,12 @@ impl Chatbot {
 fn stronger(person: Option<&PersonPrincipal>, links: &view::Links) -> Page {
     match person {
         Some(person) if person.amr.is_mfa() => {
-            view::proof_form(Some("This takes a second factor that was shown within the last 15 minutes."))
+            let said = "This takes a second factor that was shown within the last 15 minutes.";
+            view::proof_form(Some(said), None)
         }
         Some(person) if person.is_fresh() => view::plain(
             "A second factor is needed",
-            "Set up an authenticator first, on the page of your account.",
+            "Set up an authenticator or a passkey first, on the page of your account.",
         ),
         _ => view::login_form(Some("This takes a login of the last 15 minutes. Log in again."), links),
     }
@@ -131,4 +138,14 @@ fn stronger(person: Option<&PersonPrincipal>, links: &view::Links) -> Page {
 fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(form: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(form)?;
     if text.is_empty() { Ok(None) } else { T::deserialize(text.into_deserializer()).map(Some) }
+}
+
+/// A member of a form that a script fills with JSON, and that is empty where there is none.
+fn filled_with_json<'de, D, T>(form: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let text = filled::<D, String>(form)?;
+    text.map(|text| serde_json::from_str(&text).map_err(D::Error::custom)).transpose()
 }

@@ -1,17 +1,23 @@
-//! What the pages show. Every text is escaped by its type; a passkey would be asked for beside [`codes`], by a script of
-//! this service's own.
+//! What the pages show. Every text is escaped by its type.
 
-use crate::settings::{People, Registration};
+use crate::{
+    passkeys::{CreationView, RequestView},
+    settings::{People, Registration},
+};
 use auth_core::{
     flow::Enrolment,
-    model::{Login, Session},
+    model::{Login, PasskeyFactor, Session},
     principal::PersonPrincipal,
     secret::PlainToken,
 };
 use auth_web::{Problem, page::Page, problem::Kind};
 use fast_qr::{ECL, QRBuilder, QRCode};
 use maud::{Markup, html};
+use serde::Serialize;
 use std::fmt::Write as _;
+
+/// What asks a browser for a passkey.
+const SCRIPT: &str = include_str!("passkey.js");
 
 /// What a page leads to beside a login, where it is on.
 pub(super) struct Links {
@@ -34,7 +40,7 @@ pub(super) fn said(route: &str, problem: &Problem) -> String {
         (Kind::Unauthenticated, _) => match route {
             "page_login" => "Nobody logs in with this address and password.".to_owned(),
             "page_factor" => {
-                "This code is not good now: each is good once, and a login waits for 5 minutes.".to_owned()
+                "This is not good now: each code is good once, and a login waits for 5 minutes.".to_owned()
             }
             _ => "You are not logged in, or not any more.".to_owned(),
         },
@@ -150,24 +156,84 @@ fn code_field() -> Markup {
     }
 }
 
-/// The forms of a second factor.
-pub(super) fn factor_form(said: Option<&str>) -> Page {
+/// The forms of a second factor, with one for a passkey where that was asked for. Where something went wrong, it is at the
+/// page that a link leads to.
+fn factors(action: &str, said: Option<&str>, passkey: Option<&RequestView>, back: &Markup) -> Page {
     let forms = html! {
         (alert(said))
-        (codes("/login/factor"))
-        p { a href="/login" { "Begin again" } }
+        @if let Some(asked) = passkey { (asking(action, Ceremony::Get, asked, "Use a passkey", &html! {})) }
+        (codes(action))
+        @if said.is_some() { p { a href=(action) { "Use a passkey" } } }
+        (back)
     };
-    Page::new("Your second factor", &forms)
+    let title = "Your second factor";
+    if passkey.is_some() { Page::with_script(title, &forms, SCRIPT) } else { Page::new(title, &forms) }
 }
 
-/// The same, of whoever is logged in.
-pub(super) fn proof_form(said: Option<&str>) -> Page {
-    let forms = html! {
-        (alert(said))
-        (codes("/account/proof"))
-        p { a href="/account" { "Your account" } }
+/// Of a login.
+pub(super) fn factor_form(said: Option<&str>, passkey: Option<&RequestView>) -> Page {
+    factors("/login/factor", said, passkey, &html! { p { a href="/login" { "Begin again" } } })
+}
+
+/// Of whoever is logged in.
+pub(super) fn proof_form(said: Option<&str>, passkey: Option<&RequestView>) -> Page {
+    factors("/account/proof", said, passkey, &to_account())
+}
+
+fn to_account() -> Markup {
+    html! { p { a href="/account" { "Your account" } } }
+}
+
+/// What a browser is asked for (WebAuthn Level 3 §5.1).
+#[derive(Clone, Copy)]
+enum Ceremony {
+    Create,
+    Get,
+}
+
+/// A form that [`SCRIPT`] sends, once a browser has answered. Without script it is not seen.
+fn asking(action: &str, ceremony: Ceremony, asked: &impl Serialize, label: &str, fields: &Markup) -> Markup {
+    let (ceremony, answer) = match ceremony {
+        Ceremony::Create => ("create", "credential"),
+        Ceremony::Get => ("get", "webauthn"),
     };
-    Page::new("Your second factor", &forms)
+    // What has no map in it can be written.
+    let options = serde_json::to_string(asked).unwrap_or_default();
+    html! {
+        form method="post" action=(action) data-ceremony=(ceremony) data-options=(options) hidden {
+            (fields)
+            input name=(answer) type="hidden";
+            button { (label) }
+            p role="status" {}
+        }
+    }
+}
+
+/// A passkey that is being set up.
+pub(super) fn new_passkey(asked: &CreationView) -> Page {
+    let name = html! {
+        label for="name" { "What to call it" }
+        input id="name" name="name" autocomplete="off" required maxlength="64" autofocus;
+    };
+    let beneath = html! {
+        (asking("/account/passkeys/confirm", Ceremony::Create, asked, "Set it up", &name))
+        noscript { p role="alert" { "A passkey takes a browser that runs script." } }
+        p { "All sessions that you have end with that, and a new one begins here." }
+        (to_account())
+    };
+    Page::with_script(NEW_PASSKEY, &beneath, SCRIPT)
+}
+
+const NEW_PASSKEY: &str = "Set up a passkey";
+
+/// One that was not set up.
+pub(super) fn no_passkey(said: &str) -> Page {
+    let beneath = html! {
+        (alert(Some(said)))
+        (button("/account/passkeys", "Begin again"))
+        (to_account())
+    };
+    Page::new(NEW_PASSKEY, &beneath)
 }
 
 /// The form of another password.
@@ -248,7 +314,7 @@ pub(super) fn account(me: &PersonPrincipal, login: &Login, sessions: &[Session])
     let person = &login.person;
     let beneath = html! {
         @if !me.is_backed() {
-            p role="alert" { "What your role allows takes a second factor. Set up an authenticator." }
+            p role="alert" { "What your role allows takes a second factor. Set one up." }
         }
         p { (person.name.as_str()) ", " (person.address.as_str())
             @if let Some(role) = me.role { ", " (role.name()) } }
@@ -265,15 +331,35 @@ pub(super) fn account(me: &PersonPrincipal, login: &Login, sessions: &[Session])
 }
 
 fn second_factor(login: &Login) -> Markup {
-    let enrolled = login.totp.as_ref().is_some_and(|factor| factor.is_confirmed);
     html! {
-        @if enrolled {
-            p { "An authenticator is set up. Recovery codes that are left: " (login.recovery_codes) "." }
-            (button("/account/recovery-codes", "Draw recovery codes"))
+        @if !login.has_factor() { p { "None is set up." } }
+        @if login.has_totp() {
+            p { "An authenticator is set up." }
             (button("/account/authenticator/remove", "Remove the authenticator"))
         } @else {
-            p { "None is set up." }
             (button("/account/authenticator", "Set up an authenticator"))
+        }
+        @if !login.passkeys.is_empty() { (passkeys(&login.passkeys)) }
+        (button("/account/passkeys", "Set up a passkey"))
+        @if login.has_factor() {
+            p { "Recovery codes that are left: " (login.recovery_codes) "." }
+            (button("/account/recovery-codes", "Draw recovery codes"))
+        }
+    }
+}
+
+fn passkeys(passkeys: &[PasskeyFactor]) -> Markup {
+    html! {
+        table {
+            tr { th { "Passkey" } th { "Since" } th { "Shown last" } th {} }
+            @for passkey in passkeys {
+                tr {
+                    td { (passkey.name.as_str()) }
+                    td { (passkey.created_at.to_string()) }
+                    td { @if let Some(at) = passkey.last_used_at { (at.to_string()) } @else { "never" } }
+                    td { (button(&format!("/account/passkeys/{}/remove", passkey.id), "Remove")) }
+                }
+            }
         }
     }
 }

@@ -71,6 +71,11 @@ async fn a_person_goes_the_whole_way_in_a_browser_without_script() {
     assert_eq!(browser.address().await, at(&world, "/account"));
     browser.send("form[action='/account/recovery-codes']").await;
     assert_eq!(browser.count("li code").await, 10);
+    // A passkey takes script, and that is said.
+    browser.open(&at(&world, "/account")).await;
+    browser.send("form[action='/account/passkeys']").await;
+    let seen = browser.text("main").await;
+    assert!(seen.contains("takes a browser that runs script") && !seen.contains("Set it up"), "{seen}");
     browser.open(&at(&world, "/account")).await;
     let ended = session(&browser).await;
     browser.send("form[action='/logout']").await;
@@ -100,6 +105,58 @@ async fn a_person_goes_the_whole_way_in_a_browser_without_script() {
     assert_eq!(browser.count("table tr").await, 2);
     assert_eq!(world.chatbot(me).await.status, 401);
     assert_eq!(browser.complaints().await, [""; 0], "nothing breaks the policy");
+    browser.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_set_up_and_shown_in_a_browser() {
+    let Some(browser) = unless_missing("browser", Browser::start(true).await) else { return };
+    browser.with_authenticator().await;
+    let world = World::start_for_browsers().await;
+    let tenant = world.tenant_of(&world.a, Service::Chatbot).await;
+    let person = world.person("frank", "a", tenant, Role::Member).await;
+    log_in(&browser, &world, &person).await;
+    browser.send("form[action='/account/passkeys']").await;
+    assert_eq!(browser.title().await, "Set up a passkey");
+    browser.fill("#name", "A laptop").await;
+    browser.send("form[data-ceremony='create']").await;
+    assert_eq!(browser.address().await, at(&world, "/account"), "{}", browser.source().await);
+    assert!(browser.text("main").await.contains("A laptop"));
+    let me = Request::get("/auth/me").bearer(&person.access);
+    assert_eq!(world.chatbot(me).await.status, 401, "all other sessions have ended");
+
+    // The same authenticator makes no second one.
+    browser.send("form[action='/account/passkeys']").await;
+    browser.fill("#name", "Once more").await;
+    browser.click("form[data-ceremony='create']").await;
+    assert!(browser.until_told("[role=status]").await.starts_with("No passkey came of it"));
+
+    // It is asked for at the next login, and leads in.
+    browser.open(&at(&world, "/account")).await;
+    browser.send("form[action='/logout']").await;
+    log_in(&browser, &world, &person).await;
+    assert_eq!(browser.address().await, at(&world, "/login/factor"));
+    browser.send("form[data-ceremony='get']").await;
+    assert_eq!(browser.address().await, at(&world, "/account"), "{}", browser.source().await);
+
+    // It proves its person anew, and is removed.
+    let before = session(&browser).await;
+    world.advance(Duration::from_secs(16 * 60)).await;
+    browser.send("form[action$='/remove']").await;
+    assert_eq!(browser.title().await, "Your second factor");
+    browser.open(&at(&world, "/account/proof")).await;
+    browser.send("form[data-ceremony='get']").await;
+    assert_eq!(browser.address().await, at(&world, "/account"));
+    assert_ne!(session(&browser).await, before);
+    browser.send("form[action$='/remove']").await;
+    assert_eq!(browser.address().await, at(&world, "/login"));
+    log_in(&browser, &world, &person).await;
+    assert_eq!(browser.address().await, at(&world, "/account"), "by the password alone");
+    assert!(browser.text("main").await.contains("None is set up."));
+    // But for the page that asked for the proof, which is 401.
+    let told = browser.complaints().await;
+    assert!(told.iter().all(|line| line.contains("401 (Unauthorized)")), "{told:?}");
     browser.end().await;
     world.end().await;
 }

@@ -29,6 +29,7 @@ mod matrix;
 mod members;
 mod outage;
 mod page;
+mod page_passkeys;
 mod pages;
 mod passkeys;
 mod passkeys_altered;

@@ -250,7 +250,7 @@ async fn no_form_is_taken_from_another_page() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 13 * elsewhere.len());
+    assert_eq!(tried, 16 * elsewhere.len());
     assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
     world.end().await;
 }
@@ -462,7 +462,7 @@ async fn every_page_is_protected_whoever_asks() {
             shown += 1;
         }
     }
-    assert_eq!(shown, 18 * 3);
+    assert_eq!(shown, 22 * 3);
     // To programs a refusal is a problem, as at every route.
     let refused = world.chatbot(Request::get("/account")).await;
     assert_eq!((refused.status, refused.field("code")), (401, "unauthenticated".to_owned()));

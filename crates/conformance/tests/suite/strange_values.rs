@@ -335,6 +335,7 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "domain_key_revoke",
             "member_remove",
             "page_totp_remove",
+            "page_passkey_remove",
             "page_session_end",
             "page_logout_all",
             "page_password",
@@ -352,6 +353,7 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
             "page_factor",
             "page_step_up",
             "page_totp_confirm",
+            "page_passkey_confirm",
         ];
         if ends.contains(&row.spec.id) {
             continue;
