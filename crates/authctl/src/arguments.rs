@@ -4,7 +4,7 @@ use auth_core::{
     audit::Head,
     id::{AccountId, KeyId},
     jwt::Algorithm,
-    model::{DomainName, Email, Name, WebOrigin},
+    model::{Address, DomainName, Email, Name, WebOrigin},
     policy::Permission,
     service::Service,
     time::Timestamp,
@@ -75,6 +75,9 @@ pub(crate) enum Command {
     /// Domains of the chatbot service
     #[command(subcommand)]
     Domains(Domains),
+    /// People who log in: who administers the platform, and who is suspended
+    #[command(subcommand)]
+    People(People),
     /// The keys that sign access tokens of people
     #[command(subcommand)]
     SigningKeys(SigningKeys),
@@ -257,6 +260,37 @@ pub(crate) enum Domains {
     Revive {
         /// The domain
         name: DomainName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// Lists people with their second factors, those who registered last first
+    List,
+    /// Makes a person a super admin, who needs a second factor before the role allows anything
+    Promote {
+        /// The address that they log in with
+        email: Address,
+    },
+    /// Makes a super admin none; refused for the last who is not suspended
+    Demote {
+        /// The address that they log in with
+        email: Address,
+    },
+    /// Ends all sessions of a person, who cannot log in any more; refused for the last super admin
+    Suspend {
+        /// The address that they log in with
+        email: Address,
+    },
+    /// They can log in again
+    Revive {
+        /// The address that they log in with
+        email: Address,
+    },
+    /// Ends all sessions of a person, and every login that has yet to begin one; they may log in anew
+    EndSessions {
+        /// The address that they log in with
+        email: Address,
     },
 }
 

@@ -12,6 +12,7 @@ mod keys;
 mod migrate;
 mod operator;
 mod output;
+mod people;
 mod place;
 mod signing_keys;
 mod totp;
@@ -71,6 +72,7 @@ async fn run(Arguments { place, json, command }: Arguments) -> Result<(), String
         Command::Keys(command) => keys::run(&place, command, json).await,
         Command::Accounts(command) => accounts::run(&place, command, json).await,
         Command::Domains(command) => domains::run(&place, command, json).await,
+        Command::People(command) => people::run(&place, command, json).await,
         Command::SigningKeys(command) => signing_keys::run(&place, command, json).await,
         Command::Totp => totp::run(json),
         Command::Import(command) => import::run(&place, command, json).await,

@@ -3,8 +3,8 @@
 use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
-        ChangeDomain, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, ImportKeys, ImportPeople,
-        RevokeKey, RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
+        ChangeDomain, ChangePerson, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, EndSessions,
+        ImportKeys, ImportPeople, RevokeKey, RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -24,10 +24,12 @@ macro_rules! allow {
 }
 allow!(
     ChangeDomain,
+    ChangePerson,
     CreateAccount,
     CreateDomain,
     CreateKey,
     CreateSuperAdmin,
+    EndSessions,
     ImportKeys,
     ImportPeople,
     RevokeKey,

@@ -29,7 +29,7 @@ pub enum SessionEnd {
     PasswordChanged,
     /// A refresh token that was used long ago was presented: somebody else has it.
     Replayed,
-    /// Its person was suspended, or left the domain, or has another role there.
+    /// Its person was suspended, or left the domain, or has another role there; or the operator ended all of theirs.
     Withdrawn,
     /// Its person proved themself anew, in a session that came in its place.
     Replaced,

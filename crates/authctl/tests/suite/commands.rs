@@ -17,7 +17,7 @@ const OLD_UUIDS: [&str; 2] = ["7c9e6679-7425-40de-944b-e07fc1f90ae7", "550e8400-
 const OLD_KEY: &str = "hub_2f6d0c1e8a7b4d3f9e5c6b7a8d9e0f1a";
 const OLD_HASH: &str = "4ae11c0fb8ed0cbd5f69c2c2a4bb1fc4ab7da8b6e3d9d4a27aa8e2d0b6f0a8c5";
 
-fn initialised() -> Folder {
+pub(crate) fn initialised() -> Folder {
     let folder = Folder::new();
     folder.json(&["init"]);
     folder
@@ -225,7 +225,8 @@ fn many_keys_are_imported_in_batches() {
 }
 
 /// Another program's hash, of "U*U": one that the authors of crypt_blowfish test theirs with.
-const OLD_PASSWORD: (&str, &str) = ("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
+pub(crate) const OLD_PASSWORD: (&str, &str) =
+    ("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
 
 #[tokio::test]
 async fn people_of_the_earlier_system_log_in_after_their_import() {

@@ -10,6 +10,7 @@ mod beside;
 mod commands;
 mod full;
 mod generate;
+mod people;
 mod program;
 mod replicas;
 mod up;
