@@ -53,14 +53,20 @@ pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), Str
         bootstrap: matches!(found, Found::File { .. }).then(|| place.bootstrap_file().display().to_string()),
         fresh: matches!(found, Found::File { fresh: true }),
     };
-    let keys = place.signing_keys(&stores, &started.chatbot_url).await?;
+    let issuer = issuer(chatbot_at);
+    let keys = place.signing_keys(&stores, &issuer).await?;
     let relying = match bootstrap::introspection_key(place)? {
-        Some(key) => Some(relying_party(&started.chatbot_url, None, key)?),
+        Some(key) => Some(relying_party(&started.chatbot_url, Some(&issuer), key)?),
         None => None,
     };
     let services = services(&stores, (keys, registration), relying, (hub, chatbot), stop).await?;
     print(json, &started)?;
     services.await.map_err(|error| error.to_string())
+}
+
+/// The issuer, by the name of this machine where others do not reach it: browsers take no passkey of an address.
+fn issuer(listen: SocketAddr) -> String {
+    if listen.ip().is_loopback() { format!("http://localhost:{}", listen.port()) } else { url(listen) }
 }
 
 /// A listener, and where it listens: port 0 is any that is free.

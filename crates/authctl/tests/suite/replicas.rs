@@ -4,7 +4,7 @@
 
 use crate::program::{Folder, Up};
 use conformance::{
-    history::History,
+    history::Keys,
     servers::{Postgres, Redis, Wire, has_docker, unless_missing},
 };
 use rustix::process::Signal;
@@ -97,9 +97,9 @@ impl Cluster {
         }
     }
 
-    fn history(&self) -> History {
+    fn history(&self) -> Keys {
         let addresses = self.replicas.iter().map(|replica| replica.hub).collect();
-        History::begin(addresses, self.folder.first("hub_api_key"), Duration::from_millis(1))
+        Keys::begin(addresses, self.folder.first("hub_api_key"), Duration::from_millis(1))
     }
 }
 

@@ -76,6 +76,12 @@ async fn the_first_super_admin_logs_in_with_both_factors_and_is_made_once() {
     let begun = up.chatbot(Request::post("/auth/mfa/verify", &body)).await;
     let me = up.chatbot(Request::get("/auth/me").bearer(&begun.field("access_token"))).await.json();
     assert_eq!((&me["role"], &me["acr"]), (&Value::from("super_admin"), &Value::from("mfa")));
+    // Browsers take a passkey of a name, and that at the issuer's pages alone.
+    let published = up.chatbot(Request::get("/.well-known/oauth-authorization-server")).await;
+    assert_eq!(published.field("issuer"), format!("http://localhost:{}", up.chatbot.port()));
+    let asked = Request::new("POST", "/auth/mfa/webauthn/register/start");
+    let asked = up.chatbot(asked.bearer(&begun.field("access_token"))).await.json();
+    assert_eq!(asked["rp"]["id"], "localhost");
     let body =
         serde_json::json!({ "mfa_token": log_in().await.field("mfa_token"), "code": code }).to_string();
     let again = up.chatbot(Request::post("/auth/mfa/verify", &body)).await;
