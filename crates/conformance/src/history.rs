@@ -1,5 +1,5 @@
-//! What several replicas accept and refuse, written down while keys are revoked: no request that began after a revocation
-//! had answered is accepted by any of them.
+//! What several replicas accept and refuse, written down while credentials end: no request that began after an ending had
+//! answered is accepted by any of them.
 
 use crate::client::{Request, Response};
 use std::{
@@ -17,28 +17,32 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long one of those that only ask waits.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// A key, and whether the answer to its revocation has come.
+/// A credential, and whether the answer to its ending has come.
 pub struct Life {
     secret: String,
-    id: String,
+    /// The object that it is of.
+    name: String,
     ended: AtomicBool,
 }
 
-/// Replicas of the Hub, asked all the time.
+/// Replicas of a service, asked all the time.
 pub struct History {
     replicas: Vec<SocketAddr>,
-    master: String,
+    ask: Ask,
     lives: Arc<RwLock<Vec<Arc<Life>>>>,
     counts: Arc<Counts>,
     readers: Vec<JoinHandle<()>>,
 }
 
+/// What is asked with a credential.
+pub type Ask = fn(&str) -> Request;
+
 /// How often something was answered, over all.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// A live key was accepted.
+    /// A live credential was accepted.
     pub accepted: AtomicUsize,
-    /// A revoked key was refused.
+    /// One that had ended was refused.
     pub refused: AtomicUsize,
     /// Nothing could be told: `503`, or no answer in time.
     pub untold: AtomicUsize,
@@ -49,65 +53,99 @@ async fn send(request: Request, to: SocketAddr, patience: Duration) -> Option<Re
     tokio::time::timeout(patience, request.send(to)).await.ok()?.ok()
 }
 
-fn calls(key: &str) -> Request {
-    Request::get("/calls").bearer(key)
-}
-
 impl History {
-    /// Begins to ask these replicas, resting for `pace` between two requests to one; `master` is a key that may make and
-    /// end others.
-    pub fn begin(replicas: Vec<SocketAddr>, master: String, pace: Duration) -> Self {
+    /// Begins to ask these replicas, resting for `pace` between two requests to one.
+    pub fn begin(replicas: Vec<SocketAddr>, ask: Ask, pace: Duration) -> Self {
         let (lives, counts) = (Arc::<RwLock<Vec<Arc<Life>>>>::default(), Arc::<Counts>::default());
         let reader = |(number, replica): (usize, &SocketAddr)| {
-            tokio::spawn(read(*replica, number, pace, Arc::clone(&lives), Arc::clone(&counts)))
+            tokio::spawn(read((*replica, number), ask, pace, Arc::clone(&lives), Arc::clone(&counts)))
         };
         let readers = replicas.iter().enumerate().map(reader).collect();
-        Self { replicas, master, lives, counts, readers }
+        Self { replicas, ask, lives, counts, readers }
     }
 
-    /// Makes a key at a replica, which each of those that are named accepts at once.
-    pub async fn make(&self, at: usize, accept: &[usize]) -> Arc<Life> {
-        let made = self.order(at).await;
-        assert_eq!(made.status, 201, "{}", made.body);
-        let life =
-            Arc::new(Life { secret: made.field("key"), id: made.field("id"), ended: AtomicBool::new(false) });
+    /// Sends a request to a replica.
+    pub async fn send(&self, at: usize, request: Request) -> Response {
+        send(request, self.replicas[at], PATIENCE).await.unwrap()
+    }
+
+    /// Asks for a new credential from now on, which each of those that are named accepts at once.
+    pub async fn follow(&self, secret: String, name: String, accept: &[usize]) -> Arc<Life> {
+        let life = Arc::new(Life { secret, name, ended: AtomicBool::new(false) });
         for replica in accept {
-            let answer = send(calls(&life.secret), self.replicas[*replica], PATIENCE).await.unwrap();
+            let answer = self.send(*replica, (self.ask)(&life.secret)).await;
             assert_eq!(answer.status, 200, "replica {replica}: {}", answer.body);
         }
         self.lives.write().unwrap().push(Arc::clone(&life));
         life
     }
 
+    /// The answer to the ending of these has come: each of those that are named refuses them.
+    pub async fn over(&self, ended: &[Arc<Life>], refuse: &[usize]) {
+        ended.iter().for_each(|life| life.ended.store(true, Ordering::SeqCst));
+        for replica in refuse {
+            for life in ended {
+                let answer = self.send(*replica, (self.ask)(&life.secret)).await;
+                assert_eq!(answer.status, 401, "replica {replica}, {}: {}", life.name, answer.body);
+            }
+        }
+    }
+
+    /// Stops asking, and answers what was counted. Panics where an answer was wrong.
+    pub async fn end(self) -> Arc<Counts> {
+        self.counts.stop.store(true, Ordering::SeqCst);
+        for reader in self.readers {
+            reader.await.unwrap();
+        }
+        self.counts
+    }
+}
+
+fn calls(key: &str) -> Request {
+    Request::get("/calls").bearer(key)
+}
+
+/// Keys of replicas of the Hub, asked for all the time.
+pub struct Keys {
+    history: History,
+    master: String,
+}
+
+impl Keys {
+    /// Begins to ask these replicas, resting for `pace` between two requests to one; `master` is a key that may make and
+    /// end others.
+    pub fn begin(replicas: Vec<SocketAddr>, master: String, pace: Duration) -> Self {
+        Self { history: History::begin(replicas, calls, pace), master }
+    }
+
+    /// Makes a key at a replica, which each of those that are named accepts at once.
+    pub async fn make(&self, at: usize, accept: &[usize]) -> Arc<Life> {
+        let made = self.order(at).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        self.history.follow(made.field("key"), made.field("id"), accept).await
+    }
+
     async fn order(&self, at: usize) -> Response {
         let order = r#"{"name":"short","permissions":["call_management"]}"#;
-        let order = Request::post("/api-keys", order).bearer(&self.master);
-        send(order, self.replicas[at], PATIENCE).await.unwrap()
+        self.history.send(at, Request::post("/api-keys", order).bearer(&self.master)).await
     }
 
     /// Ends a key at a replica, and shows that each of those that are named refuses it then; how long the answer took.
-    pub async fn revoke(&self, life: &Life, at: usize, refuse: &[usize]) -> Duration {
+    pub async fn revoke(&self, life: &Arc<Life>, at: usize, refuse: &[usize]) -> Duration {
         let begun = Instant::now();
-        let request = Request::new("DELETE", &format!("/api-keys/{}", life.id)).bearer(&self.master);
-        let answer = send(request, self.replicas[at], PATIENCE).await.unwrap();
+        let request = Request::new("DELETE", &format!("/api-keys/{}", life.name)).bearer(&self.master);
+        let answer = self.history.send(at, request).await;
         assert_eq!(answer.status, 204, "{}", answer.body);
         let took = begun.elapsed();
-        life.ended.store(true, Ordering::SeqCst);
-        for replica in refuse {
-            let answer = send(calls(&life.secret), self.replicas[*replica], PATIENCE).await.unwrap();
-            assert_eq!(answer.status, 401, "replica {replica}: {}", answer.body);
-        }
+        self.history.over(std::slice::from_ref(life), refuse).await;
         took
     }
 
     /// Waits until a replica accepts a live key and makes another: what waited for the database when that was cut off is
     /// given up by and by. How long that took.
     pub async fn heals(&self, replica: usize) -> Duration {
-        let begun = Instant::now();
-        while send(calls(&self.master), self.replicas[replica], SHORT)
-            .await
-            .is_none_or(|answer| answer.status != 200)
-        {
+        let (begun, address) = (Instant::now(), self.history.replicas[replica]);
+        while send(calls(&self.master), address, SHORT).await.is_none_or(|answer| answer.status != 200) {
             assert!(begun.elapsed() < PATIENCE, "replica {replica} does not come back");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -124,18 +162,14 @@ impl History {
 
     /// Stops asking, and answers what was counted. Panics where an answer was wrong.
     pub async fn end(self) -> Arc<Counts> {
-        self.counts.stop.store(true, Ordering::SeqCst);
-        for reader in self.readers {
-            reader.await.unwrap();
-        }
-        self.counts
+        self.history.end().await
     }
 }
 
-/// Asks a replica for the newest keys, one after the other.
+/// Asks a replica for the newest credentials, one after the other.
 async fn read(
-    replica: SocketAddr,
-    number: usize,
+    (replica, number): (SocketAddr, usize),
+    ask: Ask,
     pace: Duration,
     lives: Arc<RwLock<Vec<Arc<Life>>>>,
     counts: Arc<Counts>,
@@ -154,9 +188,9 @@ async fn read(
         };
         // Read before the request begins: what ends meanwhile may be accepted still.
         let ended = life.ended.load(Ordering::SeqCst);
-        let answer = send(calls(&life.secret), replica, SHORT).await;
+        let answer = send(ask(&life.secret), replica, SHORT).await;
         let count = match (answer.map(|answer| answer.status), ended) {
-            (Some(200), true) => panic!("replica {number} accepts key {} behind the answer", life.id),
+            (Some(200), true) => panic!("replica {number} accepts {} behind the answer", life.name),
             (Some(200), false) => &counts.accepted,
             // One that is being revoked may be refused already.
             (Some(401), _) => &counts.refused,

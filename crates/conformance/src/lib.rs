@@ -8,6 +8,7 @@ pub mod caller;
 pub mod client;
 pub mod contract;
 pub mod earlier;
+pub mod endings;
 pub mod faults;
 pub mod history;
 mod holdings;

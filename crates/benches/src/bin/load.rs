@@ -7,6 +7,7 @@
 
 use auth_web::serve;
 use benches::{
+    answer::read,
     figure::{Figure, Limit, Rounds, process_nanos, wall_nanos},
     service::{GUARDED, UNGUARDED},
     world::{Seed, Texts, World, draw},
@@ -15,7 +16,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fmt::Write as _,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead as _, BufReader, Read, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
     thread,
@@ -226,22 +227,4 @@ impl Read for Awake {
             }
         }
     }
-}
-
-/// Reads an answer, which must be good.
-fn read(connection: &mut BufReader<Awake>, line: &mut String) {
-    let mut length = 0;
-    let mut first = true;
-    loop {
-        line.clear();
-        connection.read_line(line).unwrap();
-        assert!(!first || line.starts_with("HTTP/1.1 200"), "{line}");
-        first = false;
-        if let Some(value) = line.strip_prefix("content-length: ") {
-            length = value.trim().parse().unwrap();
-        } else if line.trim().is_empty() {
-            break;
-        }
-    }
-    io::copy(&mut connection.take(length), &mut io::sink()).unwrap();
 }

@@ -16,25 +16,19 @@ use auth_web::{
     App, serve,
     system::{OsEntropy, SystemClock},
 };
+use benches::replica::Replica;
 use clap::Parser;
 use conformance::{
     client::Request,
     contract::fixture::{granted, hub},
-    history::History,
+    history::Keys,
     place::{Backend, Place},
     servers::Postgres,
 };
 use hub_service::Hub;
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::process::{Pid, Signal, kill_process};
-use std::{
-    io::{BufRead as _, BufReader},
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    process::{Child, Command, ExitCode, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use rustix::process::Signal;
+use std::{net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 const ALL: [usize; 3] = [0, 1, 2];
@@ -106,42 +100,14 @@ async fn be_a_replica(url: &str, folder: &str) {
     serve::serve(app, listener, 1, serve::stop_signal().unwrap()).await.unwrap();
 }
 
-/// A replica in its process.
-struct Replica {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Replica {
-    fn start(place: &Place) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .arg("--serve")
-            .arg(place.url())
-            .arg(place.dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self { address: address.trim().parse().unwrap(), process }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn replica(place: &Place) -> Replica {
+    Replica::start(&["--serve", &place.url(), &place.dir.path().display().to_string()])
 }
 
 /// How long a replica takes from its start, while the others are asked, to its first good answer.
 async fn first_good_answer(place: &Place, key: &str) -> Duration {
     let begun = Instant::now();
-    let replica = tokio::task::block_in_place(|| Replica::start(place));
+    let replica = tokio::task::block_in_place(|| replica(place));
     loop {
         let answer = Request::get("/calls").bearer(key).send(replica.address).await;
         if answer.is_ok_and(|answer| answer.status == 200) {
@@ -151,7 +117,7 @@ async fn first_good_answer(place: &Place, key: &str) -> Duration {
 }
 
 async fn measure(arguments: &Arguments, place: Place) -> bool {
-    let replicas = ALL.map(|_| Replica::start(&place));
+    let replicas = ALL.map(|_| replica(&place));
     let (text, secret) = draw_key(Service::Hub, &OsEntropy);
     let fixture = place.fixture().await;
     let tenant = hub(&fixture.account().await);
@@ -161,7 +127,7 @@ async fn measure(arguments: &Arguments, place: Place) -> bool {
     fixture.stores.revocations.settled(seq, LEASE).await.unwrap();
     let addresses = replicas.iter().map(|replica| replica.address).collect();
     let master = text.reveal().expose().to_owned();
-    let history = History::begin(addresses, master.clone(), PACE);
+    let history = Keys::begin(addresses, master.clone(), PACE);
 
     let bar = ProgressBar::new(u64::from(arguments.rounds + arguments.paused + arguments.starts));
     bar.set_style(ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len}").unwrap());

@@ -1,0 +1,95 @@
+//! What an access token is worth at three replicas of the chatbot service on one Postgres server once its session has ended:
+//! by a logout, a logout everywhere, a suspension, a demotion, or a refresh token that was used again. Each is asked for at all
+//! three, all the time; a token that is accepted behind the answer ends this with a panic.
+#![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
+
+use auth_store::Location;
+use auth_web::{serve, system::OsEntropy};
+use benches::replica::Replica;
+use clap::Parser;
+use conformance::{
+    endings::{Ending, Endings, replica},
+    place::{Backend, Place},
+    servers::Postgres,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc};
+
+/// Ends sessions of three replicas.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How often, in each way.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rounds: u32,
+    /// A Postgres server that is there already, by the URL of one of its databases; else one is started.
+    #[arg(long)]
+    server: Option<String>,
+    /// Be a replica on this database, with the audit key in this folder.
+    #[arg(long, hide = true, num_args = 2)]
+    serve: Option<Vec<String>>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some([url, folder]) = arguments.serve.as_deref() {
+        be_a_replica(url, folder).await;
+        return ExitCode::SUCCESS;
+    }
+    let started = match &arguments.server {
+        Some(_) => None,
+        None => match Postgres::start().await {
+            Ok(server) => Some(server),
+            Err(why) => {
+                eprintln!("endings: there is no Postgres server: {}", why.0);
+                return ExitCode::FAILURE;
+            }
+        },
+    };
+    let backend = match (&started, arguments.server.clone()) {
+        (Some(server), _) => server.backend(),
+        (None, url) => Backend::Postgres(url.unwrap_or_default()),
+    };
+    measure(arguments.rounds, Place::on(&backend).await).await;
+    ExitCode::SUCCESS
+}
+
+async fn be_a_replica(url: &str, folder: &str) {
+    let folder = PathBuf::from(folder);
+    let anchor = format!("audit.anchor.{}", std::process::id());
+    let (audit_key, audit_anchor) = (Some(folder.join("audit.key")), Some(folder.join(anchor)));
+    let location = Location { audit_key, audit_anchor, ..Location::at(url) };
+    let app = Arc::new(replica(auth_store::open(&location, &OsEntropy).await.unwrap()).await);
+    let listener = serve::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    serve::serve(app, listener, 1, serve::stop_signal().unwrap()).await.unwrap();
+}
+
+async fn measure(rounds: u32, place: Place) {
+    let folder = place.dir.path().display().to_string();
+    let replicas = [(); 3].map(|()| Replica::start(&["--serve", &place.url(), &folder]));
+    let addresses = replicas.each_ref().map(|replica| replica.address);
+    let mut endings = Endings::begin(place.fixture().await, addresses).await;
+    let bar = ProgressBar::new(u64::from(rounds) * Ending::EVERY.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len}").unwrap());
+    let mut lines = Vec::new();
+    for ending in Ending::EVERY {
+        let mut times = Vec::new();
+        for number in 0..rounds as usize {
+            times.push(endings.round(number, ending).await);
+            bar.inc(1);
+        }
+        times.sort();
+        let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+        let [median, most, longest] = [0.5, 0.99, 1.0].map(at);
+        lines.push(format!(
+            "| {}, {rounds} times | {median:.1?} | {most:.1?} | {longest:.1?} |",
+            ending.name()
+        ));
+    }
+    bar.finish_and_clear();
+    let counts = endings.end().await;
+    println!("| sessions that end, three replicas | median | 99 % | longest |\n|---|---|---|---|");
+    lines.iter().for_each(|line| println!("{line}"));
+    println!("none accepted behind the answer; {counts:?}");
+}
