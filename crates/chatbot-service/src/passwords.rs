@@ -12,6 +12,7 @@ use std::{
     num::NonZero,
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     time::Duration,
@@ -34,6 +35,10 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The threads. They end when it is dropped.
 pub struct Pool {
     jobs: SyncSender<Job>,
+    /// How many wait, about.
+    waiting: Arc<AtomicUsize>,
+    /// How many may.
+    most: usize,
     entropy: Arc<dyn Entropy>,
     cost: u32,
     /// The hash of a password that nobody has, of today's cost.
@@ -47,7 +52,8 @@ impl Pool {
     /// No thread could be started.
     pub fn start(entropy: Arc<dyn Entropy>, cost: u32) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let (jobs, received) = sync_channel(threads * WAITING);
+        let most = threads * WAITING;
+        let (jobs, received) = sync_channel(most);
         let received = Arc::new(Mutex::new(received));
         for number in 0..threads {
             let received = Arc::clone(&received);
@@ -58,13 +64,15 @@ impl Pool {
         entropy.fill(secret.as_mut_slice());
         let text: String = secret.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let decoy = hashed(&text, cost, entropy.as_ref()).map_err(std::io::Error::other)?;
-        Ok(Self { jobs, entropy, cost, decoy })
+        Ok(Self { jobs, waiting: Arc::default(), most, entropy, cost, decoy })
     }
 
     /// Runs something on a thread of the pool.
     async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, FlowError> {
         let (answer, answered) = oneshot::channel();
+        let waiting = Arc::clone(&self.waiting);
         let job: Job = Box::new(move || {
+            waiting.fetch_sub(1, Ordering::Relaxed);
             // Whoever asked may have gone: then nothing is hashed.
             if !answer.is_closed() {
                 let _ = answer.send(job());
@@ -72,9 +80,13 @@ impl Pool {
         });
         let unavailable =
             || FlowError::from(StoreError::Unavailable("the hashing threads have stopped".to_owned()));
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => FlowError::Busy(AGAIN),
-            TrySendError::Disconnected(_) => unavailable(),
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.jobs.try_send(job).map_err(|refused| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match refused {
+                TrySendError::Full(_) => FlowError::Busy(AGAIN),
+                TrySendError::Disconnected(_) => unavailable(),
+            }
         })?;
         answered.await.map_err(|_| unavailable())
     }
@@ -141,6 +153,10 @@ impl Passwords for Pool {
             Ok::<_, bcrypt::BcryptError>(good)
         });
         Ok(verified.await?.map_err(|error| StoreError::Damaged(error.to_string()))? && real)
+    }
+
+    fn room(&self) -> Result<(), FlowError> {
+        if self.waiting.load(Ordering::Relaxed) < self.most { Ok(()) } else { Err(FlowError::Busy(AGAIN)) }
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
@@ -226,5 +242,25 @@ mod tests {
         }
         assert!(sent_away > 0 && sent_away < wanted, "{sent_away} of {wanted}");
         assert_eq!(pool.verify(None, None).await, Ok(false), "and then there is room again");
+    }
+
+    #[tokio::test]
+    async fn whether_there_is_room_is_told_before_anything_is_done() {
+        let pool = Arc::new(pool());
+        let (open, shut) = sync_channel::<()>(0);
+        let gate = Arc::new(Mutex::new(shut));
+        let mut waiting = Vec::new();
+        while pool.room().is_ok() {
+            let (pool, gate) = (Arc::clone(&pool), Arc::clone(&gate));
+            waiting.push(tokio::spawn(async move { pool.run(move || gate.lock().unwrap().recv()).await }));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pool.room(), Err(FlowError::Busy(AGAIN)));
+        assert_eq!(pool.verify(None, None).await, Err(FlowError::Busy(AGAIN)), "and so it is");
+        drop(open);
+        for one in waiting {
+            assert!(one.await.unwrap().unwrap().is_err(), "nothing was sent");
+        }
+        assert_eq!((pool.room(), pool.waiting.load(Ordering::Relaxed)), (Ok(()), 0));
     }
 }

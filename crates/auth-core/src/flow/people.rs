@@ -142,6 +142,7 @@ impl Logins {
         password: &str,
         wanted: &Wanted,
     ) -> Result<LoggedIn, FlowError> {
+        self.passwords.room()?;
         let address = Address::parse(address).ok();
         let trial = Trial::password(origin.source, address.as_ref());
         let judged = async {

@@ -6,7 +6,7 @@
 //! store says. Since the secret verifies what it signs, tokens of this kind are none of the platform's own: they are never
 //! issued, never published as a key, and end with the migration.
 
-use super::verify::{LEEWAY, MOST_CLAIMS, decode, split_last};
+use super::verify::{LEEWAY, MOST_CLAIMS, decode};
 use crate::{
     entropy::Entropy,
     error::Refusal,
@@ -26,7 +26,11 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// `{"alg":"HS256","typ":"JWT"}` and `{"typ":"JWT","alg":"HS256"}`, as the libraries of the earlier system write it.
-const HEADS: [&[u8]; 2] = [b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", b"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"];
+const HEADS: [&[u8; 36]; 2] =
+    [b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", b"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"];
+
+/// The characters of a signature of 32 bytes.
+const SIGNATURE: usize = 43;
 
 /// The least bytes of a secret (RFC 7518 §3.2): a shorter one is guessed from any token of it.
 const LEAST_SECRET: usize = 32;
@@ -169,7 +173,7 @@ impl EarlierTokens {
     /// Whether a text says that it is one.
     #[inline]
     pub(crate) fn are_named_by(token: &[u8]) -> bool {
-        HEADS.iter().any(|head| token.strip_prefix(*head).is_some_and(|rest| rest.starts_with(b".")))
+        token.split_first_chunk().is_some_and(|(head, rest)| HEADS.contains(&head) && rest.starts_with(b"."))
     }
 
     /// What a token is to whoever has seen it before. Before its MAC is known good nothing of it is parsed; nothing is
@@ -206,14 +210,8 @@ impl EarlierTokens {
         now: Timestamp,
         read: impl FnOnce(EarlierSession, &Wire<'_>) -> Option<T>,
     ) -> Result<T, Refusal> {
-        if token.len() > super::MOST_BYTES || !Self::are_named_by(token) {
-            return Err(Refusal::Malformed);
-        }
-        let (signed, signature) = split_last(token).ok_or(Refusal::Malformed)?;
-        let (head, claims) = split_last(signed).ok_or(Refusal::Malformed)?;
-        if !HEADS.contains(&head) {
-            return Err(Refusal::Malformed);
-        }
+        let token = Some(token).filter(|token| token.len() <= super::MOST_BYTES).ok_or(Refusal::Malformed)?;
+        let (signed, claims, signature) = split(token).ok_or(Refusal::Malformed)?;
         let mut made = [0; 32];
         if decode(signature, &mut made) != Some(made.len()) {
             return Err(Refusal::Malformed);
@@ -225,7 +223,7 @@ impl EarlierTokens {
         }
         let mut json = [0; MOST_CLAIMS];
         let length = decode(claims, &mut json).ok_or(Refusal::Malformed)?;
-        let json = json.get(..length).ok_or(Refusal::Malformed)?;
+        let json = json.get(..length).and_then(|json| str::from_utf8(json).ok()).ok_or(Refusal::Malformed)?;
         let wire = self.parse(json).ok_or(Refusal::Malformed)?;
         if wire.iss != self.issuer.as_deref() || wire.aud != self.audience.as_deref() {
             return Err(Refusal::Unknown);
@@ -248,11 +246,21 @@ impl EarlierTokens {
         read(seen, &wire).ok_or(Refusal::Malformed)
     }
 
-    fn parse<'a>(&self, json: &'a [u8]) -> Option<Wire<'a>> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
+    fn parse<'a>(&self, json: &'a str) -> Option<Wire<'a>> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
         let wire = Members(&self.beside).deserialize(&mut deserializer).ok()?;
         deserializer.end().is_ok().then_some(wire)
     }
+}
+
+/// What is signed of a token with one of the known heads, the claims within that, and the signature: all are where they
+/// must be, so that none is looked for. A dot in the claims is no base64url.
+fn split(token: &[u8]) -> Option<(&[u8], &[u8], &[u8; SIGNATURE])> {
+    let (rest, signature) = token.split_last_chunk()?;
+    let signed = rest.strip_suffix(b".")?;
+    let (head, rest) = signed.split_first_chunk()?;
+    let claims = HEADS.contains(&head).then_some(rest)?.strip_prefix(b".")?;
+    Some((signed, claims, signature))
 }
 
 /// What is judged of the members of a token.

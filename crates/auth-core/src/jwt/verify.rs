@@ -109,7 +109,7 @@ fn authentic(
 }
 
 /// What stands before and behind the last dot. What stands before it may hold more of them: then it is no header of ours.
-pub(super) fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
+fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let dot = text.iter().rposition(|byte| *byte == b'.')?;
     Some((text.get(..dot)?, text.get(dot + 1..)?))
 }

@@ -23,6 +23,12 @@ pub trait Passwords: Send + Sync {
         presented: Option<&Presented>,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, FlowError>;
+    /// Whether there is room for one more who waits. It is told before anything else is done, so that who is sent away has
+    /// cost nothing; whoever comes too late all the same is told by [`hash`](Self::hash) and [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// [`FlowError::Busy`] where there is none.
+    fn room(&self) -> Result<(), FlowError>;
     /// Whether a hash is to be made anew, since its cost is lower than today's.
     fn is_outdated(&self, hash: &PasswordHash) -> bool;
 }
