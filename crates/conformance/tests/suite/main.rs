@@ -20,6 +20,7 @@ mod factors;
 mod forwarded;
 mod framing;
 mod half_done;
+mod hashing;
 mod hub_objects;
 mod hybrid;
 mod keys;
