@@ -8,7 +8,10 @@ use crate::{
 use actix_web::{
     HttpRequest, HttpResponse,
     body::BoxBody,
-    http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY},
+    http::header::{
+        ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, CROSS_ORIGIN_OPENER_POLICY, HeaderMap, HeaderValue,
+        REFERRER_POLICY,
+    },
 };
 use auth_core::secret::TokenDigest;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -111,6 +114,8 @@ fn head(headers: &mut HeaderMap, policy: HeaderValue) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(REFERRER_POLICY, HeaderValue::from_static(FORM_REFERRER));
+    // Whoever opened it has no hold on its window.
+    headers.insert(CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
 }
 
 /// Whether whoever asks wants a page rather than what is for programs (RFC 9110 §12.5.1): browsers that lead somebody to a

@@ -122,6 +122,7 @@ pub fn wrong(answer: &Response) -> Vec<String> {
     } else {
         expect("content-type", "text/html; charset=utf-8");
         expect("referrer-policy", "same-origin");
+        expect("cross-origin-opener-policy", "same-origin");
         let policy = answer.header("content-security-policy").unwrap_or_default();
         let hashed =
             |part: &&str| part.starts_with("style-src 'sha256-") || part.starts_with("script-src 'sha256-");

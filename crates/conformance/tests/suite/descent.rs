@@ -131,6 +131,15 @@ impl<'a> Family<'a> {
         answer.status < 300
     }
 
+    /// Whether a Hub key, a domain key and an access token of the other tenant are good.
+    async fn others(&self) -> [bool; 3] {
+        let (world, b) = (self.world, &self.world.b);
+        let calls = world.hub(Request::get("/calls").bearer(&b.hub_key)).await.status;
+        let tokens = world.chatbot(Request::get("/auth/api/v1/tokens").bearer(&b.domain_key)).await.status;
+        let me = world.chatbot(Request::get("/auth/me").bearer(&b.person.access)).await.status;
+        [calls, tokens, me].map(|status| status == 200)
+    }
+
     /// Those that are good, of these.
     async fn good(&self, of: &[Child]) -> BTreeSet<Child> {
         let mut good = BTreeSet::new();
@@ -352,6 +361,10 @@ async fn what_descends_from_what_has_ended_is_no_good_and_all_else_goes_on() {
         let expected: BTreeSet<_> = ends.iter().copied().collect();
         if ended != expected {
             wrong.push(format!("{way:?} ended {ended:?} instead of {expected:?}"));
+        }
+        // All access tokens are of one key.
+        if family.others().await != [true, true, way != Way::SigningKeyWithdrawn] {
+            wrong.push(format!("{way:?} ended something of the other tenant"));
         }
         world.end().await;
     }

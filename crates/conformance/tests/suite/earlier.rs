@@ -13,7 +13,7 @@ use chatbot_service::Chatbot;
 use conformance::{
     caller::{form, request},
     client::{Request, Response},
-    earlier::{SECRET, TAKEN, sign},
+    earlier::{SECRET, sign},
     mailbox::token,
     operator::operator,
     world::{Person, World},
@@ -120,31 +120,6 @@ async fn nobody_else_is_taken_for_anybody() {
     }
     assert_eq!(logins(&world, &alice).await + logins(&world, &super_admin).await, 0);
     assert_eq!(me(&world, &world.earlier_token(&alice, LIFE)).await.status, 200);
-}
-
-/// One second before, and at its end; and none is taken once the migration is over.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_ends_to_the_second() {
-    let world = World::start().await;
-    let alice = member(&world, "alice@earlier.example").await;
-    for seen in [true, false] {
-        let token = world.earlier_token(&alice, LIFE);
-        if seen {
-            assert_eq!(me(&world, &token).await.status, 200);
-        }
-        // Its end is a whole second.
-        let whole = Duration::from_millis(world.clock.now().millis().unsigned_abs() % 1000);
-        world.advance(LIFE - whole - Duration::from_secs(1)).await;
-        assert_eq!(me(&world, &token).await.status, 200, "{seen}");
-        world.advance(Duration::from_secs(1)).await;
-        assert_eq!(me(&world, &token).await.status, 401, "{seen}");
-    }
-    world.advance(TAKEN - LIFE * 3).await;
-    let last = world.earlier_token(&alice, LIFE * 4);
-    assert_eq!(me(&world, &last).await.status, 200);
-    world.advance(LIFE * 3).await;
-    assert_eq!(me(&world, &last).await.status, 401);
-    assert_eq!(me(&world, &world.earlier_token(&alice, LIFE)).await.status, 401);
 }
 
 /// Whatever ends a person's sessions ends these: those that were seen, and those that nobody has seen yet.

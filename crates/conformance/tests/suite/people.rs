@@ -1,26 +1,17 @@
 //! People over HTTP: what a login gives, what ends it, and what a stranger can learn.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use auth_core::{
-    flow::{Handover, rotate_signing_key, set_account_status, set_domain_status},
-    jwt::{Algorithm, Issuer, LIFE, SigningKey, SigningKeys},
-    model::{DomainName, REPLAY, Status},
-    policy::{Installation, Rule, grant},
-    port::RotateSigningKey,
-};
+use auth_core::{model::REPLAY, policy::Rule};
 use auth_web::Service as _;
 use chatbot_service::Chatbot;
 use conformance::{
     caller::request,
     client::{Request, Response},
-    operator::operator,
-    place::Place,
-    world::{ISSUER, Person, World},
+    world::World,
 };
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
 
 async fn me(world: &World, access: &str) -> u16 {
     world.chatbot(Request::get("/auth/me").bearer(access)).await.status
@@ -192,78 +183,6 @@ async fn another_password_ends_the_other_sessions() {
     assert_eq!(refresh(&world, &own.refresh).await.status, 200);
     assert_eq!(log_in(&world, &own.email, &own.password).await.status, 401);
     assert_eq!(log_in(&world, &own.email, new).await.status, 200);
-    world.end().await;
-}
-
-/// Each way in which something above an access token ends: none is accepted once it has answered.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_ends_above_an_access_token_ends_it() {
-    for way in
-        ["session", "all sessions", "another session's owner", "password", "domain", "account", "signing key"]
-    {
-        let world = World::start().await;
-        let (person, other) = (world.log_in(&world.a).await, world.log_in(&world.a).await);
-        let kept = &world.b.person.access;
-        for _ in 0..2 {
-            assert_eq!((me(&world, &person.access).await, me(&world, kept).await), (200, 200));
-        }
-        end(&world, way, &person, &other).await;
-        assert_eq!(me(&world, &person.access).await, 401, "{way}");
-        let strangers = if way == "signing key" { 401 } else { 200 };
-        assert_eq!(me(&world, kept).await, strangers, "{way}: another tenant's");
-        let goes_on = if way == "signing key" { 200 } else { 401 };
-        assert_eq!(refresh(&world, &person.refresh).await.status, goes_on, "{way}: its refresh token");
-        world.end().await;
-    }
-}
-
-async fn end(world: &World, way: &str, person: &Person, other: &Person) {
-    let platform = &world.operator_platform;
-    let domain = world.domain(&DomainName::parse(&world.a.domain).unwrap()).await;
-    let sent = async |method, path: &str, by: &Person| {
-        let answer = world.chatbot(Request::new(method, path).bearer(&by.access)).await;
-        assert_eq!(answer.status, 204, "{way}: {}", answer.body);
-    };
-    match way {
-        "session" => sent("POST", "/auth/logout", person).await,
-        "all sessions" => sent("POST", "/auth/logout-all", other).await,
-        "another session's owner" => {
-            sent("DELETE", &format!("/auth/sessions/{}", person.session), other).await;
-        }
-        "password" => {
-            let body = json!({ "current_password": other.password, "new_password": "three quiet walruses" });
-            let answer = post(world, "/auth/password/change", &body, Some(&other.access)).await;
-            assert_eq!(answer.status, 204, "{}", answer.body);
-        }
-        "domain" => set_domain_status(platform, &operator(), &domain, Status::Suspended).await.unwrap(),
-        "account" => {
-            let account = platform.stores.accounts.read(operator().scope(), domain.account).await.unwrap();
-            set_account_status(platform, &operator(), &account.unwrap(), Status::Suspended).await.unwrap();
-        }
-        _ => {
-            let keys = SigningKeys::new(Issuer::parse(ISSUER).unwrap(), Arc::new(Place::keyring()));
-            let key = SigningKey::generate(Algorithm::EdDsa, platform.entropy.as_ref()).unwrap();
-            let granted = grant::<RotateSigningKey, _>(&operator(), &Installation).unwrap();
-            let known = platform.stores.signing_keys.list().await.unwrap();
-            rotate_signing_key(platform, &keys, &granted, known.last(), &key, Handover::AtOnce)
-                .await
-                .unwrap();
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_access_token_ends_to_the_second() {
-    let world = World::start().await;
-    let person = world.log_in(&world.a).await;
-    let second = Duration::from_secs(1);
-    world.advance(LIFE - second).await;
-    assert_eq!(me(&world, &person.access).await, 200, "one second before");
-    world.advance(second).await;
-    assert_eq!(me(&world, &person.access).await, 401, "at its end");
-    world.advance(second).await;
-    assert_eq!(me(&world, &person.access).await, 401, "one second after");
-    assert_eq!(refresh(&world, &person.refresh).await.status, 200);
     world.end().await;
 }
 
