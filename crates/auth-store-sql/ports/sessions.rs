@@ -515,12 +515,11 @@ impl Sessions for Store {
             // Nor does a login that has yet to show a second factor begin one.
             let changed = people::version.eq(people::version + 1);
             diesel::update(people::table.find(person.as_bytes().to_vec())).set(changed).execute(conn).await?;
-            match end_others(conn, person, None, why, at).await? {
-                Some(seq) => {
-                    let event = Event::PersonSessionsEnded { person, why: why.name() };
-                    audit::write(conn, &chain, &grant, at, event).await?;
-                    Ok(seq)
-                }
+            let ended = end_others(conn, person, None, why, at).await?;
+            let event = Event::PersonSessionsEnded { person, why: why.name() };
+            audit::write(conn, &chain, &grant, at, event).await?;
+            match ended {
+                Some(seq) => Ok(seq),
                 None => notices::head(conn).await,
             }
         })

@@ -271,6 +271,9 @@ pub(crate) enum People {
     Promote {
         /// The address that they log in with
         email: Address,
+        /// Also where nobody has shown the address to be theirs
+        #[arg(long)]
+        unverified: bool,
     },
     /// Makes a super admin none; refused for the last who is not suspended
     Demote {

@@ -19,8 +19,8 @@ pub(crate) async fn run(place: &Place, command: People, json: bool) -> Result<()
     let desk = place.operate().await?;
     let changed = match command {
         People::List => return print(json, &list(&desk).await?),
-        People::Promote { email } => set_super_admin(&desk, &email, true).await?,
-        People::Demote { email } => set_super_admin(&desk, &email, false).await?,
+        People::Promote { email, unverified } => promote(&desk, &email, unverified).await?,
+        People::Demote { email } => set_super_admin(&desk, &find(&desk, &email).await?.person, false).await?,
         People::Suspend { email } => set_status(&desk, &email, Status::Suspended).await?,
         People::Revive { email } => set_status(&desk, &email, Status::Active).await?,
         People::EndSessions { email } => return print(json, &Ended(end_sessions(&desk, &email).await?)),
@@ -46,27 +46,43 @@ async fn list(desk: &Desk) -> Result<Listed, String> {
     Ok(Listed(listed))
 }
 
-async fn set_super_admin(desk: &Desk, email: &Address, wanted: bool) -> Result<PersonView, String> {
+/// Whoever registered an address may not be whose it is: they would administer the platform.
+async fn promote(desk: &Desk, email: &Address, unverified: bool) -> Result<PersonView, String> {
     let person = find(desk, email).await?.person;
-    if person.is_super_admin == wanted {
-        let is = if wanted { "is a super admin already" } else { "is no super admin" };
-        return Err(format!("{email} {is}"));
+    if person.verified_at.is_none() && !unverified {
+        return Err(format!(
+            "nobody has shown {email} to be theirs: where you know whose it is, say --unverified"
+        ));
     }
+    set_super_admin(desk, &person, true).await
+}
+
+async fn set_super_admin(desk: &Desk, person: &Person, wanted: bool) -> Result<PersonView, String> {
     let patch = PersonPatch { is_super_admin: Set::To(wanted), ..PersonPatch::default() };
-    change(desk, &person, &patch).await
+    change(desk, person, &patch, person.is_super_admin == wanted).await
 }
 
 async fn set_status(desk: &Desk, email: &Address, wanted: Status) -> Result<PersonView, String> {
     let person = find(desk, email).await?.person;
-    if person.status == wanted {
-        return Err(format!("{email} is {} already", wanted.name()));
-    }
     let patch = PersonPatch { status: Set::To(wanted), ..PersonPatch::default() };
-    change(desk, &person, &patch).await
+    change(desk, &person, &patch, person.status == wanted).await
 }
 
-async fn change(desk: &Desk, person: &Person, patch: &PersonPatch) -> Result<PersonView, String> {
-    change_person(desk.any(), &desk.proof, person.id, patch).await.map_err(failed)?;
+/// Changes a person. Where all is so already, an earlier command may have ended before it was told that no service serves what
+/// it ended: that is waited for, and nothing is written.
+async fn change(
+    desk: &Desk,
+    person: &Person,
+    patch: &PersonPatch,
+    is_so: bool,
+) -> Result<PersonView, String> {
+    let platform = desk.any();
+    if is_so {
+        let head = platform.stores.revocations.head().await.map_err(failed)?;
+        platform.validator.settle(head).await.map_err(failed)?;
+    } else {
+        change_person(platform, &desk.proof, person.id, patch).await.map_err(failed)?;
+    }
     Ok(PersonView::of(find(desk, &person.address).await?))
 }
 

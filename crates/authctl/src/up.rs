@@ -30,7 +30,7 @@ use hub_service::{
 use serde::Serialize;
 use std::{
     io::IsTerminal as _,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::Arc,
 };
 use tokio::sync::watch;
@@ -64,9 +64,11 @@ pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), Str
     services.await.map_err(|error| error.to_string())
 }
 
-/// The issuer, by the name of this machine where others do not reach it: browsers take no passkey of an address.
+/// The issuer, by the name that a browser on this machine has for it where others do not reach it: it takes no passkey of an
+/// address.
 fn issuer(listen: SocketAddr) -> String {
-    if listen.ip().is_loopback() { format!("http://localhost:{}", listen.port()) } else { url(listen) }
+    let named = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    if named.contains(&listen.ip()) { format!("http://localhost:{}", listen.port()) } else { url(listen) }
 }
 
 /// A listener, and where it listens: port 0 is any that is free.

@@ -144,7 +144,9 @@ pub fn wrong(answer: &Response) -> Vec<String> {
         for tag in tags {
             let is_active =
                 ["script", "img", "link", "iframe", "object"].iter().any(|name| tag.starts_with(name));
-            let runs = [" style=", " on", "javascript:"].iter().any(|part| tag.contains(part));
+            // What stands within quotation marks is a value.
+            let names: String = tag.split('"').step_by(2).collect();
+            let runs = names.contains(" style=") || names.contains(" on") || tag.contains("javascript:");
             // But for the name of what an SVG is.
             let loads = tag.replace("http://www.w3.org/2000/svg", "").contains("//");
             if is_active || runs || loads {

@@ -23,8 +23,9 @@ pub trait Passwords: Send + Sync {
         presented: Option<&Presented>,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, FlowError>;
-    /// Whether there is room for one more who waits. It is told before anything else is done, so that who is sent away has
-    /// cost nothing; whoever comes too late all the same is told by [`hash`](Self::hash) and [`verify`](Self::verify).
+    /// Whether there is room for one more who waits. It is told before anything else is done, so that most of a flood costs no
+    /// more than that. It keeps nobody a place: of those who come at one moment, [`hash`](Self::hash) and
+    /// [`verify`](Self::verify) send some away.
     ///
     /// # Errors
     /// [`FlowError::Busy`] where there is none.

@@ -103,7 +103,7 @@ pub trait Sessions: Send + Sync {
     async fn of_refresh(&self, presented: &Refresh, at: Timestamp) -> Answer<Option<Session>>;
     /// Ends a session. `None` where it was ended already.
     async fn end(&self, grant: &Granted<EndSession>, why: SessionEnd, at: Timestamp) -> Answer<Option<Seq>>;
-    /// Ends all sessions of a person, and every login that has yet to begin one.
+    /// Ends all sessions of a person, and every login that has yet to begin one; in the trail also where there is no session.
     async fn end_all(&self, grant: &Granted<EndSessions>, why: SessionEnd, at: Timestamp) -> Answer<Seq>;
     /// Forgets sessions that ended before a time, in whatever way.
     async fn purge(&self, before: Timestamp) -> Answer<()>;

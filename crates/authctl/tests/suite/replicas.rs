@@ -194,7 +194,7 @@ async fn whatever_happens(kind: Kind, rounds: usize) {
         history.revoke(&at_once, others[0], &others).await;
         cluster.unpause(hanging);
         history.heals(hanging).await;
-        history.revoke(&*history.make(hanging, &ALL).await, others[0], &ALL).await;
+        history.revoke(&history.make(hanging, &ALL).await, others[0], &ALL).await;
     }
     println!("one paused: answered after {took:?}");
 
@@ -208,7 +208,7 @@ async fn whatever_happens(kind: Kind, rounds: usize) {
         history.revoke(&late, others[1], &others).await;
         cluster.wires[cut].mend();
         println!("cut off and back after {:?}", history.heals(cut).await);
-        history.revoke(&*history.make(cut, &ALL).await, others[0], &ALL).await;
+        history.revoke(&history.make(cut, &ALL).await, others[0], &ALL).await;
     }
 
     // The list of replicas is lost while one hangs.
@@ -218,17 +218,17 @@ async fn whatever_happens(kind: Kind, rounds: usize) {
     history.revoke(&key, 1, &[0, 1]).await;
     cluster.unpause(2);
     history.heals(2).await;
-    history.revoke(&*history.make(2, &ALL).await, 0, &ALL).await;
+    history.revoke(&history.make(2, &ALL).await, 0, &ALL).await;
 
     // Redis hangs, is killed, comes back and is emptied: it pushes, and nothing rests on it.
     if let Some(redis) = &mut cluster.redis {
         redis.pause().await;
-        history.revoke(&*history.make(0, &ALL).await, 1, &ALL).await;
+        history.revoke(&history.make(0, &ALL).await, 1, &ALL).await;
         redis.kill().await;
-        history.revoke(&*history.make(1, &ALL).await, 2, &ALL).await;
+        history.revoke(&history.make(1, &ALL).await, 2, &ALL).await;
         redis.restart().await;
         redis.command(&["FLUSHALL"]).await.unwrap();
-        history.revoke(&*history.make(2, &ALL).await, 0, &ALL).await;
+        history.revoke(&history.make(2, &ALL).await, 0, &ALL).await;
     }
 
     // The server hangs, and is killed.
@@ -247,7 +247,7 @@ async fn whatever_happens(kind: Kind, rounds: usize) {
     for replica in ALL {
         println!("the server was killed: back after {:?}", history.heals(replica).await);
     }
-    history.revoke(&*history.make(1, &ALL).await, 2, &ALL).await;
+    history.revoke(&history.make(1, &ALL).await, 2, &ALL).await;
 
     let counts = history.end().await;
     println!("{counts:?}");

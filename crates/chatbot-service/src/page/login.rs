@@ -3,15 +3,9 @@
 use super::{
     Earlier, LOGIN, SHOWN_PER_MINUTE, Waiting, cookie, filled, filled_with_json, newcomers::domain, view,
 };
-use crate::{
-    Chatbot,
-    factors::typed,
-    passkeys::{RequestView, ShownPasskey},
-    people::TRIED_PER_MINUTE,
-    rules::Anybody,
-};
+use crate::{Chatbot, factors::typed, passkeys::ShownPasskey, people::TRIED_PER_MINUTE, rules::Anybody};
 use auth_core::{
-    error::{Denial, FlowError, Refusal},
+    error::{Denial, Refusal},
     flow::{LoggedIn, Wanted},
     policy::Proof,
     service::Service as Kind,
@@ -92,8 +86,7 @@ impl Endpoint<Chatbot> for FactorForm {
     type Output = Page;
     const SPEC: Spec = Spec::get("page_factor_form", "/login/factor", "The page to show a second factor.")
         .page()
-        .throttled(TRIED_PER_MINUTE)
-        .counted_with("mfa_webauthn_challenge");
+        .throttled(SHOWN_PER_MINUTE);
 
     async fn call(
         chatbot: &Chatbot,
@@ -101,17 +94,12 @@ impl Endpoint<Chatbot> for FactorForm {
         waiting: FromCookie<Waiting>,
     ) -> Result<Page, Problem> {
         let (platform, logins) = (chatbot.platform(), &chatbot.logins);
-        let asked = match &waiting.0 {
-            Some(pending) => logins.ask_passkey(platform, pending.expose()).await,
-            None => Err(Denial::Unauthenticated(Refusal::NoCredential).into()),
-        };
         // Who waits no more, or has no passkey, sees the same: whether that is so, the next form says.
-        let passkey = match asked {
-            Ok(question) => Some(RequestView::of(&question, platform.now())),
-            Err(FlowError::Denied(Denial::Unauthenticated(_))) => None,
-            Err(error) => return Err(error.into()),
+        let asked = match &waiting.0 {
+            Some(pending) => logins.ask_passkey(platform, pending.expose()).await.map(Some),
+            None => Ok(None),
         };
-        Ok(view::factor_form(None, passkey.as_ref()))
+        Ok(view::factor_form(None, chatbot.asked(asked).as_ref()))
     }
 }
 

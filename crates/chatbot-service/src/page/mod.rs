@@ -17,8 +17,10 @@ pub use login::{Factor, FactorForm, Login, LoginForm};
 pub use newcomers::{Forgotten, ForgottenForm, Register, RegisterForm};
 pub use passkeys::{ConfirmPasskey, EnrollPasskey, ProofForm, RemovePasskey};
 
-use crate::Chatbot;
+use crate::{Chatbot, passkeys::RequestView};
 use auth_core::{
+    error::FlowError,
+    flow::PasskeyQuestion,
     model::Session,
     policy::{Proof, Requirement},
     principal::{PersonPrincipal, Principal},
@@ -92,6 +94,18 @@ impl Chatbot {
         Ok(SeeOther { location: "/account", cookies })
     }
 
+    /// What a browser is asked for, where a passkey can be shown. Where it cannot, whatever the reason, all other factors can.
+    fn asked(&self, question: Result<Option<PasskeyQuestion>, FlowError>) -> Option<RequestView> {
+        match question {
+            Ok(question) => question.map(|question| RequestView::of(&question, self.platform().now())),
+            Err(FlowError::Denied(_)) => None,
+            Err(error) => {
+                tracing::warn!(%error, "no passkey can be asked for");
+                None
+            }
+        }
+    }
+
     /// The page that tells a problem: where there is something to be done about it, with the form for that.
     pub(crate) fn page_of(&self, route: &str, who: Option<Principal>, problem: &Problem) -> Page {
         let links = view::Links::of(&self.people);
@@ -106,8 +120,8 @@ impl Chatbot {
             Kind::Unauthenticated => view::login_form(Some(&said), &links),
             _ => match route {
                 "page_login" => view::login_form(Some(&said), &links),
-                "page_factor" => view::factor_form(Some(&said), None),
-                "page_step_up" => view::proof_form(Some(&said), None),
+                "page_factor" | "page_factor_form" => view::factor_form(Some(&said), None),
+                "page_step_up" | "page_step_up_form" => view::proof_form(Some(&said), None),
                 "page_totp_confirm" => view::confirm_form(Some(&said)),
                 "page_passkey_confirm" => view::no_passkey(&said),
                 "page_password" => view::password_form(Some(&said)),
@@ -147,5 +161,6 @@ where
     T: DeserializeOwned,
 {
     let text = filled::<D, String>(form)?;
-    text.map(|text| serde_json::from_str(&text).map_err(D::Error::custom)).transpose()
+    let wrong = |_| D::Error::custom("not what a browser answers");
+    text.map(|text| serde_json::from_str(&text).map_err(wrong)).transpose()
 }

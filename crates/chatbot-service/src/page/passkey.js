@@ -6,6 +6,7 @@ for (const form of document.querySelectorAll("form[data-ceremony]")) {
   const browser = window.PublicKeyCredential;
   if (!browser || !browser.parseRequestOptionsFromJSON) continue;
   form.hidden = false;
+  document.querySelectorAll("[data-without-passkey]").forEach((told) => (told.hidden = true));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const told = form.querySelector("[role=status]");

@@ -1,10 +1,10 @@
 //! Passkeys of whoever is logged in: to set one up, to remove one, and to prove oneself anew. A script of the page hands
 //! what a browser answers to a form.
 
-use super::{IN_SESSION, filled_with_json, out, view};
+use super::{IN_SESSION, SHOWN_PER_MINUTE, filled_with_json, out, view};
 use crate::{
     Chatbot,
-    passkeys::{CreationView, MadePasskey, RequestView},
+    passkeys::{CreationView, MadePasskey},
     people::TRIED_PER_MINUTE,
     rules::{JustLoggedIn, JustShown, WithFactor},
 };
@@ -126,14 +126,11 @@ impl Endpoint<Chatbot> for ProofForm {
     type Output = Page;
     const SPEC: Spec = Spec::get("page_step_up_form", "/account/proof", "The page to prove oneself anew.")
         .page()
-        .throttled(TRIED_PER_MINUTE)
-        .counted_with("mfa_webauthn_step_up_challenge")
+        .throttled(SHOWN_PER_MINUTE)
         .credential_in(IN_SESSION);
 
     async fn call(chatbot: &Chatbot, who: Proof<'_, WithFactor>, (): ()) -> Result<Page, Problem> {
-        let platform = chatbot.platform();
-        let asked = chatbot.logins.ask_passkey_anew(platform, who.subject()).await?;
-        let passkey = asked.map(|question| RequestView::of(&question, platform.now()));
-        Ok(view::proof_form(None, passkey.as_ref()))
+        let asked = chatbot.logins.ask_passkey_anew(chatbot.platform(), who.subject()).await;
+        Ok(view::proof_form(None, chatbot.asked(asked).as_ref()))
     }
 }

@@ -217,7 +217,7 @@ pub(super) fn new_passkey(asked: &CreationView) -> Page {
     };
     let beneath = html! {
         (asking("/account/passkeys/confirm", Ceremony::Create, asked, "Set it up", &name))
-        noscript { p role="alert" { "A passkey takes a browser that runs script." } }
+        p role="alert" data-without-passkey { "A passkey takes a browser that knows them, and runs script." }
         p { "All sessions that you have end with that, and a new one begins here." }
         (to_account())
     };

@@ -415,7 +415,8 @@ async fn all_sessions_of_a_person_end_together(fixture: &Fixture) {
     assert_eq!(begun, Creation::Stale, "a login that was under way begins none");
     let again = fixture.stores.sessions.end_all(&grant, SessionEnd::LoggedOut, fixture.at()).await.unwrap();
     assert!(again >= seq, "what is under way elsewhere can be waited for");
-    fixture.assert_silent("a person without sessions").await;
+    assert_eq!(fixture.told().await, ["person.sessions_ended"], "logins that were under way have ended, too");
+    assert_eq!(fixture.announced().await, [], "nobody remembers a session");
 }
 
 async fn what_ended_is_forgotten_and_nothing_else(fixture: &Fixture) {

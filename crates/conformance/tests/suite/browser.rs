@@ -75,7 +75,7 @@ async fn a_person_goes_the_whole_way_in_a_browser_without_script() {
     browser.open(&at(&world, "/account")).await;
     browser.send("form[action='/account/passkeys']").await;
     let seen = browser.text("main").await;
-    assert!(seen.contains("takes a browser that runs script") && !seen.contains("Set it up"), "{seen}");
+    assert!(seen.contains("takes a browser that knows them") && !seen.contains("Set it up"), "{seen}");
     browser.open(&at(&world, "/account")).await;
     let ended = session(&browser).await;
     browser.send("form[action='/logout']").await;
@@ -119,6 +119,7 @@ async fn a_passkey_is_set_up_and_shown_in_a_browser() {
     log_in(&browser, &world, &person).await;
     browser.send("form[action='/account/passkeys']").await;
     assert_eq!(browser.title().await, "Set up a passkey");
+    assert!(!browser.text("main").await.contains("takes a browser that knows them"));
     browser.fill("#name", "A laptop").await;
     browser.send("form[data-ceremony='create']").await;
     assert_eq!(browser.address().await, at(&world, "/account"), "{}", browser.source().await);

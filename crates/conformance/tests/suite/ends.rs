@@ -43,6 +43,7 @@ enum Kind {
     Pending,
     RegistrationChallenge,
     LoginChallenge,
+    StepUpChallenge,
     /// That a second factor was shown just now.
     Proof,
     Verification,
@@ -53,7 +54,7 @@ enum Kind {
 }
 
 /// Each kind, and how long it is good.
-const KINDS: [(Kind, Duration); 20] = [
+const KINDS: [(Kind, Duration); 21] = [
     (Kind::HubKey, HOUR),
     (Kind::DomainKey, HOUR),
     (Kind::FormerSecret, HOUR),
@@ -69,6 +70,7 @@ const KINDS: [(Kind, Duration); 20] = [
     (Kind::Pending, PENDING),
     (Kind::RegistrationChallenge, CHALLENGE_LIFE),
     (Kind::LoginChallenge, PENDING),
+    (Kind::StepUpChallenge, CHALLENGE_LIFE),
     (Kind::Proof, FRESH),
     (Kind::Verification, MailedFor::Verification.life()),
     (Kind::Reset, MailedFor::Reset.life()),
@@ -86,6 +88,7 @@ impl Kind {
                 | Self::Pending
                 | Self::RegistrationChallenge
                 | Self::LoginChallenge
+                | Self::StepUpChallenge
                 | Self::Verification
                 | Self::Reset
         )
@@ -183,6 +186,13 @@ impl Kind {
                 let challenge = world.chatbot(asked).await.field("challenge");
                 let shown = a.strong.passkey.as_ref().unwrap().0.show(&challenge);
                 chatbot(post("/auth/mfa/verify", json!({ "mfa_token": waits, "webauthn": shown })))
+            }
+            Self::StepUpChallenge => {
+                let asked = Request::new("POST", "/auth/mfa/webauthn/step-up/challenge");
+                let challenge = world.chatbot(asked.bearer(&a.strong.access)).await.field("challenge");
+                let shown = a.strong.passkey.as_ref().unwrap().0.show(&challenge);
+                let step_up = post("/auth/mfa/step-up", json!({ "webauthn": shown }));
+                Made { refused: 400, ..chatbot(step_up.bearer(&a.strong.access)) }
             }
             Self::Proof => {
                 // Refreshed meanwhile: the proof ends before its session, and after an access token.

@@ -395,9 +395,16 @@ async fn no_text_of_anybodys_is_markup() {
         ("/account/password", format!("current_password={encoded}&new_password={encoded}")),
         ("/account/authenticator/confirm", format!("code={encoded}")),
         ("/account/authenticator/confirm", format!("{encoded}=")),
+        ("/login/factor", format!("webauthn={encoded}")),
+        ("/login/factor", format!("webauthn=%22{encoded}%22")),
+        ("/account/proof", format!("webauthn={{%22id%22:%22{encoded}%22}}")),
+        ("/account/passkeys/confirm", format!("name={encoded}&credential=%22{encoded}%22")),
     ] {
         answers.push(browser.post(path, &fields).await);
     }
+    // The name of the person stands in what a browser is asked for.
+    let asks = browser.post("/account/passkeys", "").await;
+    assert!(asks.body.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{}", asks.body);
     answers.push(browser.post(&format!("/account/sessions/{encoded}/end"), "").await);
     answers.push(Visitor::within(&world, hostile).get("/account").await);
     for answer in answers {

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{policy::Role, service::Service};
+use chatbot_service::responder::Responder;
 use conformance::{
     authenticator::{Pair, Passkey},
     client::{Request, Response},
+    faults::Faults,
     visitor::Visitor,
     world::{Person, World},
 };
@@ -171,9 +173,43 @@ async fn the_page_of_the_second_factor_tells_nobody_who_has_a_passkey() {
     page.log_in(&person, None).await;
     assert!(asked(&page.get("/login/factor").await, "get").is_some());
     assert_eq!(challenges(&world).await, kept + 1, "where it asked, and only there");
+    let mut waits = Visitor::new(&world);
+    waits.log_in(&person, None).await;
     world.advance(6 * MINUTE).await;
     assert_eq!(page.get("/login/factor").await.body, plain.body);
+    waits.log_in(&person, None).await;
+    let bump = format!("UPDATE people SET version = version + 1 WHERE address = '{}'", person.email);
+    world.place.execute(&bump).await;
+    assert_eq!(waits.get("/login/factor").await.body, plain.body, "they are not who they were");
     assert_eq!(challenges(&world).await, kept + 1);
+    world.end().await;
+}
+
+/// Where no passkey can be asked for, all other factors can be shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_of_a_code_is_there_whatever_becomes_of_passkeys() {
+    let faults = Faults::default();
+    let world = World::start_with(|stores| faults.on(stores), Responder::BuiltIn).await;
+    let mut page = Visitor::new(&world);
+    assert_eq!(location(&page.log_in(&world.a.strong, None).await), (303, Some("/login/factor")));
+    let mut inside = Visitor::within(&world, &world.a.strong.page);
+    let answers = async |page: &mut Visitor<'_>, inside: &mut Visitor<'_>| {
+        [page.get("/login/factor").await, inside.get("/account/proof").await]
+    };
+    for answer in answers(&mut page, &mut inside).await {
+        assert!(answer.status == 200 && asked(&answer, "get").is_some(), "{}", answer.body);
+    }
+    faults.fail(&["keep"]);
+    for answer in answers(&mut page, &mut inside).await {
+        assert!(answer.status == 200 && asked(&answer, "get").is_none(), "{}", answer.body);
+        assert!(answer.body.contains("name=\"code\"") && answer.body.contains("name=\"recovery_code\""));
+    }
+    faults.recover();
+    // Nor by a passkey that no key opens.
+    world.place.execute("UPDATE passkeys SET sealed = digest").await;
+    for answer in answers(&mut page, &mut inside).await {
+        assert!(answer.status == 200 && asked(&answer, "get").is_none(), "{}", answer.body);
+    }
     world.end().await;
 }
 
