@@ -1,5 +1,9 @@
 //! Replicas of a service: this program, once more, with other arguments.
 
+use conformance::{
+    place::Backend,
+    servers::{NotRun, Postgres},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{BufRead as _, BufReader},
@@ -38,6 +42,19 @@ impl Replica {
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
+}
+
+/// The Postgres server at a URL, or one that is started and ends with what is answered.
+///
+/// # Errors
+/// None could be started.
+pub async fn server(url: Option<String>) -> Result<(Option<Postgres>, Backend), NotRun> {
+    if let Some(url) = url {
+        return Ok((None, Backend::Postgres(url)));
+    }
+    let started = Postgres::start().await?;
+    let backend = started.backend();
+    Ok((Some(started), backend))
 }
 
 impl Drop for Replica {

@@ -5,12 +5,11 @@
 
 use auth_store::Location;
 use auth_web::{serve, system::OsEntropy};
-use benches::replica::Replica;
+use benches::replica::{Replica, server};
 use clap::Parser;
 use conformance::{
     endings::{Ending, Endings, replica},
-    place::{Backend, Place},
-    servers::Postgres,
+    place::Place,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc};
@@ -36,19 +35,12 @@ async fn main() -> ExitCode {
         be_a_replica(url, folder).await;
         return ExitCode::SUCCESS;
     }
-    let started = match &arguments.server {
-        Some(_) => None,
-        None => match Postgres::start().await {
-            Ok(server) => Some(server),
-            Err(why) => {
-                eprintln!("endings: there is no Postgres server: {}", why.0);
-                return ExitCode::FAILURE;
-            }
-        },
-    };
-    let backend = match (&started, arguments.server.clone()) {
-        (Some(server), _) => server.backend(),
-        (None, url) => Backend::Postgres(url.unwrap_or_default()),
+    let (_server, backend) = match server(arguments.server).await {
+        Ok(found) => found,
+        Err(why) => {
+            eprintln!("endings: there is no Postgres server: {}", why.0);
+            return ExitCode::FAILURE;
+        }
     };
     measure(arguments.rounds, Place::on(&backend).await).await;
     ExitCode::SUCCESS
@@ -80,7 +72,7 @@ async fn measure(rounds: u32, place: Place) {
             bar.inc(1);
         }
         times.sort();
-        let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+        let at = |part: f64| times.get(((times.len() - 1) as f64 * part) as usize).copied().unwrap();
         let [median, most, longest] = [0.5, 0.99, 1.0].map(at);
         lines.push(format!(
             "| {}, {rounds} times | {median:.1?} | {most:.1?} | {longest:.1?} |",

@@ -16,14 +16,13 @@ use auth_web::{
     App, serve,
     system::{OsEntropy, SystemClock},
 };
-use benches::replica::Replica;
+use benches::replica::{Replica, server};
 use clap::Parser;
 use conformance::{
     client::Request,
     contract::fixture::{granted, hub},
     history::Keys,
-    place::{Backend, Place},
-    servers::Postgres,
+    place::Place,
 };
 use hub_service::Hub;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -68,19 +67,12 @@ async fn main() -> ExitCode {
         be_a_replica(&place[0], &place[1]).await;
         return ExitCode::SUCCESS;
     }
-    let started = match &arguments.server {
-        Some(_) => None,
-        None => match Postgres::start().await {
-            Ok(server) => Some(server),
-            Err(why) => {
-                eprintln!("replicas: there is no Postgres server: {}", why.0);
-                return ExitCode::FAILURE;
-            }
-        },
-    };
-    let backend = match (&started, arguments.server.clone()) {
-        (Some(server), _) => server.backend(),
-        (None, url) => Backend::Postgres(url.unwrap_or_default()),
+    let (_server, backend) = match server(arguments.server.clone()).await {
+        Ok(found) => found,
+        Err(why) => {
+            eprintln!("replicas: there is no Postgres server: {}", why.0);
+            return ExitCode::FAILURE;
+        }
     };
     let reached = measure(&arguments, Place::on(&backend).await).await;
     if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,6 +1,6 @@
 //! Each way in which something ends, and each credential that descends from something: what ends with what, and what goes on.
 //! Both services are asked over HTTP, before and after.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
     flow::{Handover, rotate_signing_key, set_account_status, set_domain_status},

@@ -1,5 +1,5 @@
 //! Every kind of credential one second before its end, at it, and one second after, over HTTP.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
     credential::{MailedFor, PAGE_LIFE, PENDING},

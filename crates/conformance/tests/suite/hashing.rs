@@ -1,5 +1,5 @@
 //! Logins at the real cost of a password: what they tell by their time, and what a flood of them leaves to others.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use chatbot_service::{passwords::COST, settings::People};
 use conformance::{
@@ -14,8 +14,9 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 const REAL: People = People { password_cost: COST, ..PEOPLE };
 /// How often each kind of login is timed.

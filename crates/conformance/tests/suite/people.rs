@@ -1,5 +1,5 @@
 //! People over HTTP: what a login gives, what ends it, and what a stranger can learn.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{model::REPLAY, policy::Rule};
 use auth_web::Service as _;

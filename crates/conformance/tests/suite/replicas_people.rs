@@ -1,6 +1,5 @@
 //! Several processes of the chatbot service on one store: when the end of a session has answered, none of them accepts its
 //! access tokens.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_web::serve;
 use conformance::{
