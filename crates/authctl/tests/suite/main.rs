@@ -13,4 +13,5 @@ mod generate;
 mod people;
 mod program;
 mod replicas;
+mod secrets;
 mod up;
