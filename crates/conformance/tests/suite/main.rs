@@ -41,6 +41,7 @@ mod people;
 mod postgres;
 mod races;
 mod redis;
+mod refreshes;
 mod replicas;
 mod replicas_people;
 mod requests;
