@@ -30,6 +30,7 @@ mod lists;
 mod mail;
 mod matrix;
 mod members;
+mod newcomers;
 mod outage;
 mod page;
 mod page_passkeys;
