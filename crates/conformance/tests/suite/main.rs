@@ -17,6 +17,7 @@ mod earlier;
 mod edited_rows;
 mod ends;
 mod factors;
+mod fetched;
 mod forwarded;
 mod framing;
 mod half_done;
