@@ -49,6 +49,7 @@ struct State {
     stalled: Mutex<&'static [&'static str]>,
     met: AtomicBool,
     failing: Mutex<&'static [&'static str]>,
+    losing: Mutex<&'static [&'static str]>,
     failed: Mutex<Vec<Instant>>,
 }
 
@@ -65,6 +66,7 @@ impl Faults {
     pub fn recover(&self) {
         self.stall(&[]);
         self.fail(&[]);
+        self.lose(&[]);
         self.0.when.store(HEALTHY, Ordering::SeqCst);
     }
     /// Of the calls from now on, this one fails: 1 is the next, 0 is none. Those of the background (the revocation
@@ -89,6 +91,10 @@ impl Faults {
     pub fn fail(&self, methods: &'static [&'static str]) {
         *self.0.failing.lock().unwrap() = methods;
         self.0.failed.lock().unwrap().clear();
+    }
+    /// Calls of these methods are done from now on, and told as if they had failed.
+    pub fn lose(&self, methods: &'static [&'static str]) {
+        *self.0.losing.lock().unwrap() = methods;
     }
     /// When calls of [`fail`](Self::fail) did since then.
     pub fn failed(&self) -> Vec<Instant> {
@@ -146,6 +152,13 @@ impl Faults {
             };
         if fails { Err(StoreError::Unavailable(format!("a fault at {port}.{method}"))) } else { Ok(()) }
     }
+
+    fn told<T>(&self, method: &str, answer: Answer<T>) -> Answer<T> {
+        if self.0.losing.lock().unwrap().contains(&method) {
+            return Err(StoreError::Unavailable(format!("the answer of {method} was lost")));
+        }
+        answer
+    }
 }
 
 impl Faults {
@@ -174,7 +187,8 @@ macro_rules! port {
             })?
             $(async fn $method(&self, $($name: $kind),*) -> $answer {
                 self.faults.check(stringify!($field), stringify!($method)).await?;
-                self.stores.$field.$method($($name),*).await
+                let answer = self.stores.$field.$method($($name),*).await;
+                self.faults.told(stringify!($method), answer)
             })*
         }
     };

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod earlier;
 pub mod endings;
 pub mod faults;
+pub mod hidden;
 pub mod history;
 mod holdings;
 pub mod mail_server;

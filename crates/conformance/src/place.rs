@@ -320,15 +320,21 @@ impl Place {
     /// Every row of every table, as `table|value|…`, but for what changes by itself and for counted refusals.
     pub async fn dump(&self) -> Vec<String> {
         // One statement: one state of the store.
-        let everything = self.everything.get_or_init(|| self.all_tables()).await;
+        let everything = self.everything.get_or_init(|| self.all_tables(by_itself)).await;
         let mut rows = self.query(everything).await;
         rows.retain(|row| !row.contains(r#""action":"request.refused""#));
         rows.sort();
         rows
     }
 
-    /// The query of all rows of all tables.
-    async fn all_tables(&self) -> String {
+    /// Every row of every table with all its columns, written in the same way.
+    pub async fn whole(&self) -> Vec<String> {
+        let whole = self.all_tables(|_, _| false).await;
+        self.query(&whole).await
+    }
+
+    /// The query of all rows of all tables, but for columns that are left out.
+    async fn all_tables(&self, left_out: fn(&str, &str) -> bool) -> String {
         let columns = match &self.database {
             Database::File(_) => {
                 "SELECT tables.name || ' ' || columns.name || ' ' || columns.type AS line \
@@ -345,7 +351,7 @@ impl Place {
             let mut words = line.splitn(3, ' ');
             let mut word = || words.next().unwrap().to_owned();
             let (table, column, kind) = (word(), word(), word());
-            if !by_itself(&table, &column) {
+            if !left_out(&table, &column) {
                 tables.entry(table).or_default().push(self.quoted(&column, &kind));
             }
         }

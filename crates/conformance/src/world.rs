@@ -101,10 +101,13 @@ impl World {
         Self::start_as(backend, |stores| stores, Responder::BuiltIn, Vec::new(), PEOPLE, None).await
     }
 
-    /// The same, where people register and log in like this.
+    /// The same, where people register and log in like this. Where nobody registers, those did so before.
     pub async fn start_for(people: People) -> Self {
-        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, Vec::new(), people, None)
-            .await
+        let backend = Backend::chosen();
+        if people.registration == Registration::Off && Settled::on(&backend).is_none() {
+            Self::start_on(&backend).await.end().await;
+        }
+        Self::start_as(&backend, |stores| stores, Responder::BuiltIn, Vec::new(), people, None).await
     }
 
     /// The same, where a browser of this machine reaches the issuer: passkeys are for its host. What the tenants hold of it
@@ -126,7 +129,8 @@ impl World {
         people: People,
         host: Option<&str>,
     ) -> Self {
-        let settled = Settled::on(backend).filter(|_| people == PEOPLE);
+        let as_it_was = people == PEOPLE || people.registration == Registration::Off;
+        let settled = Settled::on(backend).filter(|_| as_it_was);
         let place = match settled {
             Some(settled) => settled.place(backend).await,
             None => Place::divided(backend).await,

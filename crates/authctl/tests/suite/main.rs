@@ -12,5 +12,7 @@ mod full;
 mod generate;
 mod people;
 mod program;
+mod refreshes;
 mod replicas;
+mod secrets;
 mod up;

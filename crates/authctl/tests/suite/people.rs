@@ -15,7 +15,7 @@ const ALICE: &str = "alice@example.com";
 const BOB: &str = "bob@example.com";
 
 /// Has the store hold these people, who log in with [`OLD_PASSWORD`].
-fn import<'a>(folder: &Folder, emails: impl IntoIterator<Item = &'a str>) {
+pub(crate) fn import<'a>(folder: &Folder, emails: impl IntoIterator<Item = &'a str>) {
     let line = |email: &str| json!({ "email": email, "password_hash": OLD_PASSWORD.1 }).to_string();
     let lines: Vec<_> = emails.into_iter().map(line).collect();
     let report = folder.json(&["import", "people", &folder.file("people.jsonl", &lines.join("\n"))]);
@@ -51,7 +51,7 @@ async fn post(up: &Up, path: &str, body: &Value) -> Response {
 }
 
 /// The answer to the login of an imported person.
-async fn log_in(up: &Up, email: &str) -> Response {
+pub(crate) async fn log_in(up: &Up, email: &str) -> Response {
     post(up, "/auth/login", &json!({ "email": email, "password": OLD_PASSWORD.0 })).await
 }
 

@@ -1,4 +1,5 @@
-//! Keys whose rows were edited by hand: they grant what stands there to the letter, and nothing where it does not read.
+//! Keys and people whose rows were edited by hand: keys grant what stands there to the letter, and nothing where it does not
+//! read; and no password is hashed for as long as a row says.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
@@ -10,10 +11,12 @@ use chatbot_service::Chatbot;
 use conformance::{
     caller::request,
     client::{Request, Response},
-    world::{World, permission},
+    visitor::Visitor,
+    world::{Person, World, permission},
 };
 use hub_service::Hub;
-use std::collections::BTreeSet;
+use serde_json::json;
+use std::{collections::BTreeSet, time::Duration};
 
 /// A key of the first tenant that nobody has used yet, with a column of its row set to an SQL value.
 async fn edited(world: &World, service: Service, column: &str, value: &str) -> String {
@@ -141,3 +144,46 @@ async fn refuses(world: &World, column: &str, value: &str) {
         assert_eq!((answer.status, answer.field("code").as_str()), (500, "internal_error"), "{value:?}");
     }
 }
+
+/// Row C8: a hash of an absurd cost would take days, and one of another kind is none. The longest that is waited for is less
+/// than any such cost takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_of_an_absurd_cost_or_another_kind_is_not_computed() {
+    let world = World::start().await;
+    let (person, other) = (&world.a.person, &world.b.person);
+    let login = |who: &Person| {
+        let body = json!({ "email": who.email, "password": who.password }).to_string();
+        Request::post("/auth/login", &body)
+    };
+    for head in ["$2b$31$", "$2b$25$", "$2b$15$", "$2b$03$", "$2b$00$", "$2x$04$", "$5$rounds=999999999$", ""]
+    {
+        let edit = format!(
+            "UPDATE people SET password = '{head}' || substr(password, 8) WHERE address = '{}'",
+            person.email
+        );
+        world.place.execute(&edit).await;
+        let body = json!({ "current_password": person.password, "new_password": "three quiet walruses" });
+        let change = Request::post("/auth/password/change", &body.to_string()).bearer(&person.access);
+        let answered = async {
+            for request in
+                [login(person), login(&Person { password: "wrong".to_owned(), ..person.clone() }), change]
+            {
+                let answer = world.chatbot(request).await;
+                assert_eq!(
+                    (answer.status, answer.field("code").as_str()),
+                    (500, "internal_error"),
+                    "{head:?}"
+                );
+                assert!(!answer.body.contains("bcrypt") && !answer.body.contains("hash"), "{}", answer.body);
+            }
+            let fields = format!("email={}&password={}&domain=", person.email, person.password);
+            assert_eq!(Visitor::new(&world).post("/login", &fields).await.status, 500, "{head:?}");
+            assert_eq!(world.chatbot(login(other)).await.status, 200, "somebody else logs in");
+        };
+        assert!(tokio::time::timeout(SOON, answered).await.is_ok(), "{head:?} is hashed");
+    }
+    world.end().await;
+}
+
+/// The longest that logins are waited for that compute no more than they should.
+const SOON: Duration = Duration::from_secs(20);

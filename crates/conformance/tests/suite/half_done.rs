@@ -63,7 +63,7 @@ fn example<S: WebService>(row: &Row<S>, world: &World) -> Request {
 }
 
 /// The writes that a row's example makes.
-async fn writes_of<S: WebService>(row: &Row<S>) -> Vec<(&'static str, &'static str)> {
+pub(crate) async fn writes_of<S: WebService>(row: &Row<S>) -> Vec<(&'static str, &'static str)> {
     let world = World::start().await;
     world.place.note_writes(WRITTEN).await;
     let answer = example(row, &world).send(world.address(S::KIND)).await.unwrap();

@@ -230,3 +230,51 @@ async fn what_is_no_route_is_absent_in_the_common_form() {
     }
     world.end().await;
 }
+
+/// The public rows of a table that an address asks so many times a minute.
+fn limited<S: WebService>() -> impl Iterator<Item = &'static Row<S>> {
+    let public = S::TABLE.rows().iter().filter(|row| matches!(row.rule, Rule::Public { .. }));
+    public.filter(|row| row.spec.throttle.is_some())
+}
+
+/// Row C6: asks each limited row as often as may be, and then in every other writing of its path, as it should be asked.
+async fn beyond_limits<S: WebService>(world: &World) -> usize {
+    let to = world.address(S::KIND);
+    let mut tried = 0;
+    for row in limited::<S>() {
+        let good = request(row, &world.a, None);
+        // What does not read is counted as well.
+        let spent = Request { body: String::new(), ..good.clone() };
+        let mut status = 0;
+        for _ in 0..=row.spec.throttle.unwrap().get() {
+            status = spent.send(to).await.unwrap().status;
+            if status == 429 {
+                break;
+            }
+        }
+        assert_eq!((status, good.send(to).await.unwrap().status), (429, 429), "{}", row.spec.id);
+        let path = world.a.fill(S::KIND, row.spec.path);
+        for trick in tricks(&path) {
+            let sent = Request { target: good.target.replacen(&path, &trick, 1), ..good.clone() };
+            let answer = sent.send(to).await.unwrap();
+            let refused = matches!(answer.status, 400 | 404 | 405 | 429);
+            assert!(refused, "{} {trick}: {} {}", row.spec.id, answer.status, answer.body);
+            tried += 1;
+        }
+    }
+    tried
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_way_of_writing_a_path_passes_by_its_limit() {
+    let world = World::start().await;
+    let (before, trail) = (world.dump().await, world.stores.audit.head().await.unwrap().seq);
+    let guesses = "SELECT COUNT(*) || '' AS line FROM attempts";
+    let counted = world.place.query(guesses).await;
+    let tried = beyond_limits::<Hub>(&world).await + beyond_limits::<Chatbot>(&world).await;
+    assert!(tried > 500, "{tried}");
+    assert_eq!(world.place.query(guesses).await, counted, "no login was judged");
+    assert_eq!(world.audited_since(trail).await, [], "and none began");
+    assert_eq!(changes(&before, &world.dump().await), [""; 0], "nothing was changed");
+    world.end().await;
+}

@@ -19,11 +19,13 @@ use auth_web::Service as _;
 use chatbot_service::{Chatbot, issuer::Tokens, responder::Responder};
 use conformance::{
     ambient::{SeededEntropy, StepClock},
+    caller::form,
     client::Request,
     operator::operator,
     place::Place,
     world::{ISSUER, PEOPLE, World},
 };
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use futures_util::future::join_all;
 use std::{sync::Arc, time::Duration};
 
@@ -64,6 +66,50 @@ async fn rotate(platform: &Platform, algorithm: Algorithm, handover: Handover) {
     let known = platform.stores.signing_keys.list().await.unwrap();
     let keys = keys(Place::keyring());
     rotate_signing_key(platform, &keys, &granted, known.last(), &key, handover).await.unwrap();
+}
+
+/// The order of P-256.
+const N: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+
+/// The other signature that verifies for what was signed with ES256: s becomes n - s.
+fn twin(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let mut bytes = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
+    assert_eq!(bytes.len(), 64, "{token}");
+    let order = HEXLOWER.decode(N.as_bytes()).unwrap();
+    let mut borrow = 0;
+    for (byte, of_order) in bytes[32..].iter_mut().zip(&order).rev() {
+        let difference = i16::from(*of_order) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = u8::try_from(difference.rem_euclid(256)).unwrap();
+    }
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&bytes))
+}
+
+/// Row A9: what is ended is a session. A twin of its token, which nobody has seen, names the same one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_twin_of_a_token_ends_with_its_session() {
+    let world = World::start().await;
+    rotate(&world.operator_platform, Algorithm::Es256, Handover::AtOnce).await;
+    let me = async |token: &str| world.chatbot(Request::get("/auth/me").bearer(token)).await.status;
+    let revoke = async |token: &str| {
+        let answer = world.chatbot(form("/auth/revoke", &format!("token={token}"))).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    let (out, revoked, by_twin) =
+        (world.log_in(&world.a).await, world.log_in(&world.a).await, world.log_in(&world.a).await);
+    let seen = twin(&revoked.access);
+    assert_ne!(seen, revoked.access);
+    assert_eq!((me(&seen).await, me(&seen).await), (200, 200), "it verifies, and is remembered");
+    assert_eq!(me(&out.access).await, 200);
+    let logout = Request::new("POST", "/auth/logout").bearer(&out.access);
+    assert_eq!(world.chatbot(logout).await.status, 204);
+    assert_eq!((me(&twin(&out.access)).await, me(&out.access).await), (401, 401));
+    revoke(&revoked.access).await;
+    assert_eq!((me(&seen).await, me(&revoked.access).await), (401, 401), "whichever was revoked");
+    revoke(&twin(&by_twin.access)).await;
+    assert_eq!((me(&twin(&by_twin.access)).await, me(&by_twin.access).await), (401, 401));
+    world.end().await;
 }
 
 /// The names of the keys that a service publishes.
