@@ -1,4 +1,5 @@
-//! What a token costs that is refused: nothing is allocated for it before its signature is known good.
+//! What a token costs that is refused: nothing is allocated for it before its signature is known good, and it takes about as
+//! long as a good one.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
@@ -15,6 +16,7 @@ use auth_core::{
     time::Timestamp,
 };
 use auth_web::system::OsEntropy;
+use benches::figure::each;
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -90,18 +92,10 @@ fn most_allocated<T>(texts: &[String], judge: impl Fn(&[u8]) -> Result<T, Refusa
     bytes.max().unwrap()
 }
 
-/// Rows A13 and A22, of access tokens under each algorithm.
-#[test]
-fn a_token_that_nobody_signed_has_nothing_allocated() {
-    let keys = Algorithm::ALL.map(|algorithm| SigningKey::generate(algorithm, &OsEntropy).unwrap());
-    let set = JwkSet::to_json(keys.iter().map(|key| key.public().as_ref()));
-    let known = JwkSet::parse(set.as_bytes()).unwrap().into_keys();
-    let known: Vec<_> =
-        known.into_iter().map(|key| VerifyingKey { key: Arc::new(key), ends_at: None }).collect();
-    let issuer = Issuer::parse("https://chat.example.com").unwrap();
+fn claims_of_somebody() -> Claims {
     let mut id = [0; 16];
     OsEntropy.fill(&mut id);
-    let claims = Claims {
+    Claims {
         id: AccessTokenId::from_bytes(id),
         person: PersonId::from_bytes(id),
         session: SessionId::from_bytes(id),
@@ -112,29 +106,69 @@ fn a_token_that_nobody_signed_has_nothing_allocated() {
         domain: None,
         amr: Amr::of([Method::Password]),
         auth_time: NOW,
-    };
+    }
+}
+
+/// Rows A13 and A22, of access tokens under each algorithm.
+#[test]
+fn a_token_that_nobody_signed_has_nothing_allocated() {
+    let keys = Algorithm::ALL.map(|algorithm| SigningKey::generate(algorithm, &OsEntropy).unwrap());
+    let set = JwkSet::to_json(keys.iter().map(|key| key.public().as_ref()));
+    let known = JwkSet::parse(set.as_bytes()).unwrap().into_keys();
+    let known: Vec<_> =
+        known.into_iter().map(|key| VerifyingKey { key: Arc::new(key), ends_at: None }).collect();
+    let issuer = Issuer::parse("https://chat.example.com").unwrap();
+    let claims = claims_of_somebody();
     for key in &keys {
         let good = issuer.issue(key, &claims).unwrap().expose().to_owned();
         let verifier = Verifier { issuer: issuer.clone(), audience: Service::Chatbot };
         let judge = |token: &[u8]| verifier.verify(token, &known, NOW);
         // The first use of an algorithm may set something up.
         assert!(judge(good.as_bytes()).is_ok());
-        let most = most_allocated(&forged(&good), judge);
+        let texts = forged(&good);
+        let most = most_allocated(&texts, judge);
         assert_eq!(most, 0, "{key:?}");
+        let (longest, text) = longest(&texts, judge);
+        let a_good_one = least(|| drop(judge(good.as_bytes())));
+        assert!(longest < a_good_one * SLOWER, "{longest} ns, and {a_good_one} of a good one: {text}");
     }
+}
+
+/// So many times as long as a good one may a refused one take: what is signed may be eight times as long.
+const SLOWER: f64 = 8.0;
+
+/// The least CPU time of some calls, in nanoseconds: whatever else the machine does makes them longer.
+fn least(call: impl Fn()) -> f64 {
+    (0..9).map(|_| each(1, &call)).fold(f64::INFINITY, f64::min)
+}
+
+/// The text that takes longest to be judged.
+fn longest<'a, T>(texts: &'a [String], judge: impl Fn(&[u8]) -> Result<T, Refusal>) -> (f64, &'a str) {
+    let times = texts.iter().map(|text| (least(|| drop(judge(text.as_bytes()))), text.as_str()));
+    times.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap()
 }
 
 /// The same of tokens of the earlier system.
 #[test]
 fn a_token_that_the_earlier_system_did_not_sign_has_nothing_allocated() {
     let tokens = EarlierTokens::new(SECRET, NOW + LONGEST).unwrap();
-    let claims = format!(r#"{{"sub":"alice@example.com","exp":{}}}"#, NOW.millis() / 1000 + 600);
-    let signed = format!("{}.{}", encoded(r#"{"alg":"HS256","typ":"JWT"}"#), encoded(claims));
+    let said = format!(r#"{{"sub":"alice@example.com","exp":{}}}"#, NOW.millis() / 1000 + 600);
+    let signed = format!("{}.{}", encoded(r#"{"alg":"HS256","typ":"JWT"}"#), encoded(said));
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET).unwrap();
     mac.update(signed.as_bytes());
     let good = format!("{signed}.{}", encoded(mac.finalize().into_bytes()));
     assert!(tokens.verify(good.as_bytes(), NOW).is_ok());
-    assert_eq!(most_allocated(&forged(&good), |token| tokens.verify(token, NOW)), 0);
+    let texts = forged(&good);
+    assert_eq!(most_allocated(&texts, |token| tokens.verify(token, NOW)), 0);
+    // To make this MAC costs less than to check any signature.
+    let key = SigningKey::generate(Algorithm::EdDsa, &OsEntropy).unwrap();
+    let issuer = Issuer::parse("https://chat.example.com").unwrap();
+    let signed = issuer.issue(&key, &claims_of_somebody()).unwrap().expose().to_owned();
+    let keys = [VerifyingKey { key: Arc::clone(key.public()), ends_at: None }];
+    let verifier = Verifier { issuer, audience: Service::Chatbot };
+    let a_good_one = least(|| drop(verifier.verify(signed.as_bytes(), &keys, NOW)));
+    let (longest, text) = longest(&texts, |token| tokens.verify(token, NOW));
+    assert!(longest < a_good_one * SLOWER, "{longest} ns, and {a_good_one} of a good access token: {text}");
     // What is counted is counted.
     let read = allocation_counter::measure(|| drop(tokens.read(good.as_bytes(), NOW)));
     assert!(read.bytes_total > 0);
