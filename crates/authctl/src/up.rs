@@ -21,7 +21,7 @@ use chatbot_service::{
     issuer::Tokens,
     mail::{Page, ToLog},
     responder::Responder,
-    settings::{People, Registration},
+    settings::{People, Registration, origin},
 };
 use hub_service::{
     Hub,
@@ -30,7 +30,7 @@ use hub_service::{
 use serde::Serialize;
 use std::{
     io::IsTerminal as _,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     sync::Arc,
 };
 use tokio::sync::watch;
@@ -53,7 +53,7 @@ pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), Str
         bootstrap: matches!(found, Found::File { .. }).then(|| place.bootstrap_file().display().to_string()),
         fresh: matches!(found, Found::File { fresh: true }),
     };
-    let issuer = issuer(chatbot_at);
+    let issuer = origin(chatbot_at);
     let keys = place.signing_keys(&stores, &issuer).await?;
     let relying = match bootstrap::introspection_key(place)? {
         Some(key) => Some(relying_party(&started.chatbot_url, Some(&issuer), key)?),
@@ -62,13 +62,6 @@ pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), Str
     let services = services(&stores, (keys, registration), relying, (hub, chatbot), stop).await?;
     print(json, &started)?;
     services.await.map_err(|error| error.to_string())
-}
-
-/// The issuer, by the name that a browser on this machine has for it where others do not reach it: it takes no passkey of an
-/// address.
-fn issuer(listen: SocketAddr) -> String {
-    let named = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
-    if named.contains(&listen.ip()) { format!("http://localhost:{}", listen.port()) } else { url(listen) }
 }
 
 /// A listener, and where it listens: port 0 is any that is free.

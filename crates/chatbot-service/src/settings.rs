@@ -203,10 +203,13 @@ impl Model {
     }
 }
 
-/// The origin of a service that listens at an address, as this machine reaches it.
-fn origin(listen: SocketAddr) -> String {
+/// The origin of a service that listens at an address, as a browser of this machine reaches it: by name where it has one, since
+/// browsers take no passkey of an address.
+pub fn origin(listen: SocketAddr) -> String {
     match listen.ip() {
-        IpAddr::V4(address) if !address.is_unspecified() => format!("http://{listen}"),
+        IpAddr::V4(address) if !address.is_unspecified() && address != Ipv4Addr::LOCALHOST => {
+            format!("http://{listen}")
+        }
         _ => format!("http://localhost:{}", listen.port()),
     }
 }
