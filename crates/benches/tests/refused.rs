@@ -143,7 +143,7 @@ fn least(call: impl Fn()) -> f64 {
 }
 
 /// The text that takes longest to be judged.
-fn longest<'a, T>(texts: &'a [String], judge: impl Fn(&[u8]) -> Result<T, Refusal>) -> (f64, &'a str) {
+fn longest<T>(texts: &[String], judge: impl Fn(&[u8]) -> Result<T, Refusal>) -> (f64, &str) {
     let times = texts.iter().map(|text| (least(|| drop(judge(text.as_bytes()))), text.as_str()));
     times.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap()
 }
