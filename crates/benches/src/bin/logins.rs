@@ -201,7 +201,7 @@ fn flood(arguments: &Arguments, runtime: &Runtime, bar: &ProgressBar) -> (Figure
         };
         measured.note(ours, floor);
     }
-    let name = format!("guarded route, p99, {} logins tried a second, us: none", arguments.logins);
+    let name = format!("guarded route, p99, {} logins tried a second, µs: none", arguments.logins);
     let (hashed, away, broken) = counts.told();
     let seconds = arguments.floods * (arguments.seconds + 1);
     let told = format!(
