@@ -5,6 +5,7 @@
 //! - [`world`]: its platform, with as many keys as are wanted;
 //! - [`floor`]: what cannot be done for less;
 //! - [`postgres`]: the bare statement;
+//! - [`claims`]: what access tokens say;
 //! - [`answer`]: reading what is answered;
 //! - [`replica`]: processes of a service;
 //! - [`figure`]: measuring in rounds, and the lines that are printed;
@@ -12,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
 pub mod answer;
+pub mod claims;
 pub mod figure;
 pub mod floor;
 mod memory;

@@ -1,14 +1,19 @@
 //! Replicas of a service: this program, once more, with other arguments.
 
+use auth_core::port::Stores;
+use auth_store::Location;
+use auth_web::{App, Service, serve, system::OsEntropy};
 use conformance::{
-    place::Backend,
+    place::{Backend, Place},
     servers::{NotRun, Postgres},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{BufRead as _, BufReader},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
 /// A replica in its process, which ends with this.
@@ -38,23 +43,58 @@ impl Replica {
         (Self { address: address.parse().unwrap(), process }, told.to_owned())
     }
 
+    /// Starts this program as a replica on a place: see [`OnPostgres`].
+    pub fn on(place: &Place) -> Self {
+        Self::start(&["--serve", &place.url(), &place.dir.path().display().to_string()])
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 }
 
-/// The Postgres server at a URL, or one that is started and ends with what is answered.
-///
-/// # Errors
-/// None could be started.
-pub async fn server(url: Option<String>) -> Result<(Option<Postgres>, Backend), NotRun> {
-    if let Some(url) = url {
-        return Ok((None, Backend::Postgres(url)));
+/// Which Postgres server replicas are on; or, in the arguments of one of them, its place.
+#[derive(Debug, clap::Args)]
+pub struct OnPostgres {
+    /// A Postgres server that is there already, by the URL of one of its databases; else one is started.
+    #[arg(long)]
+    server: Option<String>,
+    /// Be a replica on this database, with the audit key in this folder.
+    #[arg(long, hide = true, num_args = 2)]
+    serve: Option<Vec<String>>,
+}
+
+impl OnPostgres {
+    /// What this process opens, if it is a replica.
+    pub async fn of_replica(&self) -> Option<Stores> {
+        let [url, folder] = self.serve.as_deref()? else { return None };
+        let folder = PathBuf::from(folder);
+        let anchor = format!("audit.anchor.{}", std::process::id());
+        let (audit_key, audit_anchor) = (Some(folder.join("audit.key")), Some(folder.join(anchor)));
+        let location = Location { audit_key, audit_anchor, ..Location::at(url) };
+        Some(auth_store::open(&location, &OsEntropy).await.unwrap())
     }
-    let started = Postgres::start().await?;
-    let backend = started.backend();
-    Ok((Some(started), backend))
+
+    /// The server that is named, or one that is started and ends with what is answered.
+    ///
+    /// # Errors
+    /// None could be started.
+    pub async fn server(&self) -> Result<(Option<Postgres>, Backend), NotRun> {
+        if let Some(url) = &self.server {
+            return Ok((None, Backend::Postgres(url.clone())));
+        }
+        let started = Postgres::start().await?;
+        let backend = started.backend();
+        Ok((Some(started), backend))
+    }
+}
+
+/// Serves until this process is told to stop, with one worker, and prints where.
+pub async fn serve_alone<S: Service>(app: App<S>) {
+    let listener = serve::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    serve::serve(Arc::new(app), listener, 1, serve::stop_signal().unwrap()).await.unwrap();
 }
 
 impl Drop for Replica {

@@ -3,26 +3,22 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
-    amr::{Amr, Method},
-    entropy::Entropy as _,
     error::Refusal,
-    id::{AccessTokenId, PersonId, SessionId},
     jwt::{
-        Algorithm, Claims, EarlierTokens, Issuer, JwkSet, LIFE, LONGEST, MOST_BYTES, SigningKey, Verifier,
-        VerifyingKey,
+        Algorithm, EarlierTokens, Issuer, JwkSet, LONGEST, MOST_BYTES, SigningKey, Verifier, VerifyingKey,
     },
-    policy::Role,
     service::Service,
-    time::Timestamp,
 };
 use auth_web::system::OsEntropy;
-use benches::figure::each;
+use benches::{
+    claims::{NOW, claims},
+    figure::each,
+};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::sync::Arc;
 
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const SECRET: &[u8] = b"a secret of the earlier system, long enough";
 /// The most bytes that may be allocated for a token that is refused.
 const MOST: u64 = 64 * 1024;
@@ -92,23 +88,6 @@ fn most_allocated<T>(texts: &[String], judge: impl Fn(&[u8]) -> Result<T, Refusa
     bytes.max().unwrap()
 }
 
-fn claims_of_somebody() -> Claims {
-    let mut id = [0; 16];
-    OsEntropy.fill(&mut id);
-    Claims {
-        id: AccessTokenId::from_bytes(id),
-        person: PersonId::from_bytes(id),
-        session: SessionId::from_bytes(id),
-        audience: Service::Chatbot,
-        issued_at: NOW,
-        expires_at: NOW + LIFE,
-        role: Some(Role::IsAdmin),
-        domain: None,
-        amr: Amr::of([Method::Password]),
-        auth_time: NOW,
-    }
-}
-
 /// Rows A13 and A22, of access tokens under each algorithm.
 #[test]
 fn a_token_that_nobody_signed_has_nothing_allocated() {
@@ -118,9 +97,9 @@ fn a_token_that_nobody_signed_has_nothing_allocated() {
     let known: Vec<_> =
         known.into_iter().map(|key| VerifyingKey { key: Arc::new(key), ends_at: None }).collect();
     let issuer = Issuer::parse("https://chat.example.com").unwrap();
-    let claims = claims_of_somebody();
+    let said = claims(1);
     for key in &keys {
-        let good = issuer.issue(key, &claims).unwrap().expose().to_owned();
+        let good = issuer.issue(key, &said).unwrap().expose().to_owned();
         let verifier = Verifier { issuer: issuer.clone(), audience: Service::Chatbot };
         let judge = |token: &[u8]| verifier.verify(token, &known, NOW);
         // The first use of an algorithm may set something up.
@@ -163,7 +142,7 @@ fn a_token_that_the_earlier_system_did_not_sign_has_nothing_allocated() {
     // To make this MAC costs less than to check any signature.
     let key = SigningKey::generate(Algorithm::EdDsa, &OsEntropy).unwrap();
     let issuer = Issuer::parse("https://chat.example.com").unwrap();
-    let signed = issuer.issue(&key, &claims_of_somebody()).unwrap().expose().to_owned();
+    let signed = issuer.issue(&key, &claims(1)).unwrap().expose().to_owned();
     let keys = [VerifyingKey { key: Arc::clone(key.public()), ends_at: None }];
     let verifier = Verifier { issuer, audience: Service::Chatbot };
     let a_good_one = least(|| drop(verifier.verify(signed.as_bytes(), &keys, NOW)));

@@ -3,16 +3,14 @@
 //! three, all the time; a token that is accepted behind the answer ends this with a panic.
 #![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
-use auth_store::Location;
-use auth_web::{serve, system::OsEntropy};
-use benches::replica::{Replica, server};
+use benches::replica::{OnPostgres, Replica, serve_alone};
 use clap::Parser;
 use conformance::{
     endings::{Ending, Endings, replica},
     place::Place,
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 /// Ends sessions of three replicas.
 #[derive(Debug, Parser)]
@@ -20,22 +18,18 @@ struct Arguments {
     /// How often, in each way.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rounds: u32,
-    /// A Postgres server that is there already, by the URL of one of its databases; else one is started.
-    #[arg(long)]
-    server: Option<String>,
-    /// Be a replica on this database, with the audit key in this folder.
-    #[arg(long, hide = true, num_args = 2)]
-    serve: Option<Vec<String>>,
+    #[command(flatten)]
+    place: OnPostgres,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some([url, folder]) = arguments.serve.as_deref() {
-        be_a_replica(url, folder).await;
+    if let Some(stores) = arguments.place.of_replica().await {
+        serve_alone(replica(stores).await).await;
         return ExitCode::SUCCESS;
     }
-    let (_server, backend) = match server(arguments.server).await {
+    let (_server, backend) = match arguments.place.server().await {
         Ok(found) => found,
         Err(why) => {
             eprintln!("endings: there is no Postgres server: {}", why.0);
@@ -46,20 +40,8 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn be_a_replica(url: &str, folder: &str) {
-    let folder = PathBuf::from(folder);
-    let anchor = format!("audit.anchor.{}", std::process::id());
-    let (audit_key, audit_anchor) = (Some(folder.join("audit.key")), Some(folder.join(anchor)));
-    let location = Location { audit_key, audit_anchor, ..Location::at(url) };
-    let app = Arc::new(replica(auth_store::open(&location, &OsEntropy).await.unwrap()).await);
-    let listener = serve::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    println!("{}", listener.local_addr().unwrap());
-    serve::serve(app, listener, 1, serve::stop_signal().unwrap()).await.unwrap();
-}
-
 async fn measure(rounds: u32, place: Place) {
-    let folder = place.dir.path().display().to_string();
-    let replicas = [(); 3].map(|()| Replica::start(&["--serve", &place.url(), &folder]));
+    let replicas = [(); 3].map(|()| Replica::on(&place));
     let addresses = replicas.each_ref().map(|replica| replica.address);
     let mut endings = Endings::begin(place.fixture().await, addresses).await;
     let bar = ProgressBar::new(u64::from(rounds) * Ending::EVERY.len() as u64);

@@ -7,8 +7,8 @@ use auth_core::{
     error::StoreError,
     id::{AccessTokenId, PersonId, SessionId},
     jwt::{Algorithm, Claims, EarlierTokens, Issuer, LIFE, SigningKey, SigningKeys, Verifier, VerifyingKey},
-    model::{DomainName, NewSession, Page, Session, SessionEnd, SigningKeyRecord},
-    policy::{Granted, OwnPerson, Role},
+    model::{NewSession, Page, Session, SessionEnd, SigningKeyRecord},
+    policy::{Granted, OwnPerson},
     port::{
         self, Answer, BeginSession, Change, Creation, EndSession, EndSessions, FoundSession,
         RotateSigningKey, Rotation, Seq, Sessions,
@@ -30,6 +30,7 @@ use aws_lc_rs::{
     },
 };
 use benches::{
+    claims::{NOW, claims},
     figure::{Figure, Limit, Rounds, each},
     turns::{Turns, both},
     world::{World, identify},
@@ -57,8 +58,6 @@ fn main() -> ExitCode {
     let earlier = earlier(&turns);
     turns.end(figures.iter().flatten().chain(&sights).chain(&earlier))
 }
-
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// A store that knows every session: whose person has the session's own bytes.
 struct EverySession;
@@ -286,22 +285,6 @@ impl port::SigningKeys for OneKey {
 
 /// How many tokens one measurement takes.
 const SAMPLE: usize = 32;
-
-fn claims(number: usize) -> Claims {
-    let id = (number as u128).to_be_bytes();
-    Claims {
-        id: AccessTokenId::from_bytes(id),
-        person: PersonId::from_bytes(id),
-        session: SessionId::from_bytes(id),
-        audience: Service::Chatbot,
-        issued_at: NOW,
-        expires_at: NOW + LIFE,
-        role: Some(Role::IsAdmin),
-        domain: Some(DomainName::parse("example.com").unwrap()),
-        amr: Amr::of([Method::Password, Method::OneTimePassword]),
-        auth_time: NOW,
-    }
-}
 
 /// The library's key that a key of ours wraps, for the floor.
 enum Raw {

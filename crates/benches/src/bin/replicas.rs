@@ -7,16 +7,15 @@ use auth_core::{
     credential::draw_key,
     flow::{Platform, Tariff},
     model::NewKey,
-    port::{CreateKey, Creation},
+    port::{CreateKey, Creation, Stores},
     service::Service,
     validate::LEASE,
 };
-use auth_store::Location;
 use auth_web::{
-    App, serve,
+    App,
     system::{OsEntropy, SystemClock},
 };
-use benches::replica::{Replica, server};
+use benches::replica::{OnPostgres, Replica, serve_alone};
 use clap::Parser;
 use conformance::{
     client::Request,
@@ -27,7 +26,7 @@ use conformance::{
 use hub_service::Hub;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::Signal;
-use std::{net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 const ALL: [usize; 3] = [0, 1, 2];
@@ -52,22 +51,18 @@ struct Arguments {
     /// How often while a replica hangs.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     paused: u32,
-    /// A Postgres server that is there already, by the URL of one of its databases; else one is started.
-    #[arg(long)]
-    server: Option<String>,
-    /// Be a replica on this database, with the audit key in this folder.
-    #[arg(long, hide = true, num_args = 2)]
-    serve: Option<Vec<String>>,
+    #[command(flatten)]
+    place: OnPostgres,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(place) = &arguments.serve {
-        be_a_replica(&place[0], &place[1]).await;
+    if let Some(stores) = arguments.place.of_replica().await {
+        serve_alone(hub_on(stores)).await;
         return ExitCode::SUCCESS;
     }
-    let (_server, backend) = match server(arguments.server.clone()).await {
+    let (_server, backend) = match arguments.place.server().await {
         Ok(found) => found,
         Err(why) => {
             eprintln!("replicas: there is no Postgres server: {}", why.0);
@@ -78,28 +73,16 @@ async fn main() -> ExitCode {
     if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn be_a_replica(url: &str, folder: &str) {
-    let folder = PathBuf::from(folder);
-    let anchor = format!("audit.anchor.{}", std::process::id());
-    let (audit_key, audit_anchor) = (Some(folder.join("audit.key")), Some(folder.join(anchor)));
-    let location = Location { audit_key, audit_anchor, ..Location::at(url) };
-    let stores = auth_store::open(&location, &OsEntropy).await.unwrap();
+fn hub_on(stores: Stores) -> App<Hub> {
     let platform = Platform::new(Service::Hub, stores, Arc::new(SystemClock::start()), Arc::new(OsEntropy));
     let tariff = Tariff { currency: "EUR".to_owned(), sms_cents: 0, phone_cents: 0 };
-    let app = Arc::new(App::new(Hub::new(platform, tariff), Vec::new()));
-    let listener = serve::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    println!("{}", listener.local_addr().unwrap());
-    serve::serve(app, listener, 1, serve::stop_signal().unwrap()).await.unwrap();
-}
-
-fn replica(place: &Place) -> Replica {
-    Replica::start(&["--serve", &place.url(), &place.dir.path().display().to_string()])
+    App::new(Hub::new(platform, tariff), Vec::new())
 }
 
 /// How long a replica takes from its start, while the others are asked, to its first good answer.
 async fn first_good_answer(place: &Place, key: &str) -> Duration {
     let begun = Instant::now();
-    let replica = tokio::task::block_in_place(|| replica(place));
+    let replica = tokio::task::block_in_place(|| Replica::on(place));
     loop {
         let answer = Request::get("/calls").bearer(key).send(replica.address).await;
         if answer.is_ok_and(|answer| answer.status == 200) {
@@ -109,7 +92,7 @@ async fn first_good_answer(place: &Place, key: &str) -> Duration {
 }
 
 async fn measure(arguments: &Arguments, place: Place) -> bool {
-    let replicas = ALL.map(|_| replica(&place));
+    let replicas = ALL.map(|_| Replica::on(&place));
     let (text, secret) = draw_key(Service::Hub, &OsEntropy);
     let fixture = place.fixture().await;
     let tenant = hub(&fixture.account().await);

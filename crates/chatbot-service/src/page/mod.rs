@@ -1,5 +1,6 @@
-//! The login page: what people do with their logins, in a browser, without script but for passkeys. It does nothing by itself: each of its
-//! routes calls the flow that the route for programs calls, under the same requirement, and answers a page.
+//! The login page: what people do with their logins, in a browser, without script but for passkeys. It does nothing by
+//! itself: each of its routes calls the flow that the route for programs calls, under the same requirement, and answers a
+//! page.
 //!
 //! A page is logged in by a cookie that names a session of its person (ADR 17). The tokens of that session are given to
 //! nobody.
