@@ -4,7 +4,7 @@
 //! write the tables can neither rewrite the past (no key) nor cut its end unseen (the anchor remembers).
 
 use crate::{
-    id::{AccountId, CallId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
+    id::{AccountId, CallId, ConnectionId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
     policy::{Action, Granted, Rights},
     principal::{Origin, Tenant, TokenKind},
     service::Service,
@@ -83,6 +83,39 @@ pub enum Event {
     /// A user record was removed.
     #[serde(rename = "user.removed")]
     UserRemoved { user: UserId },
+    /// A key began to link a calendar of a user.
+    #[serde(rename = "calendar.authorization_begun")]
+    AuthorizationBegun { user: UserId, provider: String },
+    /// A calendar of a user was linked, or its user consented again.
+    #[serde(rename = "calendar.connected")]
+    CalendarConnected { connection: ConnectionId, user: UserId, provider: String, begun_by: KeyId },
+    /// A calendar was not linked, although its user came back from the provider.
+    #[serde(rename = "calendar.not_connected")]
+    CalendarNotConnected { user: UserId, provider: String, begun_by: KeyId, why: &'static str },
+    /// An access token of a provider was given to a caller.
+    #[serde(rename = "calendar.token_given")]
+    CalendarTokenGiven { connection: ConnectionId },
+    /// The provider gave other tokens.
+    #[serde(rename = "calendar.renewed")]
+    CalendarRenewed { connection: ConnectionId },
+    /// The provider takes the tokens of a connection no more.
+    #[serde(rename = "calendar.needs_consent")]
+    CalendarNeedsConsent { connection: ConnectionId },
+    /// A connection was ended: its tokens are given to nobody any more.
+    #[serde(rename = "calendar.disconnected")]
+    CalendarDisconnected { connection: ConnectionId },
+    /// The provider of an ended connection was told in vain: it will be told again.
+    #[serde(rename = "calendar.not_revoked")]
+    CalendarNotRevoked { connection: ConnectionId },
+    /// An ended connection was forgotten, with its tokens.
+    #[serde(rename = "calendar.forgotten")]
+    CalendarForgotten { connection: ConnectionId, how: &'static str },
+    /// The tokens of a connection do not open: altered, moved, or sealed with a key that is not there.
+    #[serde(rename = "vault.unopened")]
+    VaultUnopened { connection: ConnectionId, why: &'static str },
+    /// Everything in the vault is sealed with this key; those retired are needed no more.
+    #[serde(rename = "vault.rekeyed")]
+    VaultRekeyed { key: String, retired: usize },
     /// A call was ordered.
     #[serde(rename = "call.started")]
     CallStarted { call: CallId },

@@ -101,6 +101,10 @@ typed_id! {
     UserId
 }
 typed_id! {
+    /// A connection of a user with a provider of calendars.
+    ConnectionId
+}
+typed_id! {
     /// A temporary token or a session of the chatbot service.
     TokenId
 }
@@ -133,6 +137,7 @@ uuid_text!(AccountId);
 uuid_text!(DomainId);
 uuid_text!(KeyId);
 uuid_text!(UserId);
+uuid_text!(ConnectionId);
 uuid_text!(TokenId);
 uuid_text!(PersonId);
 uuid_text!(SessionId);

@@ -17,6 +17,28 @@ use zeroize::Zeroizing;
 const ID_LEN: usize = 8;
 const NONCE_LEN: usize = 24;
 
+/// What names a key of a keyring, and says nothing of it: the beginning of a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyName([u8; ID_LEN]);
+
+impl KeyName {
+    /// The name that a store kept.
+    pub const fn from_bytes(bytes: [u8; ID_LEN]) -> Self {
+        Self(bytes)
+    }
+    /// The bytes that a store keeps.
+    pub const fn as_bytes(&self) -> &[u8; ID_LEN] {
+        &self.0
+    }
+}
+
+/// Lower-case hexadecimal.
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
 /// The place of one sealed secret. It opens nowhere else.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell<'a> {
@@ -150,6 +172,16 @@ impl Keyring {
     pub fn made(&self, purpose: &str, text: &[u8], tag: &[u8; TAG_LEN]) -> bool {
         let mut keys = std::iter::once(&self.newest).chain(&self.older);
         keys.any(|key| constant_time_eq::constant_time_eq_16(&key.tag(purpose, text), tag))
+    }
+
+    /// The name of the key that seals.
+    pub const fn newest(&self) -> KeyName {
+        KeyName(self.newest.id)
+    }
+
+    /// Whether it holds a key of this name.
+    pub fn holds(&self, name: KeyName) -> bool {
+        std::iter::once(&self.newest).chain(&self.older).any(|key| key.id == name.0)
     }
 
     /// Whether the newest key sealed it: what an older one sealed is to be sealed anew.

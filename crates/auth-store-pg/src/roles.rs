@@ -42,11 +42,18 @@ const KEYS: &str = "SELECT, INSERT, UPDATE (name, prefix, permissions, expires_a
                     use_count, revoked_at, version)";
 const HUB: Given = &[
     ("SELECT, INSERT, UPDATE (name, contact, status, version)", "accounts"),
+    ("SELECT, INSERT, DELETE", "authorizations"),
     ("SELECT, INSERT, UPDATE (status, cancelled_at)", "calls"),
+    (
+        "SELECT, INSERT, DELETE, UPDATE (address, scopes, status, key_name, tokens, expires_at, connected_at, claim, \
+         failed_revocations, version)",
+        "connections",
+    ),
     ("SELECT, INSERT", "domains"),
     ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
     (KEYS, "keys"),
     ("SELECT, INSERT, DELETE, UPDATE (name, email, version)", "users"),
+    ("SELECT, INSERT, DELETE", "vault_keys"),
 ];
 const CHATBOT: Given = &[
     ("SELECT (id, status)", "accounts"),

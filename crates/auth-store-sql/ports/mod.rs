@@ -8,7 +8,10 @@
 mod accounts;
 mod attempts;
 pub(crate) mod audit;
+mod authorizations;
 mod calls;
+mod claims;
+mod connections;
 mod domains;
 mod factors;
 mod keys;
@@ -22,3 +25,4 @@ mod sessions;
 mod signing_keys;
 mod tokens;
 mod users;
+mod vault;

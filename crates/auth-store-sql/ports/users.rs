@@ -1,7 +1,7 @@
 //! User records.
 
 use super::{
-    audit,
+    audit, connections,
     once::{self, answer_if_seen},
 };
 use crate::{Conn, Store};
@@ -16,7 +16,10 @@ use auth_core::{
 };
 use auth_store_sql::{
     Done, row,
-    schema::users::{self, dsl},
+    schema::{
+        authorizations,
+        users::{self, dsl},
+    },
     scoped,
 };
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
@@ -146,11 +149,14 @@ impl Users for Store {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let user = grant.target();
+            let open = authorizations::table.filter(authorizations::user_id.eq(user.as_bytes().to_vec()));
+            diesel::delete(open).execute(conn).await?;
             let gone = diesel::delete(users::table.find(user.as_bytes().to_vec())).execute(conn).await?;
             if gone == 0 {
                 return Ok(false);
             }
             audit::write(conn, &chain, &grant, at, Event::UserRemoved { user }).await?;
+            connections::end_all(conn, &chain, &grant, user, at).await?;
             Ok(true)
         })
         .await

@@ -2,7 +2,7 @@
 
 use crate::{Done, Failure};
 use auth_core::{
-    id::{AccountId, CallId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
+    id::{AccountId, CallId, ConnectionId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
     model::Version,
     principal::Tenant,
     time::Timestamp,
@@ -30,6 +30,7 @@ ids! {
     user_id -> UserId;
     token_id -> TokenId;
     call_id -> CallId;
+    connection_id -> ConnectionId;
     person_id -> PersonId;
     session_id -> SessionId;
     passkey_id -> PasskeyId;

@@ -45,6 +45,23 @@ diesel::table! {
     one_time (digest) { digest -> Binary, purpose -> Text, content -> Binary, expires_at -> BigInt, }
 }
 diesel::table! {
+    vault_keys (name) { name -> Binary, proof -> Binary, created_at -> BigInt, }
+}
+diesel::table! {
+    connections (id) {
+        id -> Binary, account_id -> Binary, user_id -> Binary, provider -> Text, issuer -> Text, subject -> Text,
+        address -> Nullable<Text>, scopes -> Text, status -> Text, key_name -> Binary, tokens -> Binary,
+        expires_at -> BigInt, connected_at -> BigInt, claim -> Nullable<Binary>, failed_revocations -> BigInt,
+        version -> BigInt,
+    }
+}
+diesel::table! {
+    authorizations (state) {
+        state -> Binary, binding -> Binary, account_id -> Binary, user_id -> Binary, begun_by -> Binary,
+        provider -> Text, redirect_after -> Text, expires_at -> BigInt,
+    }
+}
+diesel::table! {
     people (id) {
         id -> Binary, address -> Text, name -> Text, password -> Text, status -> Text, super_admin -> BigInt,
         verified_at -> Nullable<BigInt>, created_at -> BigInt, version -> BigInt,
@@ -126,6 +143,7 @@ diesel::joinable!(sessions -> domains (domain_id));
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     applicants,
+    authorizations,
     domains,
     keys,
     key_secrets,

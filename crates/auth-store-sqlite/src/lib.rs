@@ -116,6 +116,10 @@ pub fn open(options: &Options) -> Result<Stores, StoreError> {
     Ok(Stores {
         accounts: Arc::clone(&store) as _,
         users: Arc::clone(&store) as _,
+        authorizations: Arc::clone(&store) as _,
+        connections: Arc::clone(&store) as _,
+        claims: Arc::clone(&store) as _,
+        vault: Arc::clone(&store) as _,
         domains: Arc::clone(&store) as _,
         members: Arc::clone(&store) as _,
         keys: Arc::clone(&store) as _,

@@ -135,7 +135,8 @@ fn identify_page<'a, S: Service, E: Endpoint<S>>(
     })
 }
 
-/// Answers a problem, and counts it if it is a refusal of a guarded route, or a `401` or `429` of a public one. Boxed and apart: most requests have no
+/// Answers a problem, and counts it if it is a refusal of a guarded route, or of a public one that somebody guesses
+/// at or floods. Boxed and apart: most requests have no
 /// use for it.
 #[cold]
 fn refuse<'a, S: Service, E: Endpoint<S>>(
@@ -148,7 +149,7 @@ fn refuse<'a, S: Service, E: Endpoint<S>>(
     Box::pin(async move {
         let Caller { who, origin: Origin { source, request_id } } = caller;
         let guarded = matches!(<E::Auth as Requirement>::RULE, Rule::AnyOf(_));
-        let of_body = matches!(problem.kind(), Kind::Unauthenticated | Kind::Throttled);
+        let of_body = matches!(problem.kind(), Kind::InvalidState | Kind::Unauthenticated | Kind::Throttled);
         if problem.is_refusal() && (guarded || of_body) {
             app.front.refusals.count(E::SPEC.id, problem.cause(), *source, *who);
         }

@@ -418,3 +418,14 @@ pub fn from_cursor<const N: usize>(cursor: &str) -> Result<[u8; N], Problem> {
         .and_then(|place| place.try_into().ok())
         .ok_or_else(|| Problem::invalid("cursor", "not a cursor of this list"))
 }
+
+/// The place of a cursor of any length, up to a most.
+///
+/// # Errors
+/// One that no answer gave.
+pub fn from_long_cursor(cursor: &str, most: usize) -> Result<Vec<u8>, Problem> {
+    let place = data_encoding::BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
+    place
+        .filter(|place| (1..=most).contains(&place.len()))
+        .ok_or_else(|| Problem::invalid("cursor", "not a cursor of this list"))
+}

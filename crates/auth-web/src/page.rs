@@ -50,17 +50,22 @@ fn policy(script: Option<&str>) -> HeaderValue {
 pub struct Page {
     text: String,
     policy: HeaderValue,
+    referrer: &'static str,
 }
 
 impl Page {
     /// A page with a title and what stands beneath it.
     pub fn new(title: &str, beneath: &Markup) -> Self {
-        Self { text: Self::text(title, beneath, None), policy: POLICY.clone() }
+        Self { text: Self::text(title, beneath, None), policy: POLICY.clone(), referrer: FORM_REFERRER }
     }
 
     /// The same, with a script, which runs once the page is there. It does not contain `</script`.
     pub fn with_script(title: &str, beneath: &Markup, script: &'static str) -> Self {
-        Self { text: Self::text(title, beneath, Some(script)), policy: policy(Some(script)) }
+        Self {
+            text: Self::text(title, beneath, Some(script)),
+            policy: policy(Some(script)),
+            referrer: FORM_REFERRER,
+        }
     }
 
     fn text(title: &str, beneath: &Markup, script: Option<&'static str>) -> String {
@@ -90,10 +95,16 @@ impl Page {
         Self::new(problem.kind().title(), &html! { p role="alert" { (problem.detail()) } })
     }
 
+    /// The same, whose address nobody is told who is asked from it: for one without a form, whose address holds secrets.
+    #[must_use]
+    pub fn without_referrer(self) -> Self {
+        Self { referrer: "no-referrer", ..self }
+    }
+
     /// This page as the answer instead of a problem, with its status and whatever else stands in its head.
     pub(crate) fn in_place_of(self, problem: HttpResponse) -> HttpResponse {
         let mut answer = problem.set_body(BoxBody::new(self.text));
-        head(answer.headers_mut(), self.policy);
+        head(answer.headers_mut(), self.policy, self.referrer);
         answer
     }
 }
@@ -102,7 +113,7 @@ impl Reply for Page {
     const STATUS: u16 = 200;
     fn respond(self) -> Result<HttpResponse, Problem> {
         let mut answer = HttpResponse::Ok().body(self.text);
-        head(answer.headers_mut(), self.policy);
+        head(answer.headers_mut(), self.policy, self.referrer);
         Ok(answer)
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
@@ -110,10 +121,10 @@ impl Reply for Page {
     }
 }
 
-fn head(headers: &mut HeaderMap, policy: HeaderValue) {
+fn head(headers: &mut HeaderMap, policy: HeaderValue, referrer: &'static str) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static(FORM_REFERRER));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
     // Whoever opened it has no hold on its window.
     headers.insert(CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
 }

@@ -78,6 +78,10 @@ macro_rules! kinds {
 kinds! {
     /// A value that cannot be taken.
     Invalid = BAD_REQUEST, "invalid_request", "The request cannot be taken as it is";
+    /// A callback that fits nothing that was begun here.
+    InvalidState = BAD_REQUEST, "invalid_state", "This was not begun here, or is over";
+    /// A callback that does, and linked nothing.
+    NotConnected = BAD_REQUEST, "not_connected", "The calendar was not linked";
     /// No good credential.
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid credential is required";
     /// The right person, who must prove themself by a second factor first.
@@ -96,6 +100,8 @@ kinds! {
     Method = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
     /// The state of the object forbids it, or the name is taken.
     Conflict = CONFLICT, "conflict", "The request conflicts with what is there";
+    /// A user of a provider has to consent again.
+    NeedsConsent = CONFLICT, "needs_consent", "The user has to consent again";
     /// The body is too large.
     TooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     /// The body is not of the type that is taken, by its own word.
@@ -163,10 +169,20 @@ impl Problem {
     }
     /// Whether it is a refusal, which the audit trail counts.
     pub(crate) const fn is_refusal(&self) -> bool {
-        use Kind::{Absent, Excess, Forbidden, ForeignPage, Network, StepUp, Throttled, Unauthenticated};
+        use Kind::{
+            Absent, Excess, Forbidden, ForeignPage, InvalidState, Network, StepUp, Throttled, Unauthenticated,
+        };
         matches!(
             self.0.kind,
-            Unauthenticated | StepUp | Forbidden | ForeignPage | Network | Excess | Absent | Throttled
+            Unauthenticated
+                | StepUp
+                | Forbidden
+                | ForeignPage
+                | InvalidState
+                | Network
+                | Excess
+                | Absent
+                | Throttled
         )
     }
 
@@ -298,6 +314,17 @@ impl From<FlowError> for Problem {
                 problem
             }
             FlowError::Conflict(what) => Self::new(Kind::Conflict, what),
+            FlowError::InvalidState => {
+                Self::new(Kind::InvalidState, "Begin again where you want to link the calendar.")
+            }
+            FlowError::NotConnected(why) => Self::new(Kind::NotConnected, format!("Not linked: {why}.")),
+            FlowError::NeedsConsent => {
+                Self::new(Kind::NeedsConsent, "The provider takes the connection's tokens no more.")
+            }
+            FlowError::Provider(error) => {
+                Self::new(Kind::Upstream, "The provider of the calendar did not do its part.")
+                    .because(error.to_string())
+            }
             FlowError::Store(error) => error.into(),
         }
     }

@@ -9,6 +9,7 @@ use actix_web::{
         header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE},
     },
 };
+use auth_core::flow::Target;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -140,6 +141,77 @@ impl Reply for SeeOther {
     }
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
         None
+    }
+}
+
+/// `303` to an address that the configuration lists, with cookies.
+#[derive(Debug)]
+pub struct LedOn {
+    /// Where to.
+    pub target: Target,
+    /// The whole values of `Set-Cookie`.
+    pub cookies: Vec<String>,
+}
+
+impl Reply for LedOn {
+    const STATUS: u16 = 303;
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        let mut answer = start(Self::STATUS);
+        answer.insert_header((LOCATION, self.target.as_str()));
+        for cookie in self.cookies {
+            answer.append_header((SET_COOKIE, cookie));
+        }
+        Ok(answer.finish())
+    }
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// An answer with cookies.
+#[derive(Debug)]
+pub struct WithCookies<T> {
+    /// The answer.
+    pub reply: T,
+    /// The whole values of `Set-Cookie`.
+    pub cookies: Vec<String>,
+}
+
+impl<T: Reply> Reply for WithCookies<T> {
+    const STATUS: u16 = T::STATUS;
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        let mut answer = self.reply.respond()?;
+        for cookie in self.cookies {
+            let value = HeaderValue::try_from(cookie);
+            let value = value.map_err(|_| Problem::internal("a cookie that is none"))?;
+            answer.headers_mut().append(SET_COOKIE, value);
+        }
+        Ok(answer)
+    }
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
+        T::schema(schemas)
+    }
+}
+
+/// `204` where something is done, or `202` with what it looks like until it is.
+#[derive(Debug)]
+pub enum DoneOr<T> {
+    /// It is done.
+    Done,
+    /// It was begun, and will be done.
+    Begun(T),
+}
+
+impl<T: Serialize + JsonSchema> Reply for DoneOr<T> {
+    const STATUS: u16 = 204;
+    fn respond(self) -> Result<HttpResponse, Problem> {
+        match self {
+            Self::Done => Done.respond(),
+            Self::Begun(body) => Accepted(body).respond(),
+        }
+    }
+    fn schema(schemas: &mut SchemaGenerator) -> Option<Schema> {
+        Some(schemas.subschema_for::<T>())
     }
 }
 

@@ -5,27 +5,30 @@ use auth_core::{
     audit::{Chained, Entry, Head},
     credential::{NewSecret, PasswordHash, Refresh},
     error::StoreError,
-    id::{AccountId, CallId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
+    id::{AccountId, CallId, ConnectionId, DomainId, KeyId, PasskeyId, PersonId, SessionId, TokenId, UserId},
     model::{
-        Account, AccountPatch, Address, Applicant, Call, Domain, DomainName, DomainOwner, DomainPatch, Key,
-        KeyPatch, KeyUse, Login, Member, NewAccount, NewCall, NewDomain, NewKey, NewPerson, NewSession,
-        NewToken, NewUser, Page, Person, PersonPatch, Session, SessionEnd, SigningKeyRecord, Status, Token,
-        Usage, User, UserPatch, Version, WebOrigin,
+        Account, AccountPatch, Address, Applicant, Authorization, Call, Connection, Domain, DomainName,
+        DomainOwner, DomainPatch, Key, KeyPatch, KeyUse, Login, Member, NewAccount, NewAuthorization,
+        NewCall, NewConnection, NewDomain, NewKey, NewPerson, NewSession, NewToken, NewUser, Page, Person,
+        PersonPatch, ProviderName, SealedTokens, Session, SessionEnd, SigningKeyRecord, Status,
+        StoredConnection, Token, Usage, User, UserPatch, Version, WebOrigin,
     },
     policy::{Bounded, GivenRole, Granted, OwnPerson, Scope},
     port::{
-        Accounts, AdmitMember, Answer, Attempts, AuditFilter, AuditTrail, BeginSession, Calls, CancelCall,
-        Change, ChangeAccount, ChangeDomain, ChangeKey, ChangePassword, ChangePerson, ChangeRole, ChangeUser,
-        CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, CreateUser, Creation, DeclineApplicant,
-        Domains, DrawRecoveryCodes, EndSession, EndSessions, Ends, EnrolTotp, Factors, FoundKey,
-        FoundSession, FoundToken, ImportKeys, ImportPeople, KeyIndex, Keys, Mailed, Members, MintToken,
-        NewOneTime, Notice, Once, OneTime, OpenSession, People, PersonChange, Purpose, Register,
-        RemoveMember, RemovePasskey, RemovePerson, RemoveTotp, RemoveUser, Renewal, ReplicaId, ResetPassword,
-        Revocations, RevokeKey, RevokeToken, RotateKey, RotateSigningKey, Rotation, Seq, Sessions,
-        SigningKeys, StartCall, Stores, SuspendAccount, SuspendDomain, Tokens, Users, VerifyAddress,
+        Accounts, AdmitMember, Answer, Attempts, AuditFilter, AuditTrail, Authorizations, BeginAuthorization,
+        BeginSession, Callback, Calls, CancelCall, Change, ChangeAccount, ChangeDomain, ChangeKey,
+        ChangePassword, ChangePerson, ChangeRole, ChangeUser, Claim, Claiming, Claims, Connect, Connecting,
+        Connections, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, CreateUser, Creation,
+        DeclineApplicant, Disconnect, Domains, DrawRecoveryCodes, EndSession, EndSessions, Ends, EnrolTotp,
+        Factors, Forgotten, FoundKey, FoundSession, FoundToken, ImportKeys, ImportPeople, KeyIndex, Keys,
+        Mailed, Members, MintToken, NewOneTime, Notice, Once, OneTime, OpenSession, Outcome, People,
+        PersonChange, Purpose, Register, Rekey, RemoveMember, RemovePasskey, RemovePerson, RemoveTotp,
+        RemoveUser, Renewal, Renewed, Renewing, ReplicaId, ResetPassword, Revocations, RevokeKey,
+        RevokeToken, RotateKey, RotateSigningKey, Rotation, Seq, Sessions, SigningKeys, StartCall, Stores,
+        SuspendAccount, SuspendDomain, Tokens, UseConnection, Users, Vault, VaultKey, VerifyAddress,
     },
     principal::{Origin, Tenant, TokenKind},
-    seal::Sealed,
+    seal::{KeyName, Sealed},
     secret::TokenDigest,
     service::Service,
     time::Timestamp,
@@ -111,6 +114,10 @@ impl Faults {
         Stores {
             accounts: Arc::clone(&faulty) as _,
             users: Arc::clone(&faulty) as _,
+            authorizations: Arc::clone(&faulty) as _,
+            connections: Arc::clone(&faulty) as _,
+            claims: Arc::clone(&faulty) as _,
+            vault: Arc::clone(&faulty) as _,
             domains: Arc::clone(&faulty) as _,
             keys: Arc::clone(&faulty) as _,
             key_index: Arc::clone(&faulty) as _,
@@ -209,6 +216,39 @@ port!(Users, users {
     change(grant: &Granted<ChangeUser>, version: Version, patch: UserPatch, at: Timestamp) -> Answer<Change<User>>;
     remove(grant: &Granted<RemoveUser>, at: Timestamp) -> Answer<bool>;
 });
+port!(Authorizations, authorizations {
+    begin(grant: &Granted<BeginAuthorization>, new: NewAuthorization) -> Answer<Creation>;
+    take(callback: &Callback, at: Timestamp) -> Answer<Option<Authorization>>;
+    purge(before: Timestamp) -> Answer<()>;
+});
+
+port!(Connections, connections {
+    list(scope: Scope, user: UserId) -> Answer<Vec<Connection>>;
+    read(scope: Scope, user: UserId, provider: &ProviderName) -> Answer<Option<StoredConnection>>;
+    linked(grant: &Granted<Connect>, provider: &ProviderName) -> Answer<Option<ConnectionId>>;
+    connect(grant: &Granted<Connect>, new: NewConnection) -> Answer<Connecting>;
+    disconnect(grant: &Granted<Disconnect>, at: Timestamp) -> Answer<bool>;
+    ended(after: Option<ConnectionId>, limit: u16) -> Answer<Vec<Connection>>;
+});
+
+port!(Claims, claims {
+    claim(grant: &Granted<UseConnection>, claim: Claim, at: Timestamp) -> Answer<Claiming>;
+    claim_ended(grant: &Granted<Disconnect>, claim: Claim, at: Timestamp) -> Answer<Claiming>;
+    renewed(grant: &Granted<UseConnection>, claim: Claim, renewed: Renewed, at: Timestamp) -> Answer<Renewing>;
+    release(grant: &Granted<UseConnection>, claim: Claim, outcome: Outcome, at: Timestamp) -> Answer<bool>;
+    forget(grant: &Granted<Disconnect>, claim: Claim, how: Forgotten, at: Timestamp) -> Answer<bool>;
+    not_revoked(grant: &Granted<Disconnect>, claim: Claim, at: Timestamp) -> Answer<bool>;
+});
+
+port!(Vault, vault {
+    keys() -> Answer<Vec<VaultKey>>;
+    add_key(key: VaultKey, at: Timestamp) -> Answer<()>;
+    count_sealed_before(newest: KeyName) -> Answer<u64>;
+    sealed_before(newest: KeyName, after: Option<ConnectionId>, limit: u16) -> Answer<Vec<StoredConnection>>;
+    reseal(grant: &Granted<Rekey>, id: ConnectionId, before: &SealedTokens, after: SealedTokens) -> Answer<bool>;
+    retire_keys(grant: &Granted<Rekey>, newest: KeyName, at: Timestamp) -> Answer<Vec<KeyName>>;
+});
+
 port!(Domains, domains {
     read(scope: Scope, id: DomainId) -> Answer<Option<Domain>>;
     by_name(scope: Scope, name: &DomainName) -> Answer<Option<Domain>>;

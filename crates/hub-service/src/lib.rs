@@ -1,8 +1,9 @@
-//! The Hub: accounts, users, API keys, calls, billing. [`Hub::TABLE`] is all of its routes.
+//! The Hub: accounts, users, their calendars, API keys, calls, billing. [`Hub::TABLE`] is all of its routes.
 
 pub mod accounts;
 pub mod audit;
 pub mod billing;
+pub mod calendars;
 pub mod calls;
 pub mod chatbot;
 pub mod keys;
@@ -11,21 +12,30 @@ pub mod settings;
 pub mod users;
 
 use auth_core::{
-    flow::{Platform, Tariff},
+    flow::{Calendars, Platform, Tariff},
+    principal::Principal,
     service::Service as Kind,
 };
-use auth_web::{Service, Table, own, row};
+use auth_web::{Problem, Service, Table, own, page::Page, row};
+use std::sync::Arc;
 
 /// The Hub.
 pub struct Hub {
     platform: Platform,
     tariff: Tariff,
+    calendars: Option<Arc<Calendars>>,
 }
 
 impl Hub {
-    /// A Hub on a platform, which bills by a tariff.
+    /// A Hub on a platform, which bills by a tariff, and links no calendars.
     pub const fn new(platform: Platform, tariff: Tariff) -> Self {
-        Self { platform, tariff }
+        Self { platform, tariff, calendars: None }
+    }
+
+    /// The same, which links calendars.
+    #[must_use]
+    pub fn linking(self, calendars: Calendars) -> Self {
+        Self { calendars: Some(Arc::new(calendars)), ..self }
     }
 }
 
@@ -48,6 +58,12 @@ impl Service for Hub {
         row::<Self, users::Read>(),
         row::<Self, users::Change>(),
         row::<Self, users::Remove>(),
+        row::<Self, calendars::Authorize>(),
+        row::<Self, calendars::Callback>(),
+        row::<Self, calendars::List>(),
+        row::<Self, calendars::Token>(),
+        row::<Self, calendars::Events>(),
+        row::<Self, calendars::Disconnect>(),
         row::<Self, keys::Create>(),
         row::<Self, keys::List>(),
         row::<Self, keys::Verify>(),
@@ -66,5 +82,18 @@ impl Service for Hub {
 
     fn platform(&self) -> &Platform {
         &self.platform
+    }
+
+    async fn upkeep(&self) {
+        if let Some(calendars) = &self.calendars
+            && let Err(error) = calendars.upkeep(&self.platform).await
+        {
+            tracing::warn!(%error, "providers of ended connections could not be told");
+        }
+    }
+
+    /// Of the one page: its address holds what a provider sent.
+    fn problem_page(&self, _: &'static str, _: Option<Principal>, problem: &Problem) -> Page {
+        Page::of(problem).without_referrer()
     }
 }

@@ -3,10 +3,10 @@
 use auth_core::{
     error::Denial,
     id::AccountId,
-    policy::{Allows, Assurance, Need, Permission, Proof, Requirement, Role, Rule},
+    policy::{Allows, Assurance, Need, Nobody, Permission, Proof, Requirement, Role, Rule},
     port::{
-        CancelCall, ChangeAccount, ChangeKey, ChangeUser, CreateAccount, CreateKey, CreateUser, RemoveUser,
-        RevokeKey, RotateKey, StartCall, SuspendAccount,
+        BeginAuthorization, CancelCall, ChangeAccount, ChangeKey, ChangeUser, CreateAccount, CreateKey,
+        CreateUser, Disconnect, RemoveUser, RevokeKey, RotateKey, StartCall, SuspendAccount, UseConnection,
     },
     principal::{KeyPrincipal, PersonPrincipal, Principal, Tenant},
     service::Service,
@@ -37,8 +37,22 @@ key_rules! {
     Billing: BillingAccess allows ;
     /// A key that may work with user records.
     Users: UserManagement allows CreateUser, ChangeUser, RemoveUser;
+    /// A key that may use the calendars of its account's users.
+    Calendars: CalendarAccess allows BeginAuthorization, UseConnection, Disconnect;
     /// A key that may manage keys.
     Keys: ApiKeyManagement allows ;
+}
+
+/// Whoever comes back from a provider of calendars.
+#[derive(Debug)]
+pub struct ComesBack;
+
+impl Requirement for ComesBack {
+    const RULE: Rule = Rule::Public {
+        because: "a browser comes here from a provider, without a credential of ours: what it brings must fit a transaction \
+                  that was begun here, for this browser, and that nobody has ended",
+    };
+    type Subject = Nobody;
 }
 
 /// Somebody who administers the platform, by an access token of the chatbot service, and has shown a second factor within

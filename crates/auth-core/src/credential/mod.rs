@@ -1,5 +1,6 @@
 //! What each credential looks like: pure text rules, checked before any hash or lookup.
 
+mod authorization;
 pub mod format;
 mod guessable;
 mod issue;
@@ -11,6 +12,7 @@ mod recovery;
 mod refresh;
 mod totp;
 
+pub use authorization::{AUTHORIZATION_LIFE, AuthorizationSecrets};
 pub use format::{Form, Malformed, begins_as_own, classify};
 pub use issue::{NewSecret, SessionKind, draw_key, draw_session, draw_temp_token};
 pub use mailed::{MailedFor, MailedToken};

@@ -1,6 +1,7 @@
 //! Use cases that are more than one command of a store.
 
 mod administer;
+mod calendars;
 mod change_key;
 mod factors;
 mod introspect;
@@ -19,6 +20,9 @@ mod rotate_signing_key;
 mod verify_key;
 
 pub use administer::{change_domain, change_person, create_account, create_domain, remove_person};
+pub use calendars::{
+    AccessToken, Arrival, Begun, Calendars, Disconnected, EventWindow, Order, Target, Targets,
+};
 pub use change_key::change_key;
 pub use factors::{Enrolment, Typed, draw_recovery_codes, remove_totp};
 pub use invoice::{Invoice, InvoiceLine, Tariff, invoices};

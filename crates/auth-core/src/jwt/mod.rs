@@ -22,6 +22,7 @@ pub use claims::{CLIENT, Claims, LIFE};
 pub use earlier::{EarlierSession, EarlierToken, EarlierTokens, LONGEST, NotEarlier};
 pub use jwk::{JwkSet, NotAKeySet};
 pub use keys::SigningKeys;
+pub(crate) use public::Parts;
 pub use public::{NotAKey, PublicKey};
 pub use relying::{AGAIN_AFTER, RelyingParty};
 pub use signing::{Issuer, SigningKey};

@@ -23,7 +23,7 @@ pub struct PublicKey {
 
 /// What a public key consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Parts {
+pub(crate) enum Parts {
     /// Ed25519 (RFC 8037 §2).
     Okp { x: [u8; 32] },
     /// P-256 (RFC 7518 §6.2.1).
@@ -77,7 +77,7 @@ impl Parts {
 }
 
 impl PublicKey {
-    pub(super) fn new(parts: Parts) -> Result<Self, NotAKey> {
+    pub(crate) fn new(parts: Parts) -> Result<Self, NotAKey> {
         let parsed = parts.parse()?;
         let kid = Kid::of_thumbprint(&Sha256::digest(format!("{{{}}}", parts.required())).into());
         let header = format!(r#"{{"alg":"{}","kid":"{kid}","typ":"at+jwt"}}"#, parts.algorithm());
@@ -111,7 +111,7 @@ impl PublicKey {
         token.strip_prefix(self.head.as_bytes()).is_some_and(|rest| rest.starts_with(b"."))
     }
     /// How long its signatures are, in bytes.
-    pub(super) fn signature_len(&self) -> usize {
+    pub(crate) fn signature_len(&self) -> usize {
         match &self.parts {
             Parts::Okp { .. } | Parts::Ec { .. } => 64,
             Parts::Rsa { n, .. } => n.len(),
@@ -119,7 +119,7 @@ impl PublicKey {
     }
     /// Whether it made a signature.
     #[inline]
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()
     }
 }

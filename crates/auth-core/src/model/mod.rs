@@ -2,6 +2,7 @@
 
 mod account;
 mod call;
+mod connection;
 mod domain;
 mod key;
 mod member;
@@ -14,6 +15,10 @@ mod user;
 
 pub use account::{Account, AccountPatch, NewAccount, Status};
 pub use call::{Call, CallStatus, CallType, Channel, NewCall, Usage};
+pub use connection::{
+    Authorization, Connection, ConnectionStatus, NewAuthorization, NewConnection, Scopes, SealedTokens,
+    StoredConnection, Subject,
+};
 pub use domain::{Domain, DomainOwner, DomainPatch, Joining, NewDomain};
 pub use key::{Key, KeyPatch, KeyUse, NewKey};
 pub use member::{Applicant, Member, MemberId};
@@ -23,7 +28,8 @@ pub use person::{
 pub use session::{NewSession, REPLAY, SESSION_IDLE, SESSION_LIFE, Session, SessionEnd};
 pub use signing_key::SigningKeyRecord;
 pub use text::{
-    Address, DomainName, Email, Language, Name, PasskeyName, PhoneNumber, Prose, WebOrigin, WrongText,
+    Address, DomainName, Email, Language, Name, PasskeyName, PhoneNumber, Prose, ProviderName, WebOrigin,
+    WrongText,
 };
 pub use token::{NewToken, Token};
 pub use user::{NewUser, User, UserPatch};

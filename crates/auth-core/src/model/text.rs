@@ -109,6 +109,17 @@ text! {
     }
 }
 text! {
+    /// What a provider of calendars is called here: 1 to 32 lower-case letters, digits and `_`, a letter first.
+    ProviderName, |text| {
+        let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        if (1..=32).contains(&text.len()) && text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            Ok(text.to_owned())
+        } else {
+            Err(WrongText("expected the name of a provider, such as google"))
+        }
+    }
+}
+text! {
     /// A telephone number of ITU-T E.164: `+` and 7 to 15 digits, the first not 0.
     PhoneNumber, |text| {
         let digits = text.strip_prefix('+').unwrap_or_default();

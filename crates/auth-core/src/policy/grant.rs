@@ -187,6 +187,18 @@ impl OwnPerson {
 }
 
 impl<A: Action> Granted<A> {
+    /// Grants what a service itself does to an object that it read, by itself: a flow of the core says when.
+    pub(crate) fn to_service(object: &A::Object) -> Self {
+        let origin = Origin { source: None, request_id: SCHEDULE.to_owned() };
+        Self { target: object.id(), tenant: object.tenant(), who: None, by_schedule: true, origin }
+    }
+
+    /// Grants what comes of something that was begun for this tenant, and that whoever calls has shown to know: a flow of
+    /// the core took it. It is no login: nobody is named as who did it.
+    pub(crate) fn to_bearer(target: <A::Object as Owned>::Id, tenant: Tenant, origin: &Origin) -> Self {
+        Self { target, tenant: Some(tenant), who: None, by_schedule: false, origin: origin.clone() }
+    }
+
     /// What it may be done to.
     pub const fn target(&self) -> <A::Object as Owned>::Id {
         self.target

@@ -13,7 +13,10 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod authorizations;
+mod calendar_provider;
 mod calls;
+mod connections;
 mod domains;
 mod factors;
 mod keys;
@@ -29,11 +32,21 @@ mod signing_keys;
 mod token_issuer;
 mod tokens;
 mod users;
+mod vault;
 
 pub use accounts::{Accounts, ChangeAccount, CreateAccount, SuspendAccount};
 pub use attempts::Attempts;
 pub use audit::{AuditFilter, AuditTrail};
+pub use authorizations::{Authorizations, BeginAuthorization, Callback, MOST_OPEN};
+pub use calendar_provider::{
+    AuthorizationRequest, CalendarEvent, CalendarProvider, EventPage, EventQuery, EventTime, ProviderError,
+    ProviderFacts, Revocation, TokenAnswer,
+};
 pub use calls::{Calls, CancelCall, StartCall};
+pub use connections::{
+    CLAIM, Claim, Claiming, Claims, Connect, Connecting, Connections, Disconnect, Forgotten, Outcome,
+    Renewed, Renewing, UseConnection,
+};
 pub use domains::{ChangeDomain, CreateDomain, Domains, SuspendDomain};
 pub use factors::{DrawRecoveryCodes, EnrolTotp, Factors, RemovePasskey, RemoveTotp};
 pub use keys::{ChangeKey, CreateKey, FoundKey, ImportKeys, KeyIndex, Keys, Limits, RevokeKey, RotateKey};
@@ -52,6 +65,7 @@ pub use signing_keys::{RotateSigningKey, SigningKeys};
 pub use token_issuer::TokenIssuer;
 pub use tokens::{FoundToken, MOST_OPENED, MintToken, OpenSession, RevokeToken, Tokens};
 pub use users::{ChangeUser, CreateUser, RemoveUser, Users};
+pub use vault::{KeySource, Rekey, Vault, VaultKey};
 
 use crate::{error::StoreError, secret::TokenDigest, time::Timestamp};
 use std::sync::Arc;
@@ -66,6 +80,14 @@ pub struct Stores {
     pub accounts: Arc<dyn Accounts>,
     /// Users of the accounts.
     pub users: Arc<dyn Users>,
+    /// Transactions of authorization with providers of calendars.
+    pub authorizations: Arc<dyn Authorizations>,
+    /// Connections of users with such providers.
+    pub connections: Arc<dyn Connections>,
+    /// What is done with a provider, by one at a time.
+    pub claims: Arc<dyn Claims>,
+    /// The keys that seal the tokens of connections.
+    pub vault: Arc<dyn Vault>,
     /// Domains of the chatbot service.
     pub domains: Arc<dyn Domains>,
     /// Members of the domains.

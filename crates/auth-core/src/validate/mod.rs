@@ -4,7 +4,6 @@
 mod earlier;
 mod figures;
 mod filter;
-mod flights;
 mod lease;
 mod limits;
 mod page;
@@ -17,7 +16,8 @@ mod uses;
 
 use crate::{
     credential::{Form, classify},
-    error::{Denial, FlowError, Refusal},
+    error::{Denial, FlowError, Refusal, StoreError},
+    flights::Flights,
     id::KeyId,
     jwt::{EarlierToken, RelyingParty, SigningKeys},
     port::{Limits, Stores},
@@ -29,7 +29,6 @@ use crate::{
 };
 use figures::Figures;
 use filter::Filter;
-use flights::Flights;
 use lease::Lease;
 use limits::KnownLimits;
 use record::{Record, State};
@@ -61,7 +60,7 @@ pub struct Validator {
     lease: Lease,
     replica: replica::Membership,
     limits: KnownLimits,
-    flights: Flights,
+    flights: Flights<StoreError>,
     figures: Figures,
     uses: Uses,
     signing: Option<Arc<SigningKeys>>,

@@ -1,47 +1,52 @@
-//! One lookup of a credential at a time: a key that many present when nobody knows it yet is asked for once.
+//! One question at a time: what many want to know when nobody knows it yet, such as whose a key is, is asked for once.
 
-use crate::{error::StoreError, secret::TokenDigest, time::Monotonic};
+use crate::{secret::TokenDigest, time::Monotonic};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Whose turn it is; and when a lookup failed last, and how.
-type Turns = tokio::sync::Mutex<Option<(Monotonic, StoreError)>>;
+/// Whose turn it is; and when an asking failed last, and how.
+type Turns<E> = tokio::sync::Mutex<Option<(Monotonic, E)>>;
 
-/// The credentials that are looked up now.
-#[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<[u8; 32], Arc<Turns>>>);
+/// What is asked for now, by its digest.
+pub(crate) struct Flights<E>(Mutex<HashMap<[u8; 32], Arc<Turns<E>>>>);
 
-/// Somebody's place among those that ask for one credential. Gone with the last of them.
-pub(super) struct Place<'a> {
-    flights: &'a Flights,
+impl<E> Default for Flights<E> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// Somebody's place among those that ask for one thing. Gone with the last of them.
+pub(crate) struct Place<'a, E> {
+    flights: &'a Flights<E>,
     digest: [u8; 32],
-    turns: Arc<Turns>,
+    turns: Arc<Turns<E>>,
 }
 
 /// Nobody else asks meanwhile.
-pub(super) struct Turn<'a>(tokio::sync::MutexGuard<'a, Option<(Monotonic, StoreError)>>);
+pub(crate) struct Turn<'a, E>(tokio::sync::MutexGuard<'a, Option<(Monotonic, E)>>);
 
-impl Flights {
+impl<E> Flights<E> {
     /// A place behind those that ask for it already.
-    pub(super) fn join(&self, digest: &TokenDigest) -> Place<'_> {
+    pub(crate) fn join(&self, digest: &TokenDigest) -> Place<'_, E> {
         let digest = *digest.as_bytes();
         let turns = Arc::clone(self.lock().entry(digest).or_default());
         Place { flights: self, digest, turns }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Turns>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Turns<E>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place<'_> {
+impl<E: Clone> Place<'_, E> {
     /// Waits until nobody before it asks any more. `came` is a reading from before.
     ///
     /// # Errors
-    /// A lookup failed since then: whoever came before has waited for the same store, and does not wait for it again.
-    pub(super) async fn turn(&self, came: Monotonic) -> Result<Turn<'_>, StoreError> {
+    /// An asking failed since then: whoever came before has waited for the same answer, and does not wait for it again.
+    pub(crate) async fn turn(&self, came: Monotonic) -> Result<Turn<'_, E>, E> {
         let turn = self.turns.lock().await;
         match turn.as_ref() {
             Some((at, error)) if *at >= came => Err(error.clone()),
@@ -50,14 +55,14 @@ impl Place<'_> {
     }
 }
 
-impl Turn<'_> {
-    /// Tells those that came before this reading that the lookup failed.
-    pub(super) fn fail(&mut self, at: Monotonic, error: &StoreError) {
+impl<E: Clone> Turn<'_, E> {
+    /// Tells those that came before this reading that the asking failed.
+    pub(crate) fn fail(&mut self, at: Monotonic, error: &E) {
         *self.0 = Some((at, error.clone()));
     }
 }
 
-impl Drop for Place<'_> {
+impl<E> Drop for Place<'_, E> {
     fn drop(&mut self) {
         let mut flights = self.flights.lock();
         // The map's and this one's: joining takes the lock of the map, so nobody comes between.
@@ -70,6 +75,7 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::StoreError;
     use futures_util::FutureExt as _;
 
     fn at(nanos: u64) -> Monotonic {
@@ -78,7 +84,7 @@ mod tests {
 
     #[test]
     fn turns_come_one_after_the_other_and_nothing_is_left() {
-        let flights = Flights::default();
+        let flights = Flights::<StoreError>::default();
         let (one, other) = (TokenDigest::of("one"), TokenDigest::of("other"));
         let (first, second) = (flights.join(&one), flights.join(&one));
         let elsewhere = flights.join(&other);

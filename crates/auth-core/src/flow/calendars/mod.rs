@@ -1,0 +1,163 @@
+//! Calendars of users: linked by consent at a provider, read by the tokens that it gave, and unlinked.
+
+mod disconnect;
+mod link;
+mod read;
+mod tokens;
+
+pub use disconnect::Disconnected;
+pub use link::{Arrival, Begun, Order};
+pub use read::EventWindow;
+pub use tokens::AccessToken;
+
+use super::Platform;
+use crate::{
+    audit::{Entry, Event},
+    error::{FlowError, StoreError},
+    fetched::Fetched,
+    flights::Flights,
+    model::{Connection, ProviderName, StoredConnection},
+    oidc::{NotProviderKeys, ProviderKeys, kid_of},
+    policy::{Action, Granted},
+    port::{CalendarProvider, ProviderError},
+    seal::Unopened,
+    secret::PlainToken,
+    time::{Clock, Monotonic},
+    vault::{Place, Tokens, Vault},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// How long after a provider's keys were asked for a token of a key that is none of them has them asked for again.
+const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// For how long its keys are taken for its own: one that it withdraws is good for nothing after that.
+const KEYS_LAST: Duration = Duration::from_secs(3600);
+
+/// The calendars of one service: the vault, the providers that it is configured with, and where browsers may be led.
+pub struct Calendars {
+    vault: Vault,
+    providers: BTreeMap<ProviderName, Provider>,
+    targets: Targets,
+    /// Who asks a provider for another access token, in this process.
+    refreshes: Flights<FlowError>,
+}
+
+/// Where a browser may be led once a calendar is linked: addresses of the configuration, to the letter. The first one is for
+/// whoever does not say.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    first: Target,
+    others: Vec<Target>,
+}
+
+/// One of them. Nobody else makes one, so that no browser is led to what somebody sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target(String);
+
+impl Target {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Targets {
+    /// These; `None` where there is none.
+    pub fn new(targets: impl IntoIterator<Item = String>) -> Option<Self> {
+        let mut targets = targets.into_iter().map(Target);
+        Some(Self { first: targets.next()?, others: targets.collect() })
+    }
+
+    /// The one that is this text, or the first where none is asked for; `None` for any other.
+    fn find(&self, wanted: Option<&str>) -> Option<&Target> {
+        match wanted {
+            None => Some(&self.first),
+            Some(wanted) => {
+                let mut all = std::iter::once(&self.first).chain(&self.others);
+                all.find(|target| target.0 == wanted)
+            }
+        }
+    }
+}
+
+/// A provider, and the keys that it signs with.
+struct Provider {
+    client: Arc<dyn CalendarProvider>,
+    keys: Fetched<Published, ProviderError>,
+}
+
+/// The keys of a provider, and when they came.
+#[derive(Default)]
+struct Published {
+    keys: ProviderKeys,
+    at: Option<Monotonic>,
+}
+
+impl Calendars {
+    /// Calendars of these providers.
+    pub fn new(vault: Vault, providers: Vec<Arc<dyn CalendarProvider>>, targets: Targets) -> Self {
+        let provider = |client: Arc<dyn CalendarProvider>| {
+            (client.facts().name.clone(), Provider { client, keys: Fetched::new(KEYS_AGAIN_AFTER) })
+        };
+        let providers = providers.into_iter().map(provider).collect();
+        Self { vault, providers, targets, refreshes: Flights::default() }
+    }
+
+    fn provider(&self, name: &ProviderName) -> Option<&Provider> {
+        self.providers.get(name)
+    }
+
+    /// Opens the tokens of a connection; what does not open is written down.
+    async fn unseal<A: Action>(
+        &self,
+        platform: &Platform,
+        granted: &Granted<A>,
+        stored: &StoredConnection,
+    ) -> Result<Result<Tokens, Unopened>, FlowError> {
+        let place = Place::of(&stored.connection);
+        let opened = self.vault.unseal(&place, &stored.tokens, platform.clock.as_ref());
+        if let Err(why) = &opened {
+            let why = match why {
+                Unopened::UnknownKey => "unknown_key",
+                Unopened::Altered => "altered",
+            };
+            let event = Event::VaultUnopened { connection: stored.connection.id, why };
+            append(platform, granted, &event).await?;
+        }
+        Ok(opened)
+    }
+}
+
+impl Provider {
+    /// The keys of the provider, among them the one that a token names, if the provider publishes it.
+    async fn keys_for(&self, token: &PlainToken, clock: &dyn Clock) -> Result<Arc<Published>, ProviderError> {
+        let kid = kid_of(token.expose());
+        let now = clock.monotonic();
+        let does = |published: &Published| {
+            let is_young = published.at.is_some_and(|then| now.since(then) < KEYS_LAST);
+            is_young && kid.as_ref().is_none_or(|kid| published.keys.named(kid).is_some())
+        };
+        let ask = async {
+            let json = self.client.keys().await?;
+            let keys = ProviderKeys::parse(&json);
+            let keys =
+                keys.map_err(|NotProviderKeys| ProviderError::Unusable(NotProviderKeys.to_string()))?;
+            Ok(Published { keys, at: Some(clock.monotonic()) })
+        };
+        self.keys.get(does, clock, ask).await
+    }
+}
+
+/// Writes down an event that no command of a store carries, before what it tells of leaves.
+async fn append<A: Action>(
+    platform: &Platform,
+    granted: &Granted<A>,
+    event: &Event,
+) -> Result<(), FlowError> {
+    let entry = Entry::granted(platform.now(), granted, event);
+    Ok(platform.stores.audit.append(vec![entry]).await?)
+}
+
+/// The store's fault that a connection's tokens do not open.
+fn unopened(connection: &Connection, why: Unopened) -> FlowError {
+    StoreError::Damaged(format!("the tokens of the connection {}: {why}", connection.id)).into()
+}

@@ -1,0 +1,65 @@
+//! Reading a calendar by the tokens of a connection.
+
+use super::{Calendars, tokens::Wanted};
+use crate::{
+    error::{Denial, FlowError},
+    flow::Platform,
+    model::StoredConnection,
+    policy::Granted,
+    port::{EventPage, EventQuery, ProviderError, UseConnection},
+    time::Timestamp,
+};
+use std::time::Duration;
+
+/// The longest part of a calendar that is read at once.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A part of a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventWindow {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl EventWindow {
+    /// From a time until before another.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] where that is nothing, or more than a year.
+    pub fn new(from: Timestamp, to: Timestamp) -> Result<Self, FlowError> {
+        let length = to.since(from);
+        if length.is_zero() || length > LONGEST {
+            let reason = "expected a time after `from`, within 366 days of it".to_owned();
+            return Err(FlowError::Invalid { field: "to", reason });
+        }
+        Ok(Self { from, to })
+    }
+}
+
+impl Calendars {
+    /// Reads a page of events of a connection. An access token that the provider does not take is replaced once.
+    ///
+    /// To be run to its end, as [`access_token`](Self::access_token).
+    ///
+    /// # Errors
+    /// As of [`access_token`](Self::access_token); [`FlowError::Provider`] where the calendar cannot be read.
+    pub async fn events(
+        &self,
+        platform: &Platform,
+        granted: &Granted<UseConnection>,
+        stored: StoredConnection,
+        (window, limit, page): (EventWindow, u16, Option<String>),
+    ) -> Result<EventPage, FlowError> {
+        let provider = self.provider(&stored.connection.provider).ok_or(Denial::Absent)?;
+        let query = EventQuery { from: window.from, to: window.to, limit, page };
+        let token = self.fresh(platform, granted, stored.clone(), Wanted::Fresh).await?;
+        match provider.client.events(&token.token, &query).await {
+            Err(ProviderError::Unauthorized) => {
+                let other = Wanted::Other(token.expires_at);
+                let token = self.fresh(platform, granted, stored, other).await?;
+                Ok(provider.client.events(&token.token, &query).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+-- Keys of the vault: the name of each, and a text that it sealed. The keys themselves lie outside the database.
+CREATE TABLE vault_keys (
+    name BYTEA NOT NULL PRIMARY KEY,
+    proof BYTEA NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- Connections of users with providers of calendars, their tokens sealed. A calendar is linked once, and a user has one of
+-- each provider. An ended connection outlives its user until the provider was told.
+CREATE TABLE connections (
+    id BYTEA NOT NULL PRIMARY KEY,
+    account_id BYTEA NOT NULL REFERENCES accounts (id),
+    user_id BYTEA NOT NULL,
+    provider TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    address TEXT,
+    scopes TEXT NOT NULL,
+    status TEXT NOT NULL,
+    key_name BYTEA NOT NULL REFERENCES vault_keys (name),
+    tokens BYTEA NOT NULL,
+    expires_at BIGINT NOT NULL,
+    connected_at BIGINT NOT NULL,
+    claim BYTEA,
+    failed_revocations BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    UNIQUE (user_id, provider),
+    UNIQUE (issuer, subject)
+);
+CREATE INDEX connections_by_status ON connections (status, id);
+CREATE INDEX connections_by_key ON connections (key_name, id);
+
+-- Transactions of authorization that stand open: the digests of what a callback must show.
+CREATE TABLE authorizations (
+    state BYTEA NOT NULL PRIMARY KEY,
+    binding BYTEA NOT NULL,
+    account_id BYTEA NOT NULL REFERENCES accounts (id),
+    user_id BYTEA NOT NULL REFERENCES users (id),
+    begun_by BYTEA NOT NULL REFERENCES keys (id),
+    provider TEXT NOT NULL,
+    redirect_after TEXT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX authorizations_by_user ON authorizations (user_id, expires_at);
+CREATE INDEX authorizations_by_end ON authorizations (expires_at);
