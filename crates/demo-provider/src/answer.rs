@@ -31,7 +31,7 @@ pub(crate) enum Body {
     /// The same, a byte at a time.
     Drip { begins: Bytes, ticks: Interval },
     /// So many bytes are announced, and the connection is closed behind these.
-    Cut { begins: Option<Bytes>, announced: u64 },
+    Cut { begins: Option<Bytes>, announced: u64, was_flushed: bool },
 }
 
 impl Body {
@@ -49,7 +49,11 @@ impl Body {
     /// The first half of a text that was announced in full.
     pub(crate) fn cut(text: &str) -> Self {
         let half = text.as_bytes().get(..text.len() / 2).unwrap_or_default();
-        Self::Cut { begins: Some(Bytes::copy_from_slice(half)), announced: text.len() as u64 }
+        Self::Cut {
+            begins: Some(Bytes::copy_from_slice(half)),
+            announced: text.len() as u64,
+            was_flushed: false,
+        }
     }
 }
 
@@ -69,10 +73,16 @@ impl HttpBody for Body {
                 let is_over = begins.is_empty();
                 Some(if is_over { Bytes::from_static(b"a") } else { begins.split_to(1) })
             }
-            Self::Cut { begins, .. } => match begins.take() {
-                None => return Poll::Ready(Some(Err(io::Error::other("cut here")))),
-                some => some,
-            },
+            Self::Cut { begins: begins @ Some(_), .. } => begins.take(),
+            Self::Cut { was_flushed: true, .. } => {
+                return Poll::Ready(Some(Err(io::Error::other("it is cut here"))));
+            }
+            Self::Cut { was_flushed, .. } => {
+                // While nothing comes, what came is sent.
+                *was_flushed = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         };
         Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
     }

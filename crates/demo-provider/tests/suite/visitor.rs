@@ -260,7 +260,9 @@ pub(crate) const fn keys_path(like: Like) -> &'static str {
 pub(crate) const fn events_path(like: Like) -> &'static str {
     match like {
         Like::Google => "/calendar/v3/calendars/primary/events?singleEvents=true&orderBy=startTime",
-        Like::Microsoft => "/v1.0/me/calendarView?startDateTime=2026-11-01T00:00:00Z&endDateTime=2027-01-01T00:00:00",
+        Like::Microsoft => {
+            "/v1.0/me/calendarView?startDateTime=2026-11-01T00:00:00Z&endDateTime=2027-01-01T00:00:00"
+        }
     }
 }
 
