@@ -62,7 +62,8 @@ fn microsoft(origin: &str, tenant: &str) -> Value {
         "token_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/token"),
         "jwks_uri": format!("{origin}/{tenant}/discovery/v2.0/keys"),
         "subject_types_supported": ["pairwise"],
-        "claims_supported":
-            ["aud", "email", "exp", "iat", "iss", "nbf", "nonce", "oid", "preferred_username", "sub", "tid", "ver"],
+        "claims_supported": [
+            "aud", "email", "exp", "iat", "iss", "nbf", "nonce", "oid", "preferred_username", "sub", "tid", "ver",
+        ],
     })
 }

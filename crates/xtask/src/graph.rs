@@ -30,10 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth-web", &["auth-core"]),
     ("hub-service", &["auth-core", "auth-store", "auth-web"]),
     ("chatbot-service", &["auth-core", "auth-store", "auth-web"]),
-    (
-        "authctl",
-        &["auth-core", "auth-store", "auth-web", "hub-service", "chatbot-service", "demo-provider"],
-    ),
+    ("authctl", &["auth-core", "auth-store", "auth-web", "hub-service", "chatbot-service", "demo-provider"]),
     (
         "conformance",
         &[

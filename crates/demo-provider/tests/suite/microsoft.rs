@@ -4,6 +4,7 @@ use crate::visitor::{ALICE, GRAPH_CALENDAR, Like, World, events_path};
 use data_encoding::BASE64;
 use demo_provider::{DIRECTORY, Misbehaviour, Seen};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 const LIKE: Like = Like::Microsoft;
 
@@ -19,8 +20,8 @@ async fn discovery_and_keys_have_what_microsofts_have() {
         assert_eq!(document["token_endpoint"], format!("{origin}/{tenant}/oauth2/v2.0/token"));
         assert_eq!(document.get("revocation_endpoint"), None);
         let key = world.get(&format!("/{tenant}/discovery/v2.0/keys")).await.json()["keys"][0].clone();
-        let members: Vec<&String> = key.as_object().unwrap().keys().collect();
-        assert_eq!(members, ["e", "issuer", "kid", "kty", "n", "use", "x5c", "x5t"]);
+        let members: BTreeSet<&str> = key.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, BTreeSet::from(["e", "issuer", "kid", "kty", "n", "use", "x5c", "x5t"]));
         assert_eq!(key["issuer"], issuer);
         let certificate = BASE64.decode(key["x5c"][0].as_str().unwrap().as_bytes()).unwrap();
         assert_eq!(certificate[0], 0x30);

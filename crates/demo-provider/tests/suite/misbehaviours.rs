@@ -100,8 +100,13 @@ async fn shows_in_answer(world: &World, like: Like, how: Misbehaviour) {
         let mut stream = begun(world, like, &fields).await;
         let shows = match how {
             Misbehaviour::Silence => {
-                let waited = timeout(Duration::from_millis(50), stream.read_u8()).await;
-                waited.is_err()
+                while !matches!(
+                    (world.provider.seen().pop(), is_refresh),
+                    (Some(Seen::Exchange { .. }), false) | (Some(Seen::Refresh { .. }), true)
+                ) {
+                    tokio::task::yield_now().await;
+                }
+                timeout(Duration::from_millis(50), stream.read_u8()).await.is_err()
             }
             Misbehaviour::SlowDrip => {
                 let answer = until(&mut stream, |bytes| bytes.ends_with(b"\r\n\r\n1\r\n{\r\n")).await;
@@ -113,7 +118,7 @@ async fn shows_in_answer(world: &World, like: Like, how: Misbehaviour) {
             _ => answer_shows(how, like, &read(stream).await),
         };
         assert!(shows, "{name}, refresh {is_refresh}");
-        let used = [
+        let unused = [
             Misbehaviour::CodeOfAnotherClient,
             Misbehaviour::VerifierMismatch,
             Misbehaviour::Redirect302,
@@ -122,7 +127,7 @@ async fn shows_in_answer(world: &World, like: Like, how: Misbehaviour) {
             Misbehaviour::Unavailable503,
             Misbehaviour::Silence,
         ];
-        let granted = !used.contains(&how);
+        let granted = !unused.contains(&how);
         let seen = if is_refresh { Seen::Refresh { granted } } else { Seen::Exchange { granted } };
         assert_eq!(world.provider.seen().pop(), Some(seen), "{name}");
         world.provider.misbehave(None);

@@ -6,6 +6,8 @@ use crate::visitor::{
 use demo_provider::{Config, Provider, Seen};
 use std::net::TcpListener;
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 fn violations(world: &World) -> usize {
     world.provider.seen().iter().filter(|seen| matches!(seen, Seen::Violation(_))).count()
 }
@@ -118,7 +120,7 @@ async fn a_client_authenticates_in_one_way() {
     let (id, secret) = (world.config.client_id.as_str(), world.config.client_secret.as_str());
     let basic = world.basic();
     let in_head = [("authorization", basic.as_str())];
-    let cases: [(&[(&str, &str)], &[(&str, &str)], u16, &str); 7] = [
+    let cases: [(Pairs<'_>, Pairs<'_>, u16, &str); 7] = [
         (&[], &[("client_id", id), ("client_secret", secret)], 200, ""),
         (&in_head, &[("client_id", id)], 200, ""),
         (&in_head, &[("client_secret", secret)], 400, "invalid_request"),
