@@ -128,6 +128,7 @@ fn modulus(pair: &KeyPair) -> &[u8] {
 fn certificate(pair: &KeyPair) -> Result<Vec<u8>, String> {
     let secret: Pkcs8V1Der<'_> = pair.as_der().map_err(|error| error.to_string())?;
     let signer = rcgen::KeyPair::try_from(secret.as_ref()).map_err(|error| error.to_string())?;
-    let params = rcgen::CertificateParams::new(Vec::new()).map_err(|error| error.to_string())?;
+    let mut params = rcgen::CertificateParams::new(Vec::new()).map_err(|error| error.to_string())?;
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Demo provider");
     Ok(params.self_signed(&signer).map_err(|error| error.to_string())?.der().to_vec())
 }

@@ -20,11 +20,13 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, future::pending, sync::Arc};
-use tokio::{net::TcpListener, task::JoinSet};
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinSet, time::sleep};
 
 /// The longest form that is read.
 const FORM_LIMIT: usize = 64 * 1024;
+/// How long nobody is let in after somebody could not be.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves who connects; all connections end with it.
 pub(crate) async fn serve(desk: Arc<Desk>, listener: TcpListener) {
@@ -32,7 +34,7 @@ pub(crate) async fn serve(desk: Arc<Desk>, listener: TcpListener) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, at worst: others run, and give some back.
-            tokio::task::yield_now().await;
+            sleep(PAUSE).await;
             continue;
         };
         while connections.try_join_next().is_some() {}
