@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const ARROWS: &[(&str, &[&str])] = &[
     ("auth-core", &[]),
     ("auth-address", &[]),
+    ("demo-provider", &["auth-core"]),
     ("auth-store-sql", &["auth-core"]),
     ("auth-store-sqlite", &["auth-core", "auth-store-sql"]),
     ("auth-store-pg", &["auth-core", "auth-store-sql", "auth-address"]),
@@ -29,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth-web", &["auth-core"]),
     ("hub-service", &["auth-core", "auth-store", "auth-web"]),
     ("chatbot-service", &["auth-core", "auth-store", "auth-web"]),
-    ("authctl", &["auth-core", "auth-store", "auth-web", "hub-service", "chatbot-service"]),
+    ("authctl", &["auth-core", "auth-store", "auth-web", "hub-service", "chatbot-service", "demo-provider"]),
     (
         "conformance",
         &[
@@ -42,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hub-service",
             "chatbot-service",
             "authctl",
+            "demo-provider",
         ],
     ),
     (
@@ -55,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "chatbot-service",
             "authctl",
             "conformance",
+            "demo-provider",
         ],
     ),
     ("xtask", &[]),

@@ -1,0 +1,123 @@
+//! The page that asks a person, and the one that tells what is wrong.
+
+use crate::{
+    answer::{Answer, redirect, text, with},
+    authorize::{consented, declined, judge},
+    config::Config,
+    desk::Desk,
+    ledger::Asked,
+    like::Like,
+    parameters::Parameters,
+};
+use data_encoding::BASE64;
+use hyper::{
+    StatusCode,
+    header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
+
+const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem}\
+    button{display:block;width:100%;margin:.5rem 0;padding:.7rem;font:inherit;text-align:left}";
+
+/// `GET` of an authorization endpoint: the page that asks, or what is wrong with the request.
+pub(crate) fn ask(desk: &Desk, like: Like, query: &str) -> Answer {
+    let asked = match judge(desk, like, query) {
+        Ok(asked) => asked,
+        Err(fault) => return refused(&fault),
+    };
+    let id = desk.random();
+    let shown = asking(&desk.config, &id, &asked);
+    let page = page(StatusCode::OK, "Demo provider", &shown, origin(&asked.redirect_uri));
+    desk.ledger().wait(id, asked, desk.now());
+    page
+}
+
+/// `POST /consent`: sends the browser back with what the person decided.
+pub(crate) fn decide(desk: &Desk, form: &[u8]) -> Answer {
+    let fields = match Parameters::read(form) {
+        Ok(fields) => fields,
+        Err(fault) => return wrong(desk, &fault),
+    };
+    let asked = fields.get("request").and_then(|id| desk.ledger().decide(id, desk.now()));
+    let Some(asked) = asked else { return wrong(desk, "nobody waits for this decision, or not any more") };
+    let to = match (fields.get("account"), fields.get("decline")) {
+        (None, Some(_)) => declined(desk, &asked),
+        (Some(address), None) => match desk.config.account(address) {
+            Some(account) => consented(desk, asked, account),
+            None => return wrong(desk, "there is no such account"),
+        },
+        _ => return wrong(desk, "this is no decision"),
+    };
+    redirect(StatusCode::SEE_OTHER, &to)
+}
+
+/// A page that tells what is wrong.
+pub(crate) fn refused(fault: &str) -> Answer {
+    let shown = html! { h1 { "This request is refused" } p { (fault) "." } };
+    page(StatusCode::BAD_REQUEST, "Refused", &shown, None)
+}
+
+fn wrong(desk: &Desk, fault: &str) -> Answer {
+    desk.fault(format!("consent: {fault}"));
+    refused(fault)
+}
+
+fn asking(config: &Config, id: &str, asked: &Asked) -> Markup {
+    html! {
+        h1 { "Demo provider" }
+        p { strong { (config.client_id) } " asks for:" }
+        ul { @for scope in &asked.scopes { li { code { (scope) } } } }
+        p { "It will be told at " code { (asked.redirect_uri) } "." }
+        form method="post" action="/consent" {
+            input type="hidden" name="request" value=(id);
+            @for account in &config.accounts {
+                button name="account" value=(account.address) { "Continue as " (account.address) }
+            }
+            button name="decline" value="1" { "Decline" }
+        }
+    }
+}
+
+/// A page without a script. Its form may lead to itself, and from there to the client: browsers hold redirects to the
+/// policy, too.
+fn page(status: StatusCode, title: &str, shown: &Markup, leads_to: Option<&str>) -> Answer {
+    let whole = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; title { (title) } style { (PreEscaped(STYLE)) } }
+            body { (shown) }
+        }
+    };
+    let style = BASE64.encode(&Sha256::digest(STYLE));
+    let leads_to = leads_to.unwrap_or_default();
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self' {leads_to}; base-uri 'none'; \
+         frame-ancestors 'none'"
+    );
+    let answer = text(status, "text/html; charset=utf-8", whole.into_string());
+    let answer = with(answer, CONTENT_SECURITY_POLICY, &policy);
+    let answer = with(answer, REFERRER_POLICY, "no-referrer");
+    with(answer, X_CONTENT_TYPE_OPTIONS, "nosniff")
+}
+
+/// Scheme and authority of a URL; `None` for what would end a directive of a policy.
+fn origin(url: &str) -> Option<&str> {
+    let authority = url.find("://")? + "://".len();
+    let end = url.get(authority..)?.find(['/', '?']).map_or(url.len(), |length| authority + length);
+    url.get(..end).filter(|origin| !origin.contains([' ', ';', ',']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_ends_with_the_authority() {
+        assert_eq!(origin("http://localhost:9/a/b?c"), Some("http://localhost:9"));
+        assert_eq!(origin("http://localhost?c=/"), Some("http://localhost"));
+        assert_eq!(origin("http://localhost"), Some("http://localhost"));
+        assert_eq!(origin("http://a;script-src *"), None);
+        assert_eq!(origin("mailto:a"), None);
+    }
+}
