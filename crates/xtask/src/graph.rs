@@ -28,7 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth-web", &["auth-core"]),
-    ("hub-service", &["auth-core", "auth-store", "auth-web"]),
+    ("calendar-providers", &["auth-core", "auth-web"]),
+    ("hub-service", &["auth-core", "auth-store", "auth-web", "calendar-providers"]),
     ("chatbot-service", &["auth-core", "auth-store", "auth-web"]),
     ("authctl", &["auth-core", "auth-store", "auth-web", "hub-service", "chatbot-service", "demo-provider"]),
     (
@@ -90,6 +91,7 @@ const FENCES: &[Fence] = &[
     Fence { package: "tokio-postgres", inside: &["auth-store-pg", "conformance", "benches"], in_tests: &[] },
     Fence { package: "redis", inside: &["auth-store-redis", "conformance", "benches"], in_tests: &[] },
     Fence { package: "reqwest", inside: &["auth-web"], in_tests: &["conformance"] },
+    Fence { package: "oauth2", inside: &["calendar-providers"], in_tests: &[] },
 ];
 
 /// Names that say nothing of what is inside.

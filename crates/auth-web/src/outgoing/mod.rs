@@ -1,6 +1,15 @@
 //! Asking another service over HTTP: within a time, without redirects, up to so many bytes, and with a key over TLS alone.
+//! Servers of strangers are asked by [`Stranger`], with more care.
 
+mod public;
+mod reach;
+mod stranger;
+
+pub use public::is_public;
+pub use reach::{Endpoint, NotAnEndpoint, Reach};
 pub use reqwest::Url;
+pub use stranger::{Answer, MOST_BYTES, Patience, Question, Stranger};
+
 use reqwest::{Client as Http, RequestBuilder, redirect::Policy};
 use std::{fmt, net::IpAddr, time::Duration};
 
