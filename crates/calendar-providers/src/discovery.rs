@@ -156,3 +156,111 @@ impl Discovery {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn discovery(hosts: &[&str]) -> Discovery {
+        let issuer = "https://id.example.com/realm".to_owned();
+        let endpoint = Endpoint::public(&issuer).unwrap();
+        let hosts = hosts.iter().map(ToString::to_string).collect();
+        Discovery::new(issuer, endpoint, Reach::Public, hosts).unwrap()
+    }
+
+    fn read(hosts: &[&str], member: &str, url: &str) -> Result<Places, String> {
+        let mut document = json!({
+            "issuer": "https://id.example.com/realm",
+            "authorization_endpoint": "https://id.example.com/realm/authorize",
+            "token_endpoint": "https://id.example.com/realm/token",
+            "revocation_endpoint": "https://id.example.com/realm/revoke",
+            "jwks_uri": "https://id.example.com/realm/keys",
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        });
+        document[member] = json!(url);
+        discovery(hosts).read(document.to_string().as_bytes())
+    }
+
+    const ENDPOINTS: &[&str] =
+        &["authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri"];
+
+    #[test]
+    fn endpoints_are_at_the_issuers_host_or_at_one_that_is_configured() {
+        for member in ENDPOINTS {
+            assert!(read(&[], member, "https://ID.example.com:443/other").is_ok(), "{member}");
+            let url = "https://api.example.com/other";
+            assert!(read(&[], member, url).is_err(), "{member}");
+            assert!(read(&["keys.example.com", "api.example.com"], member, url).is_ok(), "{member}");
+        }
+    }
+
+    /// A document is read without asking anybody: whatever it names is refused before there could be a connection.
+    #[test]
+    fn a_document_leads_to_nothing_that_lies_inside() {
+        for url in [
+            "https://169.254.169.254/latest/meta-data",
+            "http://169.254.169.254/latest/meta-data",
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://127.0.0.1:8443/",
+            "https://[::1]/",
+            "https://[::]/",
+            "https://0.0.0.0/",
+            "https://0/",
+            "https://10.0.0.1/",
+            "https://172.16.0.1/",
+            "https://192.168.0.1/",
+            "https://100.64.0.1/",
+            "https://2130706433/",
+            "https://0x7f000001/",
+            "https://0x7f.0x0.0x0.0x1/",
+            "https://017700000001/",
+            "https://0177.0.0.1/",
+            "https://%31%32%37%2e0.0.1/",
+            "https://①②⑦.0.0.1/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:a9fe:a9fe]/",
+            "https://[::127.0.0.1]/",
+            "https://[64:ff9b::7f00:1]/",
+            "https://[fe80::1]/",
+            "https://[fe80::1%25eth0]/",
+            "https://[fd00:ec2::254]/",
+            "https://[2001:4860:4860::8888]/",
+            "https://8.8.8.8/",
+            "https://localhost/",
+            "https://LOCALHOST/",
+            "https://localhost./",
+            "https://id.localhost/",
+            "https://metadata.google.internal/computeMetadata/v1/",
+            "https://instance-data/",
+            "https://printer.local/",
+            "https://id.example.com./",
+            "https://id.example.com:8443/",
+            "https://id.example.com@10.0.0.1/",
+            "https://10.0.0.1\\@id.example.com/",
+            "https://10.0.0.1#@id.example.com/",
+            "http://id.example.com/",
+            "ftp://id.example.com/",
+            "file:///etc/passwd",
+            "data:application/json,{}",
+            "//id.example.com/",
+            "https://id.example.com/?token_endpoint=other",
+            "https://id.example.com/\r\nX: y",
+        ] {
+            for member in ENDPOINTS {
+                // Not even if somebody configured its host.
+                let host = url.split('/').nth(2).unwrap_or_default();
+                for hosts in [&[][..], &[host]] {
+                    let told = read(hosts, member, url).unwrap_err();
+                    assert!(
+                        told.starts_with(&format!("its {member} is none that is asked: ")),
+                        "{url}: {told}"
+                    );
+                    assert!(!told.contains("meta-data") && !told.contains("10.0.0.1"), "{told}");
+                }
+            }
+        }
+    }
+}

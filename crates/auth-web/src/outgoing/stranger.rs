@@ -87,6 +87,11 @@ impl Stranger {
     /// # Errors
     /// One line: the HTTP client cannot be made.
     pub fn new(reach: Reach, patience: Patience) -> Result<Self, String> {
+        Self::finding(PublicNames::of_this_machine(), reach, patience)
+    }
+
+    /// A client that finds public servers by these names.
+    fn finding(names: PublicNames, reach: Reach, patience: Patience) -> Result<Self, String> {
         let builder = Http::builder()
             .timeout(patience.whole)
             .connect_timeout(patience.connect)
@@ -98,7 +103,7 @@ impl Stranger {
             .no_deflate()
             .no_zstd();
         let builder = match &reach {
-            Reach::Public => builder.https_only(true).dns_resolver(Arc::new(PublicNames::of_this_machine())),
+            Reach::Public => builder.https_only(true).dns_resolver(Arc::new(names)),
             Reach::Loopback(origin) => {
                 let builder = builder.dns_resolver(Arc::new(ThisMachine));
                 // What never speaks TLS needs no authorities, which the machine may not have.
@@ -225,6 +230,9 @@ fn told(error: &reqwest::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{io, net::SocketAddr, pin::Pin};
+
+    type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
     #[tokio::test]
     async fn what_is_out_of_reach_is_not_asked() {
@@ -238,5 +246,33 @@ mod tests {
             let refused = here.get(&endpoint, &Question::default()).await.unwrap_err();
             assert_eq!(refused, "it is out of reach", "{endpoint:?}");
         }
+    }
+
+    /// What is found is judged where the connection is made: there is no other look-up that could find something else.
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_connected_to() {
+        let told = async |lookup| {
+            let stranger =
+                Stranger::finding(PublicNames::by(lookup), Reach::Public, Patience::default()).unwrap();
+            let endpoint = Endpoint::public("https://rebinding.example.com/?canary").unwrap_err();
+            assert!(!endpoint.to_string().contains("canary"));
+            let endpoint = Endpoint::public("https://rebinding.example.com/canary").unwrap();
+            stranger
+                .get(&endpoint, &Question { query: &[("code", "canary")], ..Question::default() })
+                .await
+                .unwrap_err()
+        };
+        let here = |_| Box::pin(async { Ok(vec![SocketAddr::from(([127, 0, 0, 1], 443))]) }) as Lookup;
+        assert_eq!(told(here).await, "its name leads to an address that is not public");
+        let mixed = |_| {
+            let addresses =
+                [[8, 8, 8, 8], [169, 254, 169, 254]].map(|address| SocketAddr::from((address, 0)));
+            Box::pin(async move { Ok(addresses.to_vec()) }) as Lookup
+        };
+        assert_eq!(told(mixed).await, "its name leads to an address that is not public");
+        let unknown = |_| Box::pin(async { Err(io::Error::other("canary")) }) as Lookup;
+        assert_eq!(told(unknown).await, "no connection to it could be made");
+        let nothing = |_| Box::pin(async { Ok(Vec::new()) }) as Lookup;
+        assert_eq!(told(nothing).await, "no connection to it could be made");
     }
 }
