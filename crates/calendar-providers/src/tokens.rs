@@ -1,5 +1,6 @@
 //! The authorization request and the token endpoint (RFC 6749 §4.1, §6), by way of the crate `oauth2`. What is answered is
-//! read here, more strictly than by the crate: each member once, nothing behind them, and all of the form.
+//! read here, more strictly than by the crate: each member once, nothing behind them, and all of the form. The crate's own
+//! copies of secrets live as long as one request; they are freed, not wiped.
 
 use crate::places::Places;
 use auth_core::{

@@ -9,7 +9,7 @@ const MOST_OF_PAGE: u16 = 2500;
 /// What is read of the answer, and so all that is asked for.
 const FIELDS: &str = "items(id,summary,start,end,location,organizer,status),nextPageToken";
 
-pub(super) fn parameters(query: &EventQuery) -> Option<Parameters> {
+pub(super) fn parameters(query: &EventQuery) -> Parameters {
     let mut parameters = vec![
         ("timeMin", query.from.to_string()),
         ("timeMax", query.to.to_string()),
@@ -19,7 +19,7 @@ pub(super) fn parameters(query: &EventQuery) -> Option<Parameters> {
         ("fields", FIELDS.to_owned()),
     ];
     parameters.extend(query.page.clone().map(|page| ("pageToken", page)));
-    Some(parameters)
+    parameters
 }
 
 #[derive(Deserialize)]

@@ -53,10 +53,12 @@ impl Calendar {
         query: &EventQuery,
     ) -> Result<EventPage, ProviderError> {
         let parameters = match self.api {
-            CalendarApi::Google => google::parameters(query),
+            _ if query.page.as_ref().is_some_and(|page| page.len() > MOST_OF_PAGE) => None,
+            CalendarApi::Google => Some(google::parameters(query)),
             CalendarApi::Microsoft => graph::parameters(query),
         };
-        let parameters = parameters.ok_or_else(|| ProviderError::Refused("no page of its own".to_owned()))?;
+        let strange = || ProviderError::Refused("the page is none that was named before".to_owned());
+        let parameters = parameters.ok_or_else(strange)?;
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let bearer = PlainToken::new(format!("Bearer {}", access.expose()));
         let headers = [("authorization", bearer.expose()), graph::IN_UTC];

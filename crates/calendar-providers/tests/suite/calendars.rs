@@ -1,6 +1,6 @@
 //! Reading calendars in both shapes.
 
-use crate::server::{Reply, Server, at, header, http, json_of, owned, query, unusable};
+use crate::server::{Reply, Server, at, discovered, header, http, json_of, opened, owned, query, unusable};
 use auth_core::{
     port::{CalendarEvent, EventPage, EventQuery, EventTime, ProviderError},
     secret::PlainToken,
@@ -191,6 +191,11 @@ async fn the_word_for_a_page_is_one_value_whatever_is_in_it() {
         let refused = read("microsoft", &server, &asked(1, Some(page))).await;
         assert!(matches!(refused, Err(ProviderError::Refused(_))), "{page}: {refused:?}");
     }
+    for kind in ["google", "microsoft"] {
+        let long = format!("token:{}", "a".repeat(2043));
+        let refused = read(kind, &server, &asked(1, Some(&long))).await;
+        assert!(matches!(refused, Err(ProviderError::Refused(_))), "{kind}: {refused:?}");
+    }
     assert_eq!(server.asked().len(), before, "what is none of ours is not sent");
 }
 
@@ -238,6 +243,30 @@ async fn a_link_to_the_next_page_is_not_followed_and_leads_to_where_we_are() {
         assert_eq!(server.asked().len(), 1, "{link}");
     }
     assert_eq!(elsewhere.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_discovered_has_a_calendar_of_either_shape() {
+    for (api, name) in [("google", "pageToken"), ("microsoft", "$skiptoken")] {
+        let server = Server::start(|request| {
+            let here = format!("http://{}", header(request, "host").unwrap());
+            let link = format!("{here}/events?$skiptoken=more");
+            let body = json!({ "items": [], "nextPageToken": "more", "value": [], "@odata.nextLink": link });
+            json_of("200 OK", &body.to_string())
+        })
+        .await;
+        let mut settings = discovered(&server.origin);
+        settings["api"] = json!(api);
+        let provider = opened(settings);
+        let access = PlainToken::new("access".to_owned());
+        let next = provider.events(&access, &asked(1, None)).await.unwrap().next;
+        provider.events(&access, &asked(1, next.as_deref())).await.unwrap();
+        let requests = server.asked();
+        assert_eq!(requests.len(), 2, "a calendar is read without its document");
+        let last = requests.last().unwrap();
+        assert!(last.starts_with("GET /events?"), "{last}");
+        assert_eq!(query(last).pop(), Some((name.to_owned(), "more".to_owned())));
+    }
 }
 
 #[tokio::test]
