@@ -93,6 +93,16 @@ pub enum Unopened {
     Altered,
 }
 
+impl Unopened {
+    /// The word for it in the audit trail.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::Altered => "altered",
+        }
+    }
+}
+
 /// The keys of one service: the newest one seals, and each opens what it sealed.
 pub struct Keyring {
     newest: SealingKey,
@@ -177,11 +187,6 @@ impl Keyring {
     /// The name of the key that seals.
     pub const fn newest(&self) -> KeyName {
         KeyName(self.newest.id)
-    }
-
-    /// Whether it holds a key of this name.
-    pub fn holds(&self, name: KeyName) -> bool {
-        std::iter::once(&self.newest).chain(&self.older).any(|key| key.id == name.0)
     }
 
     /// Whether the newest key sealed it: what an older one sealed is to be sealed anew.

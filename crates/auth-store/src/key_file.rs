@@ -1,10 +1,10 @@
 //! Files of keys, which lie outside the database: the key of the audit chain, and the keyring of a service. Each is made
 //! once, and kept its owner's alone. A line is one key of 32 bytes, in hexadecimal digits.
 
-use auth_core::{audit::ChainKey, entropy::Entropy, error::StoreError, seal::Keyring};
+use auth_core::{audit::ChainKey, entropy::Entropy, error::StoreError, port::KeySource, seal::Keyring};
 use std::{
     io::{ErrorKind, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
@@ -39,9 +39,23 @@ pub(crate) fn read_chain(path: &Path) -> Result<ChainKey, StoreError> {
 /// A file that holds no keys; a missing one where something was sealed.
 pub(crate) fn load_keyring(path: &Path, fresh: bool, entropy: &dyn Entropy) -> Result<Keyring, StoreError> {
     load(path, fresh, entropy)?;
+    read_keyring(path)
+}
+
+/// Reads a keyring, oldest key first.
+fn read_keyring(path: &Path) -> Result<Keyring, StoreError> {
     let text = read(path, "the keyring")?;
     let keys = parse(&text).and_then(|keys| Keyring::new(&keys));
     keys.ok_or_else(|| failed(path, "expected lines of 64 hexadecimal digits, no two the same"))
+}
+
+/// A keyring that is read whenever it is asked for.
+pub(crate) struct KeyFile(pub(crate) PathBuf);
+
+impl KeySource for KeyFile {
+    fn keyring(&self) -> Result<Keyring, StoreError> {
+        read_keyring(&self.0)
+    }
 }
 
 /// Keeps a file its owner's alone, and makes it where there is none and it may be new.

@@ -9,9 +9,16 @@ pub use auth_store_sql::{create_private, keep_private, sync_folder_of};
 pub use location::Location;
 pub use trail::{Unverified, Verified, verify_trail};
 
-use auth_core::{entropy::Entropy, error::StoreError, port::Stores, seal::Keyring, service::Service};
+use auth_core::{
+    entropy::Entropy,
+    error::StoreError,
+    port::{KeySource, Stores},
+    seal::Keyring,
+    service::Service,
+};
 use auth_store_redis::Redis;
 use location::Database;
+use std::sync::Arc;
 
 /// Opens a store. On an empty place it is made, and a key for its audit chain drawn where its file is not there; a store
 /// that was opened before is opened with its own key only.
@@ -53,6 +60,22 @@ pub fn keyring(
     entropy: &dyn Entropy,
 ) -> Result<Keyring, StoreError> {
     key_file::load_keyring(&location.keyring(service)?, fresh, entropy)
+}
+
+/// Where the keys of a service's vault are read from: its keyring, as [`keyring`] opens it, read again whenever it is asked
+/// for.
+///
+/// # Errors
+/// As of [`keyring`].
+pub fn key_source(
+    location: &Location,
+    service: Service,
+    fresh: bool,
+    entropy: &dyn Entropy,
+) -> Result<Arc<dyn KeySource>, StoreError> {
+    let path = location.keyring(service)?;
+    key_file::load_keyring(&path, fresh, entropy)?;
+    Ok(Arc::new(key_file::KeyFile(path)))
 }
 
 /// Whether there is no store yet, or one that was never opened.

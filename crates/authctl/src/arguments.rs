@@ -58,6 +58,9 @@ pub(crate) struct Place {
     /// The file of the keys that seal the chatbot service's secrets; by default chatbot.keyring beside the store, or in the folder of the data
     #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_KEYRING")]
     pub(crate) keyring: Option<PathBuf>,
+    /// The file of the keys that seal the tokens of calendars; by default hub.keyring beside the store, or in the folder of the data
+    #[arg(long, global = true, value_name = "FILE", env = "AUTHCTL_HUB_KEYRING")]
+    pub(crate) hub_keyring: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +84,9 @@ pub(crate) enum Command {
     /// The keys that sign access tokens of people
     #[command(subcommand)]
     SigningKeys(SigningKeys),
+    /// The keys that seal the tokens of calendars' providers
+    #[command(subcommand)]
+    Vault(Vault),
     /// Shows the code that an authenticator would show now, whose secret it reads from standard input
     Totp,
     /// Takes over what the earlier system held
@@ -115,6 +121,22 @@ pub(crate) struct Up {
     /// Whether people register themselves: off, verified (their link is in the log), or open (for a trial)
     #[arg(long, value_name = "HOW", default_value = "off", value_parser = registration)]
     pub(crate) registration: Registration,
+    #[command(flatten)]
+    pub(crate) demo: Demo,
+}
+
+/// A provider of calendars for a trial.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Links calendars of a provider on this machine that stands for Google and Microsoft, with an application to click through
+    #[arg(long)]
+    pub(crate) with_demo_provider: bool,
+    /// Address and port of that provider
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
+    pub(crate) demo_provider_listen: SocketAddr,
+    /// Address and port of that application
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8091")]
+    pub(crate) demo_application_listen: SocketAddr,
 }
 
 fn registration(text: &str) -> Result<Registration, String> {
@@ -310,6 +332,12 @@ pub(crate) enum SigningKeys {
         #[arg(long)]
         at_once: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Vault {
+    /// Seals everything with the newest key of the keyring, while services run; broken off, it is run again and goes on
+    Rekey,
 }
 
 #[derive(Debug, Subcommand)]

@@ -81,6 +81,11 @@ pub(crate) fn introspection_key(place: &Place) -> Result<Option<String>, String>
     Ok(read(&place.bootstrap_file())?.and_then(|found| found.introspection_key))
 }
 
+/// The first account and its key of the Hub, where the file is there.
+pub(crate) fn first_key(place: &Place) -> Result<Option<(AccountId, String)>, String> {
+    Ok(read(&place.bootstrap_file())?.map(|found| (found.account_id, found.hub_api_key)))
+}
+
 /// `authctl init`.
 pub(crate) async fn run(place: &Place, listen: Listen, json: bool) -> Result<(), String> {
     let (hub, chatbot) = (url(listen.hub_listen), url(listen.chatbot_listen));

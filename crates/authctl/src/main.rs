@@ -5,6 +5,7 @@ mod accounts;
 mod arguments;
 mod audit;
 mod bootstrap;
+mod demo;
 mod domains;
 mod explain;
 mod import;
@@ -17,6 +18,7 @@ mod place;
 mod signing_keys;
 mod totp;
 mod up;
+mod vault;
 
 use arguments::{Arguments, Command};
 use clap::{Parser as _, error::ErrorKind};
@@ -74,6 +76,7 @@ async fn run(Arguments { place, json, command }: Arguments) -> Result<(), String
         Command::Domains(command) => domains::run(&place, command, json).await,
         Command::People(command) => people::run(&place, command, json).await,
         Command::SigningKeys(command) => signing_keys::run(&place, command, json).await,
+        Command::Vault(command) => vault::run(&place, command, json).await,
         Command::Totp => totp::run(json),
         Command::Import(command) => import::run(&place, command, json).await,
         Command::Audit(command) => audit::run(&place, command, json).await,

@@ -3,8 +3,9 @@
 use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
-        ChangeDomain, ChangePerson, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, EndSessions,
-        ImportKeys, ImportPeople, RevokeKey, RotateKey, RotateSigningKey, SuspendAccount, SuspendDomain,
+        ChangeDomain, ChangePerson, CreateAccount, CreateDomain, CreateKey, CreateSuperAdmin, CreateUser,
+        EndSessions, ImportKeys, ImportPeople, Rekey, RevokeKey, RotateKey, RotateSigningKey, SuspendAccount,
+        SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
 };
@@ -29,9 +30,11 @@ allow!(
     CreateDomain,
     CreateKey,
     CreateSuperAdmin,
+    CreateUser,
     EndSessions,
     ImportKeys,
     ImportPeople,
+    Rekey,
     RevokeKey,
     RotateKey,
     RotateSigningKey,

@@ -37,6 +37,13 @@ impl Place {
         }
     }
 
+    /// The same, with the keyring of the Hub.
+    pub(crate) fn hub_location(&self) -> Location {
+        let location = self.location();
+        let beside = (!location.is_file()).then(|| self.data_dir.join("hub.keyring"));
+        Location { keyring: self.hub_keyring.clone().or(beside), ..location }
+    }
+
     /// The file with the first keys.
     pub(crate) fn bootstrap_file(&self) -> PathBuf {
         self.data_dir.join("bootstrap.json")

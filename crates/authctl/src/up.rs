@@ -3,15 +3,11 @@
 use crate::{
     arguments::{Place, Up},
     bootstrap::{self, Found, url},
+    demo,
     output::{Report, print},
     place::{failed, platform},
 };
-use auth_core::{
-    flow::Platform,
-    jwt::{RelyingParty, SigningKeys},
-    port::Stores,
-    service::Service,
-};
+use auth_core::{flow::Platform, jwt::SigningKeys, port::Stores, service::Service};
 use auth_web::{
     App, log, serve,
     system::{OsEntropy, SystemClock},
@@ -36,7 +32,7 @@ use std::{
 use tokio::sync::watch;
 
 pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), String> {
-    let Up { listen, registration } = wanted;
+    let Up { listen, registration, demo } = wanted;
     log::start(std::io::stderr().is_terminal());
     let stop = serve::stop_signal().map_err(|error| error.to_string())?;
     // A taken port is known before anything is made.
@@ -46,12 +42,20 @@ pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), Str
     let stores = place.open_or_make().await?;
     let (hub_url, chatbot_url) = (url(hub_at), url(chatbot_at));
     let found = bootstrap::ensure(place, &stores, &hub_url, &chatbot_url).await?;
-    let started = Started {
+    let mut started = Started {
         hub_url,
         chatbot_url,
         store: place.location().url.to_string(),
         bootstrap: matches!(found, Found::File { .. }).then(|| place.bootstrap_file().display().to_string()),
         fresh: matches!(found, Found::File { fresh: true }),
+        application: None,
+    };
+    let hub_platform = platform(Service::Hub, &stores);
+    let (calendars, demo) = match demo.with_demo_provider {
+        true => demo::start(place, &demo, &hub_platform, hub_at)
+            .await
+            .map(|(one, other)| (Some(one), Some(other)))?,
+        false => (None, None),
     };
     let issuer = origin(chatbot_at);
     let keys = place.signing_keys(&stores, &issuer).await?;
@@ -59,13 +63,28 @@ pub(crate) async fn run(place: &Place, wanted: Up, json: bool) -> Result<(), Str
         Some(key) => Some(relying_party(&started.chatbot_url, Some(&issuer), key)?),
         None => None,
     };
-    let services = services(&stores, (keys, registration), relying, (hub, chatbot), stop).await?;
+    let hub_platform = match relying {
+        Some(issuer) => {
+            let Platform { stores, clock, entropy, .. } = hub_platform;
+            Platform::relying(Service::Hub, stores, clock, entropy, Arc::new(issuer))
+        }
+        None => hub_platform,
+    };
+    let hub_service = Hub::new(hub_platform, Billing::default().tariff());
+    let hub_service = match calendars {
+        Some(calendars) => hub_service.linking(calendars),
+        None => hub_service,
+    };
+    let services = services(&stores, (keys, registration), hub_service, (hub, chatbot), stop).await?;
+    started.application = demo.as_ref().map(|demo| demo.origin().to_owned());
     print(json, &started)?;
-    services.await.map_err(|error| error.to_string())
+    let served = services.await.map_err(|error| error.to_string());
+    drop(demo);
+    served
 }
 
 /// A listener, and where it listens: port 0 is any that is free.
-fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
+pub(crate) fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
     let listener = serve::bind(address).map_err(|error| error.to_string())?;
     Ok((listener.local_addr().map_err(|error| error.to_string())?, listener))
 }
@@ -74,19 +93,11 @@ fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
 async fn services(
     stores: &Stores,
     (keys, registration): (SigningKeys, Registration),
-    relying: Option<RelyingParty>,
+    hub_service: Hub,
     (hub, chatbot): (TcpListener, TcpListener),
     stop: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = std::io::Result<()>>, String> {
-    let hub_platform = platform(Service::Hub, stores);
-    let hub_platform = match relying {
-        Some(issuer) => {
-            let Platform { stores, clock, entropy, .. } = hub_platform;
-            Platform::relying(Service::Hub, stores, clock, entropy, Arc::new(issuer))
-        }
-        None => hub_platform,
-    };
-    let hub_app = App::new(Hub::new(hub_platform, Billing::default().tariff()), Vec::new());
+    let hub_app = App::new(hub_service, Vec::new());
     let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
     // Its letters are in its log: a service of its own has a mail server.
     let post = ToLog { page: Page::parse(keys.issuer().as_str(), true)? };
@@ -114,13 +125,18 @@ struct Started {
     bootstrap: Option<String>,
     /// It was made by this start.
     fresh: bool,
+    /// Where calendars of the demo provider are linked, if it runs.
+    application: Option<String>,
 }
 
 impl Report for Started {
     fn text(&self) -> String {
-        let Self { hub_url, chatbot_url, store, bootstrap, fresh } = self;
+        let Self { hub_url, chatbot_url, store, bootstrap, fresh, application } = self;
         let mut text =
             format!("Hub              {hub_url}\nchatbot service  {chatbot_url}\nstore            {store}\n");
+        if let Some(application) = application {
+            text.push_str(&format!("calendars        {application} (a demo: open it in a browser)\n"));
+        }
         let Some(file) = bootstrap else {
             text.push_str(
                 "\nThe store is in use; `authctl keys create` makes keys.\nCtrl-C stops both services.",

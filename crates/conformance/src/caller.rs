@@ -346,7 +346,9 @@ pub fn request<S: WebService>(row: &Row<S>, holdings: &Holdings, credential: Opt
     if spec.id == "page_factor" {
         request = request.header("Cookie", &format!("__Host-login={}", holdings.strong.pending));
     }
-    if spec.is_page {
+    if spec.id == "oauth_callback" {
+        request = request.header("Cookie", &format!("__Host-oauth={}", holdings.arrival.binding));
+    } else if spec.is_page {
         request = request.header("Sec-Fetch-Site", "same-origin");
     }
     let body = holdings.fill(S::KIND, spec.body);

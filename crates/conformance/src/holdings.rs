@@ -1,6 +1,6 @@
 //! What a tenant of a test owns, and the people in it.
 
-use crate::authenticator::Passkey;
+use crate::{authenticator::Passkey, client::Request};
 use auth_core::service::Service;
 use std::sync::{
     Arc,
@@ -26,6 +26,8 @@ pub struct Holdings {
     pub call_sid: String,
     /// A user.
     pub user_id: String,
+    /// A browser of that user that comes back from a provider, to link a second calendar. The first one is linked.
+    pub arrival: Arrival,
     /// A temporary token: its secret and its id.
     pub temp: (String, String),
     /// A widget session: its secret and its id.
@@ -48,6 +50,28 @@ pub struct Holdings {
     pub introspection_key: String,
     /// A domain key that may nothing: its secret and its id.
     pub idle_domain_key: (String, String),
+}
+
+/// What a browser brings back from a provider of calendars.
+#[derive(Debug, Clone, Default)]
+pub struct Arrival {
+    /// The provider.
+    pub provider: String,
+    /// `state`.
+    pub state: String,
+    /// `code`.
+    pub code: String,
+    /// The value of the cookie that binds the transaction to it.
+    pub binding: String,
+}
+
+impl Arrival {
+    /// The request.
+    pub fn request(&self) -> Request {
+        let Self { provider, state, code, binding } = self;
+        Request::get(&format!("/oauth/{provider}/callback?code={code}&state={state}"))
+            .header("Cookie", &format!("__Host-oauth={binding}"))
+    }
 }
 
 /// A person in one of their sessions.
@@ -118,6 +142,10 @@ impl Holdings {
         let passkey =
             self.strong.passkey.as_ref().map_or_else(|| self.strong.id.clone(), |(_, id)| id.clone());
         [
+            ("/oauth/{provider}/callback", "/oauth/microsoft/callback"),
+            ("{provider}", "google"),
+            ("{code}", &self.arrival.code),
+            ("{state}", &self.arrival.state),
             ("/auth/sessions/{id}", &format!("/auth/sessions/{}", self.person.session)),
             ("/auth/mfa/webauthn/{id}", &format!("/auth/mfa/webauthn/{passkey}")),
             ("/account/passkeys/{id}", &format!("/account/passkeys/{passkey}")),

@@ -13,6 +13,7 @@ pub mod faults;
 pub mod hidden;
 pub mod history;
 mod holdings;
+pub mod linking;
 pub mod mail_server;
 pub mod mailbox;
 pub mod operator;
@@ -21,6 +22,7 @@ pub mod place;
 pub mod process;
 pub mod servers;
 mod settled;
+pub mod stand_in;
 pub mod visitor;
 pub mod world;
 

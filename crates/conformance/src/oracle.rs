@@ -56,6 +56,8 @@ pub struct Line {
     pub needs: String,
     /// The audit event that each admitted call leaves.
     pub audit: Option<String>,
+    /// The events that follow from that, in their order.
+    pub then: Vec<String>,
     /// What it should answer to whom; a caller that cannot exist for the route is absent.
     pub answers: BTreeMap<Caller, u16>,
 }
@@ -110,10 +112,12 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Line>, String> {
         for (caller, answer) in Caller::ALL.into_iter().zip(answers).filter(|(_, answer)| **answer != "-") {
             parsed.insert(caller, answer.parse().map_err(|_| format!("{answer} is no status: {text}"))?);
         }
+        let mut events = audit.split('+').filter(|event| *event != "-").map(str::to_owned);
         let line = Line {
             route: format!("{method} {path}"),
             needs: (*needs).to_owned(),
-            audit: Some((*audit).to_owned()).filter(|audit| audit != "-"),
+            audit: events.next(),
+            then: events.collect(),
             answers: parsed,
         };
         if lines.insert((*id).to_owned(), line).is_some() {

@@ -6,7 +6,7 @@
 //! with what is ephemeral on that Redis.
 
 use crate::contract::Fixture;
-use auth_core::{audit::ChainKey, port::Stores, seal::Keyring};
+use auth_core::{audit::ChainKey, entropy::Entropy, port::Stores, seal::Keyring, time::Clock, vault::Vault};
 use auth_store::{Location, Roles};
 use auth_web::system::OsEntropy;
 use diesel::{
@@ -100,6 +100,8 @@ enum Rows {
 const CHAIN: [u8; 32] = [5; 32];
 /// The key that the chatbot service of tests seals with.
 const SEALING: [u8; 32] = [6; 32];
+/// The key that the Hub of tests seals with.
+const VAULT: [u8; 32] = [7; 32];
 /// The Hub's role on a Postgres server.
 pub const HUB_ROLE: &str = "conformance_hub";
 /// The chatbot service's.
@@ -130,7 +132,7 @@ impl Place {
     async fn like(backend: &Backend, template: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let in_dir = |name| dir.path().join(name);
-        for (name, key) in [("audit.key", CHAIN), ("chatbot.keyring", SEALING)] {
+        for (name, key) in [("audit.key", CHAIN), ("chatbot.keyring", SEALING), ("hub.keyring", VAULT)] {
             std::fs::write(in_dir(name), data_encoding::HEXLOWER.encode(&key)).unwrap();
         }
         let (durable, redis) = backend.parts();
@@ -161,6 +163,17 @@ impl Place {
     /// The keyring of its chatbot service.
     pub fn keyring() -> Keyring {
         Keyring::new(&[Zeroizing::new(SEALING)]).unwrap()
+    }
+
+    /// Where the keyring of its Hub is.
+    pub fn hub_keyring(&self) -> PathBuf {
+        self.dir.path().join("hub.keyring")
+    }
+
+    /// The vault of its Hub, by this keyring.
+    pub async fn vault(&self, stores: &Stores, clock: &dyn Clock, entropy: &dyn Entropy) -> Vault {
+        let location = Location { keyring: Some(self.hub_keyring()), ..self.location.clone() };
+        hub_service::calendars::vault(&location, stores, clock, entropy).await.unwrap()
     }
 
     /// The key of its audit chain.

@@ -1,6 +1,6 @@
 //! Both services on a fresh store, with two tenants that own one of everything.
 
-pub use crate::holdings::{Holdings, Person};
+pub use crate::holdings::{Arrival, Holdings, Person};
 use crate::settled::Settled;
 use crate::{
     ambient::{SeededEntropy, StepClock},
@@ -10,17 +10,18 @@ use crate::{
     mailbox::Mailbox,
     operator::operator,
     place::{Backend, Place},
+    stand_in::{Consent, StandIn},
 };
 use auth_core::{
     credential::{PAGE_LIFE, PageSession, TotpSecret},
-    flow::{KeyOrder, Platform, issue_key, revoke_key},
+    flow::{Calendars, KeyOrder, Platform, Targets, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
     model::{
         Address, Domain, DomainName, DomainOwner, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin,
     },
     policy::{Installation, Networks, Permission, Permissions, Proof, Rights, Role, decide, grant},
-    port::{ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
+    port::{CalendarProvider, ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
     principal::{Caller, Origin, Tenant},
     service::Service,
     time::{Clock as _, Timestamp},
@@ -50,6 +51,40 @@ pub const PEOPLE: People =
 
 /// Who issues access tokens in tests.
 pub const ISSUER: &str = "https://chat.example.com";
+
+/// Opens providers of calendars for a Hub that browsers reach there.
+#[async_trait::async_trait]
+pub trait Linking: Sync {
+    /// The providers.
+    async fn providers(&self, hub: SocketAddr, clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>>;
+}
+
+/// How the services are to be.
+struct Wanted<'a> {
+    backend: &'a Backend,
+    responder: Responder,
+    proxies: Vec<IpNet>,
+    people: People,
+    host: Option<&'static str>,
+    linking: Option<&'a dyn Linking>,
+}
+
+impl<'a> Wanted<'a> {
+    /// As they are in most tests.
+    const fn on(backend: &'a Backend) -> Self {
+        Self {
+            backend,
+            responder: Responder::BuiltIn,
+            proxies: Vec::new(),
+            people: PEOPLE,
+            host: None,
+            linking: None,
+        }
+    }
+}
+
+/// Where browsers are led once a calendar is linked.
+pub const TARGETS: [&str; 2] = ["https://app.example.com/calendars", "http://localhost:3000/linked"];
 
 /// Both services, running.
 pub struct World {
@@ -83,22 +118,22 @@ pub struct World {
 impl World {
     /// Starts both services on a fresh store, on ports of their own.
     pub async fn start() -> Self {
-        Self::start_with(|stores| stores, Responder::BuiltIn).await
+        Self::start_as(Wanted::on(&Backend::chosen()), |stores| stores).await
     }
 
     /// The same, with what `around` makes of the store under each service, and this responder behind the chat.
     pub async fn start_with(around: impl Fn(Stores) -> Stores, responder: Responder) -> Self {
-        Self::start_as(&Backend::chosen(), around, responder, Vec::new(), PEOPLE, None).await
+        Self::start_as(Wanted { responder, ..Wanted::on(&Backend::chosen()) }, around).await
     }
 
     /// The same, behind proxies of these networks.
     pub async fn start_behind(proxies: Vec<IpNet>) -> Self {
-        Self::start_as(&Backend::chosen(), |stores| stores, Responder::BuiltIn, proxies, PEOPLE, None).await
+        Self::start_as(Wanted { proxies, ..Wanted::on(&Backend::chosen()) }, |stores| stores).await
     }
 
     /// The same, on this backend.
     pub async fn start_on(backend: &Backend) -> Self {
-        Self::start_as(backend, |stores| stores, Responder::BuiltIn, Vec::new(), PEOPLE, None).await
+        Self::start_as(Wanted::on(backend), |stores| stores).await
     }
 
     /// The same, where people register and log in like this. Where nobody registers, those did so before.
@@ -107,7 +142,7 @@ impl World {
         if people.registration == Registration::Off && Settled::on(&backend).is_none() {
             Self::start_on(&backend).await.end().await;
         }
-        Self::start_as(&backend, |stores| stores, Responder::BuiltIn, Vec::new(), people, None).await
+        Self::start_as(Wanted { people, ..Wanted::on(&backend) }, |stores| stores).await
     }
 
     /// The same, where a browser of this machine reaches the issuer: passkeys are for its host. What the tenants hold of it
@@ -117,18 +152,21 @@ impl World {
         if Settled::on(&backend).is_none() {
             Self::start_on(&backend).await.end().await;
         }
-        Self::start_as(&backend, |stores| stores, Responder::BuiltIn, Vec::new(), PEOPLE, Some("localhost"))
-            .await
+        Self::start_as(Wanted { host: Some("localhost"), ..Wanted::on(&backend) }, |stores| stores).await
     }
 
-    async fn start_as(
-        backend: &Backend,
-        around: impl Fn(Stores) -> Stores,
-        responder: Responder,
-        proxies: Vec<IpNet>,
-        people: People,
-        host: Option<&str>,
-    ) -> Self {
+    /// The same, with what `around` makes of the store under each service, where calendars are linked at a provider of its
+    /// own process or machine. What the tenants hold of the provider of other worlds is no good.
+    pub async fn start_linking(around: impl Fn(Stores) -> Stores, with: &dyn Linking) -> Self {
+        let backend = Backend::chosen();
+        if Settled::on(&backend).is_none() {
+            Self::start_on(&backend).await.end().await;
+        }
+        Self::start_as(Wanted { linking: Some(with), ..Wanted::on(&backend) }, around).await
+    }
+
+    async fn start_as(wanted: Wanted<'_>, around: impl Fn(Stores) -> Stores) -> Self {
+        let Wanted { backend, responder, proxies, people, host, linking } = wanted;
         let as_it_was = people == PEOPLE || people.registration == Registration::Off;
         let settled = Settled::on(backend).filter(|_| as_it_was);
         let place = match settled {
@@ -146,6 +184,7 @@ impl World {
         let operator_platform = platform(Service::Hub, stores.clone());
         let [of_hub, of_chatbot] =
             place.open_by_roles().await.unwrap_or_else(|| [stores.clone(), stores.clone()]);
+        let for_vault = of_hub.clone();
         let parts = (around(of_chatbot), Arc::new(clock.clone()) as _, Arc::clone(&entropy) as _);
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let listen = || serve::bind(any).unwrap();
@@ -174,7 +213,15 @@ impl World {
         let hub_platform =
             Platform::relying(Service::Hub, around(of_hub), hub_clock, hub_entropy, Arc::new(issuer));
         let billing = Billing { sms_cents: 5, phone_cents: 20, ..Billing::default() };
-        let hub_app = App::new(Hub::new(hub_platform.clone(), billing.tariff()), proxies.clone());
+        let providers: Vec<Arc<dyn CalendarProvider>> = match linking {
+            Some(linking) => linking.providers(hub, &clock).await,
+            None => ["google", "microsoft"].map(|name| Arc::new(StandIn::new(name, &clock)) as _).into(),
+        };
+        let targets = Targets::new(TARGETS.map(str::to_owned)).unwrap();
+        let calendars =
+            Calendars::new(place.vault(&for_vault, &clock, entropy.as_ref()).await, providers, targets);
+        let hub_service = Hub::new(hub_platform.clone(), billing.tariff()).linking(calendars);
+        let hub_app = App::new(hub_service, proxies.clone());
         let chatbot_app = App::new(chatbot_service, proxies);
         let running = vec![
             tokio::spawn(serve::serve(Arc::new(hub_app), hub_listener, 1, stopped.clone())),
@@ -286,7 +333,9 @@ impl World {
             .await;
         let users = format!("/accounts/{account_id}/users");
         let user = r#"{"name":"Bob","email":"bob@example.com"}"#;
-        let user = self.hub(Request::post(&users, user).bearer(&hub_key)).await;
+        let user = self.hub(Request::post(&users, user).bearer(&hub_key)).await.field("user_id");
+        self.link(&hub_key, &user, "google", &format!("bob-{name}")).await;
+        let arrival = self.arriving(&hub_key, &user, "microsoft", &format!("bob-{name}")).await;
         let temp = self.temp(&domain_key, 24).await;
         let connect = Request::get(&format!("/autoconnect?token={}", temp.0));
         let cookie = self.chatbot(connect).await.header("set-cookie").unwrap_or_default().to_owned();
@@ -311,7 +360,8 @@ impl World {
             domain_key,
             idle_key,
             call_sid: call.field("call_sid"),
-            user_id: user.field("user_id"),
+            user_id: user,
+            arrival,
             temp,
             widget: (widget.field("token"), widget.field("session_id")),
             chat,
@@ -324,6 +374,25 @@ impl World {
             idle_domain_key,
             introspection_key: String::new(),
         }
+    }
+
+    /// A browser that comes back from a provider of these worlds, whose owner, of this subject, has consented.
+    pub async fn arriving(&self, key: &str, user: &str, provider: &str, subject: &str) -> Arrival {
+        let body = format!(r#"{{"user_id":"{user}"}}"#);
+        let begin = Request::post(&format!("/oauth/{provider}/authorize"), &body).bearer(key);
+        let begun = self.hub(begin).await;
+        assert_eq!(begun.status, 200, "{}", begun.body);
+        let cookie = begun.header("set-cookie").unwrap_or_default();
+        let binding = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
+        let Consent { state, code } = StandIn::consent(&begun.field("authorization_url"), subject);
+        Arrival { provider: provider.to_owned(), state, code, binding }
+    }
+
+    /// Links a calendar of a user at a provider of these worlds.
+    pub async fn link(&self, key: &str, user: &str, provider: &str, subject: &str) {
+        let arrival = self.arriving(key, user, provider, subject).await;
+        let linked = self.hub(arrival.request()).await;
+        assert_eq!(linked.status, 303, "{}", linked.body);
     }
 
     /// Registers a person, who may ask to be a member of a domain.

@@ -1,6 +1,6 @@
 //! The Hub's configuration, and starting it from there.
 
-use crate::{Hub, chatbot::Chatbot};
+use crate::{Hub, calendars, chatbot::Chatbot};
 use auth_core::{
     entropy::Entropy,
     flow::{Platform, Tariff},
@@ -30,6 +30,8 @@ pub struct Settings {
     /// `[billing]`.
     #[serde(default)]
     pub billing: Billing,
+    /// `[calendars]`: without it no calendar is linked.
+    pub calendars: Option<calendars::Settings>,
     /// `[chatbot]`: without it the Hub takes no access tokens, and super admins have no way in.
     pub chatbot: Option<Logins>,
 }
@@ -109,6 +111,10 @@ impl Settings {
     /// One line that says what is wrong.
     pub fn check(&self) -> Result<(), String> {
         self.store.check().map_err(|error| error.to_string())?;
+        if let Some(calendars) = &self.calendars {
+            calendars.check()?;
+            self.store.keyring(Service::Hub).map_err(|error| error.to_string())?;
+        }
         self.chatbot.as_ref().map_or(Ok(()), |chatbot| chatbot.relying_party().map(drop))
     }
 
@@ -126,11 +132,22 @@ impl Settings {
         let listeners = self.server.bind(LISTEN, METRICS).map_err(|error| error.to_string())?;
         let stores =
             auth_store::open(&self.store, entropy.as_ref()).await.map_err(|error| error.to_string())?;
+        let calendars = match &self.calendars {
+            Some(calendars) => {
+                Some(calendars.open(&self.store, &stores, clock.as_ref(), entropy.as_ref()).await?)
+            }
+            None => None,
+        };
         let platform = match relying {
             Some(issuer) => Platform::relying(Service::Hub, stores, clock, entropy, Arc::new(issuer)),
             None => Platform::new(Service::Hub, stores, clock, entropy),
         };
-        let app = App::new(Hub::new(platform, self.billing.tariff()), self.server.trusted_proxies);
+        let hub = Hub::new(platform, self.billing.tariff());
+        let hub = match calendars {
+            Some(calendars) => hub.linking(calendars),
+            None => hub,
+        };
+        let app = App::new(hub, self.server.trusted_proxies);
         serve::serve_both(Arc::new(app), listeners, self.server.workers, stop)
             .await
             .map_err(|error| error.to_string())

@@ -31,7 +31,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("calendar-providers", &["auth-core", "auth-web"]),
     ("hub-service", &["auth-core", "auth-store", "auth-web", "calendar-providers"]),
     ("chatbot-service", &["auth-core", "auth-store", "auth-web"]),
-    ("authctl", &["auth-core", "auth-store", "auth-web", "hub-service", "chatbot-service", "demo-provider"]),
+    (
+        "authctl",
+        &[
+            "auth-core",
+            "auth-store",
+            "auth-web",
+            "calendar-providers",
+            "hub-service",
+            "chatbot-service",
+            "demo-provider",
+        ],
+    ),
     (
         "conformance",
         &[
@@ -41,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth-store-pg",
             "auth-store-redis",
             "auth-web",
+            "calendar-providers",
             "hub-service",
             "chatbot-service",
             "authctl",

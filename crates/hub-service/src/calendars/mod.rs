@@ -1,9 +1,11 @@
 //! Calendars of users.
 
 mod link;
+mod settings;
 mod use_of;
 
 pub use link::{Authorize, AuthorizeBody, Callback, CallbackQuery};
+pub use settings::{Calendars as Settings, vault};
 pub use use_of::{
     ConnectionView, Disconnect, EventTimeView, EventView, Events, EventsQuery, List, Token, TokenView,
 };

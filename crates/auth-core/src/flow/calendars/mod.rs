@@ -116,11 +116,7 @@ impl Calendars {
         let place = Place::of(&stored.connection);
         let opened = self.vault.unseal(&place, &stored.tokens, platform.clock.as_ref());
         if let Err(why) = &opened {
-            let why = match why {
-                Unopened::UnknownKey => "unknown_key",
-                Unopened::Altered => "altered",
-            };
-            let event = Event::VaultUnopened { connection: stored.connection.id, why };
+            let event = Event::VaultUnopened { connection: stored.connection.id, why: why.name() };
             append(platform, granted, &event).await?;
         }
         Ok(opened)

@@ -1,0 +1,231 @@
+//! Worlds whose calendars are linked at the demo provider, over HTTP.
+
+use crate::{
+    ambient::{SeededEntropy, StepClock},
+    client::{Request, Response},
+    world::{Arrival, Linking, World},
+};
+use auth_core::port::{CalendarProvider, Stores};
+use auth_web::outgoing::Patience;
+use calendar_providers::{CalendarApi, Google, Microsoft, Oidc, ProviderSettings};
+use demo_provider::{Config, Provider, Seen};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// How long the demo provider is waited for: what does not answer in tests is not waited for any longer.
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(1), whole: Duration::from_secs(2) };
+/// Its client's secret.
+const SECRET: &str = "only-for-tests:%2B+";
+/// The providers that worlds have of it, which is like both, and has a discovery document.
+pub const PROVIDERS: [&str; 3] = ["google", "microsoft", "oidc"];
+/// Who can consent.
+pub const ALICE: &str = "alice@example.com";
+/// Another.
+pub const BOB: &str = "bob@example.com";
+
+/// The demo provider of a world.
+pub struct Demo {
+    dir: TempDir,
+    provider: OnceCell<Provider>,
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), provider: OnceCell::new() }
+    }
+}
+
+impl Demo {
+    /// A world that links calendars at a demo provider.
+    pub async fn world() -> (World, Self) {
+        Self::world_with(|stores| stores).await
+    }
+
+    /// The same, with what `around` makes of the store under each service.
+    pub async fn world_with(around: impl Fn(Stores) -> Stores) -> (World, Self) {
+        let demo = Self::default();
+        (World::start_linking(around, &demo).await, demo)
+    }
+
+    /// The provider.
+    pub fn provider(&self) -> &Provider {
+        self.provider.get().unwrap()
+    }
+
+    /// How often it was asked so.
+    pub fn count(&self, what: impl Fn(&Seen) -> bool) -> usize {
+        self.provider().seen().iter().filter(|seen| what(seen)).count()
+    }
+
+    /// How often a code was shown to it.
+    pub fn exchanges(&self) -> usize {
+        self.count(|seen| matches!(seen, Seen::Exchange { .. }))
+    }
+
+    /// How often it was asked for another access token.
+    pub fn refreshes(&self) -> usize {
+        self.count(|seen| matches!(seen, Seen::Refresh { .. }))
+    }
+
+    /// What its clients did that no client should.
+    pub fn violations(&self) -> Vec<String> {
+        let seen = self.provider().seen().into_iter();
+        let wrong = seen.filter_map(|seen| match seen {
+            Seen::Violation(what) | Seen::Elsewhere(what) => Some(what),
+            _ => None,
+        });
+        wrong.collect()
+    }
+
+    /// What a browser brings back whose owner consents to what was begun.
+    pub fn consent(&self, begun: &Begun, address: &str) -> Arrived {
+        let url = self.provider().consent(&begun.url, address).unwrap();
+        Arrived::of(&url, begun)
+    }
+
+    /// A browser of a tenant's user that comes back having consented.
+    pub async fn arriving(&self, world: &World, provider: &str, address: &str) -> Arrived {
+        let begun = Begun::at(world, &world.a.hub_key, &world.a.user_id, provider).await;
+        self.consent(&begun, address)
+    }
+
+    /// Links a calendar of the first tenant's user, who has none of that provider any more.
+    pub async fn link(&self, world: &World, provider: &str, address: &str) {
+        let linked = world.hub(self.arriving(world, provider, address).await.request()).await;
+        assert_eq!(linked.status, 303, "{}", linked.body);
+    }
+}
+
+/// Forgets what the tenants hold of the provider of other worlds.
+pub async fn unlinked(world: &World) {
+    world.place.execute("DELETE FROM connections; DELETE FROM authorizations").await;
+}
+
+#[async_trait::async_trait]
+impl Linking for Demo {
+    async fn providers(&self, hub: SocketAddr, clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>> {
+        let back = |name: &str| format!("http://localhost:{}/oauth/{name}/callback", hub.port());
+        let entropy = Arc::new(SeededEntropy::new(u64::from(hub.port())));
+        let mut config = Config::demo(Arc::new(clock.clone()), entropy, PROVIDERS.map(back).into());
+        config.client_secret = SECRET.to_owned();
+        let client_id = config.client_id.clone();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let provider = Provider::start(listener, config).await.unwrap();
+        let origin = provider.origin().to_owned();
+        assert!(self.provider.set(provider).is_ok(), "one provider a world");
+        let providers = settings(&self.dir, &client_id, &origin).into_iter().zip(PROVIDERS);
+        let open = |(settings, name): (ProviderSettings, &str)| {
+            calendar_providers::open_with(name.parse().unwrap(), &settings, &back(name), PATIENCE).unwrap()
+        };
+        providers.map(open).collect()
+    }
+}
+
+/// The demo provider, as each of those that it can stand for.
+#[expect(clippy::disallowed_methods, reason = "a test makes its files")]
+fn settings(dir: &TempDir, client_id: &str, origin: &str) -> [ProviderSettings; 3] {
+    let client_secret_file = dir.path().join("client.secret");
+    std::fs::write(&client_secret_file, SECRET).unwrap();
+    let client_id = client_id.to_owned();
+    [
+        ProviderSettings::Google(Google {
+            client_id: client_id.clone(),
+            client_secret_file: client_secret_file.clone(),
+            at: Some(origin.to_owned()),
+        }),
+        ProviderSettings::Microsoft(Microsoft {
+            client_id: client_id.clone(),
+            client_secret_file: client_secret_file.clone(),
+            tenant: "organizations".to_owned(),
+            at: Some(origin.to_owned()),
+        }),
+        ProviderSettings::Oidc(Oidc {
+            client_id,
+            client_secret_file,
+            issuer: origin.to_owned(),
+            api: CalendarApi::Google,
+            api_url: format!("{origin}/calendar/v3/calendars/primary/events"),
+            scopes: "openid https://www.googleapis.com/auth/userinfo.email \
+                     https://www.googleapis.com/auth/calendar.readonly"
+                .to_owned(),
+            hosts: Vec::new(),
+            names_issuer: true,
+        }),
+    ]
+}
+
+/// A transaction that was begun: where the browser is led, and what it holds.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The provider.
+    pub provider: String,
+    /// Where to.
+    pub url: String,
+    /// The value of the cookie.
+    pub binding: String,
+}
+
+impl Begun {
+    /// Begins one for a user of whoever has the key.
+    pub async fn at(world: &World, key: &str, user: &str, provider: &str) -> Self {
+        let begun = Self::answer(world, key, user, provider).await;
+        assert_eq!(begun.status, 200, "{}", begun.body);
+        let cookie = begun.header("set-cookie").unwrap_or_default();
+        let binding = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
+        Self { provider: provider.to_owned(), url: begun.field("authorization_url"), binding }
+    }
+
+    /// What the Hub answers to that.
+    pub async fn answer(world: &World, key: &str, user: &str, provider: &str) -> Response {
+        let body = format!(r#"{{"user_id":"{user}"}}"#);
+        world.hub(Request::post(&format!("/oauth/{provider}/authorize"), &body).bearer(key)).await
+    }
+}
+
+/// A browser that comes back from the provider.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// The path and query that it is led to.
+    pub target: String,
+    /// The value of its cookie.
+    pub binding: String,
+}
+
+impl Arrived {
+    fn of(url: &str, begun: &Begun) -> Self {
+        let at = url.find("/oauth/").unwrap();
+        Self { target: url.split_at(at).1.to_owned(), binding: begun.binding.clone() }
+    }
+
+    /// The request.
+    pub fn request(&self) -> Request {
+        Request::get(&self.target).header("Cookie", &format!("__Host-oauth={}", self.binding))
+    }
+
+    /// The value of a parameter.
+    pub fn parameter(&self, name: &str) -> String {
+        let (_, query) = self.target.split_once('?').unwrap();
+        let found = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        found.unwrap_or_default().to_owned()
+    }
+
+    /// The same, with another value of a parameter.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let before = format!("{name}={}", self.parameter(name));
+        Self { target: self.target.replace(&before, &format!("{name}={value}")), ..self.clone() }
+    }
+}
+
+impl From<&Arrival> for Arrived {
+    fn from(arrival: &Arrival) -> Self {
+        let Arrival { provider, state, code, binding } = arrival;
+        let target = format!("/oauth/{provider}/callback?code={code}&state={state}");
+        Self { target, binding: binding.clone() }
+    }
+}
