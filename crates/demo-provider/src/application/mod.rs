@@ -79,3 +79,54 @@ impl Drop for Application {
         self.serving.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auth_core::time::{Monotonic, Timestamp};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp::EPOCH
+        }
+        fn monotonic(&self) -> Monotonic {
+            Monotonic::from_nanos(0)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_is_silent_is_not_waited_for() {
+        for begins in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
+            let hub = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let config = ApplicationConfig {
+                hub: format!("http://localhost:{}", hub.local_addr().unwrap().port()),
+                key: PlainToken::new("canary".to_owned()),
+                account_id: "01890000-0000-7000-8000-00000000000a".to_owned(),
+                user_id: "01890000-0000-7000-8000-00000000000b".to_owned(),
+                providers: Vec::new(),
+                provider_origins: Vec::new(),
+                clock: Arc::new(Stopped),
+            };
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let limit = Duration::from_millis(100);
+            let application = Application::start_within(listener, config, limit).await.unwrap();
+            let authority = application.origin().strip_prefix("http://").unwrap();
+            let mut browser = TcpStream::connect(authority).await.unwrap();
+            let request = format!("GET / HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+            browser.write_all(request.as_bytes()).await.unwrap();
+            let (mut asked, _) = hub.accept().await.unwrap();
+            asked.write_all(begins.as_bytes()).await.unwrap();
+            let mut page = String::new();
+            browser.read_to_string(&mut page).await.unwrap();
+            assert!(page.starts_with("HTTP/1.1 504 ") && page.contains("100ms are over."), "{page}");
+            // It hangs up: what it sent, and then the end.
+            asked.read_to_end(&mut Vec::new()).await.unwrap();
+        }
+    }
+}
