@@ -8,9 +8,7 @@ use crate::{
     seen::Seen,
 };
 use aws_lc_rs::{
-    digest,
-    encoding::{AsDer as _, Pkcs8V1Der},
-    hmac,
+    digest, hmac,
     rand::SystemRandom,
     rsa::{KeyPair, KeySize},
     signature::{KeyPair as _, RSA_PKCS1_SHA256},
@@ -25,7 +23,6 @@ pub(crate) struct Key {
     /// Its name: a digest of the modulus.
     pub(crate) kid: String,
     pair: KeyPair,
-    certificate: Vec<u8>,
 }
 
 impl Key {
@@ -49,9 +46,7 @@ impl Key {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| "no RSA key could be made")?;
         let digest = digest::digest(&digest::SHA256, modulus(&pair));
         let kid = BASE64URL_NOPAD.encode(digest.as_ref().get(..20).unwrap_or_default());
-        let certificate =
-            certificate(&pair).map_err(|error| format!("no certificate could be made: {error}"))?;
-        Ok(Self { kid, pair, certificate })
+        Ok(Self { kid, pair })
     }
 
     /// A signature by RS256.
@@ -75,16 +70,16 @@ impl Key {
             Like::Google => {
                 json!({ "kty": "RSA", "alg": "RS256", "use": "sig", "kid": self.kid, "n": n, "e": e })
             }
+            // Of a certificate it has the members alone: in its place is the key, in DER, and the name has the length of a
+            // thumbprint. No client here looks at either.
             Like::Microsoft => json!({
                 "kty": "RSA",
                 "use": "sig",
                 "kid": self.kid,
-                "x5t": BASE64URL_NOPAD.encode(
-                    digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &self.certificate).as_ref(),
-                ),
+                "x5t": self.kid,
                 "n": n,
                 "e": e,
-                "x5c": [BASE64.encode(&self.certificate)],
+                "x5c": [BASE64.encode(self.pair.public_key().as_ref())],
                 "issuer": issuer,
             }),
         }
@@ -122,13 +117,4 @@ pub(crate) fn answer_keys(desk: &Desk, like: Like, tenant: &str) -> Answer {
 
 fn modulus(pair: &KeyPair) -> &[u8] {
     pair.public_key().modulus().big_endian_without_leading_zero()
-}
-
-/// A certificate that the key signed for itself: its dates are fixed.
-fn certificate(pair: &KeyPair) -> Result<Vec<u8>, String> {
-    let secret: Pkcs8V1Der<'_> = pair.as_der().map_err(|error| error.to_string())?;
-    let signer = rcgen::KeyPair::try_from(secret.as_ref()).map_err(|error| error.to_string())?;
-    let mut params = rcgen::CertificateParams::new(Vec::new()).map_err(|error| error.to_string())?;
-    params.distinguished_name.push(rcgen::DnType::CommonName, "Demo provider");
-    Ok(params.self_signed(&signer).map_err(|error| error.to_string())?.der().to_vec())
 }

@@ -12,8 +12,12 @@
 //!
 //! A tenant is `common`, `organizations` or [`DIRECTORY`]. What a client does wrong is refused, and told by
 //! [`Provider::seen`].
+//!
+//! Beside it is the [`Application`]: the stand-in for an account's own web site, from whose pages a person links a calendar
+//! through the Hub.
 
 mod answer;
+mod application;
 mod authorize;
 mod bomb;
 mod calendar;
@@ -23,10 +27,12 @@ mod desk;
 mod discovery;
 mod google_calendar;
 mod graph_calendar;
+mod html;
 mod id_token;
 mod keys;
 mod ledger;
 mod like;
+mod listen;
 mod misbehaviour;
 mod page;
 mod parameters;
@@ -36,6 +42,7 @@ mod seen;
 mod serve;
 mod token;
 
+pub use application::{Application, ApplicationConfig};
 pub use calendar::{Event, When};
 pub use config::{Account, Config};
 pub use like::DIRECTORY;

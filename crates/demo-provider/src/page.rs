@@ -1,24 +1,23 @@
 //! The page that asks a person, and the one that tells what is wrong.
 
 use crate::{
-    answer::{Answer, redirect, text, with},
+    answer::{Answer, redirect},
     authorize::{consented, declined, judge},
     config::Config,
     desk::Desk,
+    html::{Look, page},
     ledger::Asked,
     like::Like,
     parameters::Parameters,
 };
-use data_encoding::BASE64;
-use hyper::{
-    StatusCode,
-    header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
-};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest as _, Sha256};
+use hyper::StatusCode;
+use maud::{Markup, html};
 
-const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem}\
-    button{display:block;width:100%;margin:.5rem 0;padding:.7rem;font:inherit;text-align:left}";
+const LOOK: Look = Look {
+    style: "body{font:1rem/1.5 sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem}\
+        button{display:block;width:100%;margin:.5rem 0;padding:.7rem;font:inherit;text-align:left}",
+    referrer: "no-referrer",
+};
 
 /// `GET` of an authorization endpoint: the page that asks, or what is wrong with the request.
 pub(crate) fn ask(desk: &Desk, like: Like, query: &str) -> Answer {
@@ -28,7 +27,7 @@ pub(crate) fn ask(desk: &Desk, like: Like, query: &str) -> Answer {
     };
     let id = desk.random();
     let shown = asking(&desk.config, &id, &asked);
-    let page = page(StatusCode::OK, "Demo provider", &shown, origin(&asked.redirect_uri));
+    let page = page(&LOOK, StatusCode::OK, "Demo provider", &shown, &lead_to(&asked.redirect_uri));
     desk.ledger().wait(id, asked, desk.now());
     page
 }
@@ -55,7 +54,7 @@ pub(crate) fn decide(desk: &Desk, form: &[u8]) -> Answer {
 /// A page that tells what is wrong.
 pub(crate) fn refused(fault: &str) -> Answer {
     let shown = html! { h1 { "This request is refused" } p { (fault) "." } };
-    page(StatusCode::BAD_REQUEST, "Refused", &shown, None)
+    page(&LOOK, StatusCode::BAD_REQUEST, "Refused", &shown, "")
 }
 
 fn wrong(desk: &Desk, fault: &str) -> Answer {
@@ -79,26 +78,13 @@ fn asking(config: &Config, id: &str, asked: &Asked) -> Markup {
     }
 }
 
-/// A page without a script. Its form may lead to itself, and from there to the client: browsers hold redirects to the
-/// policy, too.
-fn page(status: StatusCode, title: &str, shown: &Markup, leads_to: Option<&str>) -> Answer {
-    let whole = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head { meta charset="utf-8"; title { (title) } style { (PreEscaped(STYLE)) } }
-            body { (shown) }
-        }
-    };
-    let style = BASE64.encode(&Sha256::digest(STYLE));
-    let leads_to = leads_to.unwrap_or_default();
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self' {leads_to}; base-uri 'none'; \
-         frame-ancestors 'none'"
-    );
-    let answer = text(status, "text/html; charset=utf-8", whole.into_string());
-    let answer = with(answer, CONTENT_SECURITY_POLICY, &policy);
-    let answer = with(answer, REFERRER_POLICY, "no-referrer");
-    with(answer, X_CONTENT_TYPE_OPTIONS, "nosniff")
+/// Where the form may lead: to the client, and, if that is on this machine, wherever on it the client leads on to. Some
+/// browsers hold the whole way to the policy, and the last of it is an application that the provider does not know.
+fn lead_to(redirect_uri: &str) -> String {
+    let origin = origin(redirect_uri).unwrap_or_default();
+    let host = origin.strip_prefix("http://").and_then(|authority| authority.split(':').next());
+    let is_here = matches!(host, Some("localhost" | "127.0.0.1"));
+    if is_here { format!("{origin} http://localhost:*") } else { origin.to_owned() }
 }
 
 /// Scheme and authority of a URL; `None` for what would end a directive of a policy.
@@ -111,6 +97,19 @@ fn origin(url: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_on_this_machine_may_lead_on_within_it() {
+        for (uri, expected) in [
+            ("http://localhost:9/callback", "http://localhost:9 http://localhost:*"),
+            ("http://127.0.0.1:9/callback", "http://127.0.0.1:9 http://localhost:*"),
+            ("https://localhost:9/callback", "https://localhost:9"),
+            ("http://localhost.example/callback", "http://localhost.example"),
+            ("mailto:a", ""),
+        ] {
+            assert_eq!(lead_to(uri), expected);
+        }
+    }
 
     #[test]
     fn an_origin_ends_with_the_authority() {

@@ -8,9 +8,10 @@ use crate::{
     keys::Key,
     ledger::Asked,
     like::{Like, is_tenant},
+    listen::{on_loopback, serve},
     misbehaviour::Misbehaviour,
     seen::Seen,
-    serve::serve,
+    serve::enter,
 };
 use std::sync::Arc;
 use tokio::task::{AbortHandle, spawn_blocking};
@@ -27,22 +28,19 @@ impl Provider {
     /// The error says why it cannot: an address that is not of the loopback, an account whose subject is its address, a
     /// redirect URI with a fragment.
     pub async fn start(listener: std::net::TcpListener, config: Config) -> Result<Self, String> {
-        let address = listener.local_addr().map_err(|error| format!("no address: {error}"))?;
-        if !address.ip().is_loopback() {
-            return Err(format!("{address} is not on the loopback: demonstrations are for one machine"));
-        }
         if let Some(account) = config.accounts.iter().find(|account| account.subject == account.address) {
             return Err(format!("the subject of {} is its address", account.address));
         }
         if let Some(uri) = config.redirect_uris.iter().find(|uri| uri.contains('#')) {
             return Err(format!("{uri} has a fragment"));
         }
-        listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
+        let (listener, origin) = on_loopback(listener)?;
         let made = spawn_blocking(|| Key::of(Like::Google).and(Key::of(Like::Microsoft)).map(|_| ()));
         made.await.map_err(|error| error.to_string())??;
-        let desk = Arc::new(Desk::new(format!("http://localhost:{}", address.port()), config));
-        let serving = tokio::spawn(serve(Arc::clone(&desk), listener)).abort_handle();
+        let desk = Arc::new(Desk::new(origin, config));
+        let entered = Arc::clone(&desk);
+        let serving = tokio::spawn(serve(listener, move |request| enter(Arc::clone(&entered), request)));
+        let serving = serving.abort_handle();
         Ok(Self { desk, serving })
     }
 

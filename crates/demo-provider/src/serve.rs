@@ -16,51 +16,25 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinSet, time::sleep};
+use std::{future::pending, sync::Arc};
 
 /// The longest form that is read.
 const FORM_LIMIT: usize = 64 * 1024;
-/// How long nobody is let in after somebody could not be.
-const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves who connects; all connections end with it.
-pub(crate) async fn serve(desk: Arc<Desk>, listener: TcpListener) {
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, at worst: others run, and give some back.
-            sleep(PAUSE).await;
-            continue;
-        };
-        while connections.try_join_next().is_some() {}
-        let desk = Arc::clone(&desk);
-        connections.spawn(async move {
-            let service = service_fn(move |request| enter(Arc::clone(&desk), request));
-            let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).auto_date_header(false);
-            // Whoever goes away in the middle of an answer is nobody's fault here.
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
-async fn enter(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+/// Answers a request, or never.
+pub(crate) async fn enter(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, FORM_LIMIT).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => {
             desk.fault("a body was too long, or was cut");
-            return Ok(Refusal::request("the body is too long").answer());
+            return Refusal::request("the body is too long").answer();
         }
     };
     let asked = Asked { method: &head.method, headers: &head.headers, body: &body };
     match route(&desk, head.uri.path(), head.uri.query().unwrap_or_default(), &asked) {
-        Some(answer) => Ok(answer),
+        Some(answer) => answer,
         None => pending().await,
     }
 }

@@ -1,7 +1,7 @@
 //! What is like Microsoft's.
 
 use crate::visitor::{ALICE, GRAPH_CALENDAR, Like, World, events_path};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use demo_provider::{DIRECTORY, Misbehaviour, Seen};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -23,8 +23,10 @@ async fn discovery_and_keys_have_what_microsofts_have() {
         let members: BTreeSet<&str> = key.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(members, BTreeSet::from(["e", "issuer", "kid", "kty", "n", "use", "x5c", "x5t"]));
         assert_eq!(key["issuer"], issuer);
-        let certificate = BASE64.decode(key["x5c"][0].as_str().unwrap().as_bytes()).unwrap();
-        assert_eq!(certificate[0], 0x30);
+        let der = BASE64.decode(key["x5c"][0].as_str().unwrap().as_bytes()).unwrap();
+        assert_eq!(der[0], 0x30);
+        let thumbprint = BASE64URL_NOPAD.decode(key["x5t"].as_str().unwrap().as_bytes()).unwrap();
+        assert_eq!(thumbprint.len(), 20);
     }
     assert_eq!(world.get("/elsewhere/v2.0/.well-known/openid-configuration").await.status, 404);
     let refused = world.post("/common/oauth2/v2.0/revoke", &[], &[("token", "a")]).await;

@@ -17,7 +17,7 @@ async fn the_page_sends_the_browser_back_with_a_code_once() {
         let page = world.get(&format!("{}?{}", world.path(like), login.query())).await;
         assert_eq!(page.status, 200);
         let policy = page.header("content-security-policy");
-        assert!(policy.contains("form-action 'self' http://localhost:9999;"), "{policy}");
+        assert!(policy.contains("form-action 'self' http://localhost:9999 http://localhost:*;"), "{policy}");
         assert!(page.text().contains("demo-client") && page.text().contains(ALICE));
         assert!(!page.text().contains("<script"));
 

@@ -32,6 +32,9 @@ const START: i64 = 1_796_113_800_000;
 pub(crate) struct Steps(AtomicI64);
 
 impl Steps {
+    pub(crate) fn begin() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(START)))
+    }
     pub(crate) fn forward(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
@@ -122,7 +125,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let clock = Arc::new(Steps(AtomicI64::new(START)));
+        let clock = Steps::begin();
         let entropy = Arc::new(Counted(AtomicU64::new(0)));
         let config = Config::demo(clock.clone(), entropy, vec![CALLBACK.to_owned()]);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -214,17 +217,7 @@ impl World {
         headers: &[(&str, &str)],
         body: &str,
     ) -> TcpStream {
-        let authority = self.provider.origin().strip_prefix("http://").unwrap();
-        let port = authority.rsplit_once(':').unwrap().1.parse().unwrap();
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let length = body.len();
-        let request = format!(
-            "{method} {target} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
-             content-length: {length}\r\n{headers}\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
+        send(self.provider.origin(), method, target, headers, body).await
     }
 
     /// The claims of an ID token that verifies by the published keys; otherwise why not.
@@ -278,6 +271,29 @@ pub(crate) fn encoded<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> St
 pub(crate) fn brought(url: &str) -> BTreeMap<String, String> {
     let query = url.strip_prefix(CALLBACK).and_then(|rest| rest.strip_prefix('?')).unwrap();
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// Sends a request to a server on the loopback; nothing is read yet.
+pub(crate) async fn send(
+    origin: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> TcpStream {
+    let authority = origin.strip_prefix("http://").unwrap();
+    let port = authority.rsplit_once(':').unwrap().1.parse().unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let host = headers.iter().find(|(name, _)| *name == "host").map_or(authority, |(_, host)| host);
+    let headers = headers.iter().filter(|(name, _)| *name != "host");
+    let headers: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let request = format!(
+        "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+         content-length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
 }
 
 /// Reads an answer to its end.
