@@ -18,7 +18,7 @@ pub(crate) struct Fetched<T, E> {
     asked: Mutex<Option<(Monotonic, Result<(), E>)>>,
 }
 
-impl<T: Default, E: Clone> Fetched<T, E> {
+impl<T: Default + Send + Sync, E: Clone + Send + Sync> Fetched<T, E> {
     /// Something of which nothing is known yet.
     pub(crate) fn new(again_after: Duration) -> Self {
         Self { known: ArcSwap::default(), again_after, asked: Mutex::new(None) }
@@ -30,9 +30,9 @@ impl<T: Default, E: Clone> Fetched<T, E> {
     /// It could not be had.
     pub(crate) async fn get(
         &self,
-        does: impl Fn(&T) -> bool,
+        does: impl Fn(&T) -> bool + Send + Sync,
         clock: &dyn Clock,
-        ask: impl Future<Output = Result<T, E>>,
+        ask: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<Arc<T>, E> {
         let known = self.known.load_full();
         if does(&known) {

@@ -35,7 +35,7 @@ async fn claim(
         Some(found) => {
             let place = connections::table.find(id.as_bytes().to_vec());
             diesel::update(place).set(dsl::claim.eq(claim.to_stored())).execute(conn).await?;
-            Ok(Claiming::Done(ConnectionRow::read(found)?))
+            Ok(Claiming::Done(Box::new(ConnectionRow::read(found)?)))
         }
         None => Ok(Claiming::Gone),
     }

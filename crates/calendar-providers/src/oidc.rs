@@ -42,7 +42,8 @@ pub(crate) fn parts(settings: &Oidc) -> Result<Parts, Wrong> {
         tolerated,
         ways: Ways {
             found: Found::Discovered(Box::new(discovery.that_names_issuer(settings.names_issuer))),
-            asking: &[],
+            // Without it, access while the user is away is not asked for (OpenID Connect Core §11).
+            asking: &[("prompt", "consent")],
             scope_names: str::to_owned,
             revoking: Revoking::AsClient,
             calendar: Calendar::new(settings.api, events),

@@ -34,6 +34,9 @@ const ERRORS: &[&str] = &[
     "invalid_scope",
 ];
 
+/// What it may say where its user has to come back (OpenID Connect Core §3.1.2.6).
+const ABSENT: &[&str] = &["interaction_required", "login_required", "consent_required"];
+
 type Client = oauth2::Client<
     BasicErrorResponse,
     Tokens,
@@ -188,6 +191,9 @@ const NO_FORM: &str = "its token answer is not of the form";
 
 /// What an answer of no success says.
 fn refusal(answer: &Answer) -> ProviderError {
+    if answer.status == 400 && error_of(answer, ABSENT).is_some() {
+        return ProviderError::InvalidGrant;
+    }
     match error_of(answer, ERRORS) {
         Some("invalid_grant") if answer.status == 400 => ProviderError::InvalidGrant,
         Some(error) => ProviderError::Refused(error.to_owned()),

@@ -68,6 +68,16 @@ impl Request {
         Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP came back"))
     }
 
+    /// Sends it, and is gone before there is an answer.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn send_and_leave(&self, to: SocketAddr) -> std::io::Result<()> {
+        let mut stream = TcpStream::connect(to).await?;
+        stream.write_all(self.text(to).as_bytes()).await?;
+        stream.shutdown().await
+    }
+
     /// Sends the request from an address of this machine, of which there are as many as it takes: all of `127.0.0.0/8`.
     ///
     /// # Errors

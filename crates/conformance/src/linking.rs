@@ -5,7 +5,10 @@ use crate::{
     client::{Request, Response},
     world::{Arrival, Linking, World},
 };
-use auth_core::port::{CalendarProvider, Stores};
+use auth_core::{
+    flow::Calendars,
+    port::{CalendarProvider, Stores},
+};
 use auth_web::outgoing::Patience;
 use calendar_providers::{CalendarApi, Google, Microsoft, Oidc, ProviderSettings};
 use demo_provider::{Config, Provider, Seen};
@@ -19,6 +22,8 @@ use tokio::sync::OnceCell;
 
 /// How long the demo provider is waited for: what does not answer in tests is not waited for any longer.
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(1), whole: Duration::from_secs(2) };
+/// Its client.
+const CLIENT: &str = "hub";
 /// Its client's secret.
 const SECRET: &str = "only-for-tests:%2B+";
 /// The providers that worlds have of it, which is like both, and has a discovery document.
@@ -50,6 +55,11 @@ impl Demo {
     pub async fn world_with(around: impl Fn(Stores) -> Stores) -> (World, Self) {
         let demo = Self::default();
         (World::start_linking(around, &demo).await, demo)
+    }
+
+    /// Calendars of the world's Hub as another process of it has them, on these stores.
+    pub async fn calendars(&self, world: &World, stores: &Stores) -> Calendars {
+        world.calendars_of(stores, self.clients(world.hub)).await
     }
 
     /// The provider.
@@ -109,29 +119,40 @@ pub async fn unlinked(world: &World) {
 #[async_trait::async_trait]
 impl Linking for Demo {
     async fn providers(&self, hub: SocketAddr, clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>> {
-        let back = |name: &str| format!("http://localhost:{}/oauth/{name}/callback", hub.port());
+        let back = |name: &str| back(hub, name);
         let entropy = Arc::new(SeededEntropy::new(u64::from(hub.port())));
         let mut config = Config::demo(Arc::new(clock.clone()), entropy, PROVIDERS.map(back).into());
         config.client_secret = SECRET.to_owned();
-        let client_id = config.client_id.clone();
+        config.client_id = CLIENT.to_owned();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let provider = Provider::start(listener, config).await.unwrap();
-        let origin = provider.origin().to_owned();
         assert!(self.provider.set(provider).is_ok(), "one provider a world");
-        let providers = settings(&self.dir, &client_id, &origin).into_iter().zip(PROVIDERS);
+        self.clients(hub)
+    }
+}
+
+impl Demo {
+    fn clients(&self, hub: SocketAddr) -> Vec<Arc<dyn CalendarProvider>> {
+        let providers = settings(&self.dir, self.provider().origin()).into_iter().zip(PROVIDERS);
         let open = |(settings, name): (ProviderSettings, &str)| {
-            calendar_providers::open_with(name.parse().unwrap(), &settings, &back(name), PATIENCE).unwrap()
+            calendar_providers::open_with(name.parse().unwrap(), &settings, &back(hub, name), PATIENCE)
+                .unwrap()
         };
         providers.map(open).collect()
     }
 }
 
+/// Where a provider leads browsers back to.
+fn back(hub: SocketAddr, name: &str) -> String {
+    format!("http://localhost:{}/oauth/{name}/callback", hub.port())
+}
+
 /// The demo provider, as each of those that it can stand for.
 #[expect(clippy::disallowed_methods, reason = "a test makes its files")]
-fn settings(dir: &TempDir, client_id: &str, origin: &str) -> [ProviderSettings; 3] {
+fn settings(dir: &TempDir, origin: &str) -> [ProviderSettings; 3] {
     let client_secret_file = dir.path().join("client.secret");
     std::fs::write(&client_secret_file, SECRET).unwrap();
-    let client_id = client_id.to_owned();
+    let client_id = CLIENT.to_owned();
     [
         ProviderSettings::Google(Google {
             client_id: client_id.clone(),
@@ -150,7 +171,7 @@ fn settings(dir: &TempDir, client_id: &str, origin: &str) -> [ProviderSettings; 
             issuer: origin.to_owned(),
             api: CalendarApi::Google,
             api_url: format!("{origin}/calendar/v3/calendars/primary/events"),
-            scopes: "openid https://www.googleapis.com/auth/userinfo.email \
+            scopes: "openid offline_access https://www.googleapis.com/auth/userinfo.email \
                      https://www.googleapis.com/auth/calendar.readonly"
                 .to_owned(),
             hosts: Vec::new(),

@@ -4,7 +4,7 @@ use auth_core::{
     policy::{Allows, Need, Proof, Requirement, Rule, decide},
     port::{
         ChangeDomain, ChangeKey, ChangePerson, ChangeRole, CreateAccount, CreateDomain, CreateKey,
-        ImportKeys, ImportPeople, RemovePerson, RevokeKey, RevokeToken, RotateKey, RotateSigningKey,
+        ImportKeys, ImportPeople, Rekey, RemovePerson, RevokeKey, RevokeToken, RotateKey, RotateSigningKey,
         SuspendAccount, SuspendDomain,
     },
     principal::{Caller, Origin, Principal},
@@ -33,6 +33,7 @@ allow!(
     CreateKey,
     ImportKeys,
     ImportPeople,
+    Rekey,
     RemovePerson,
     RevokeKey,
     RevokeToken,

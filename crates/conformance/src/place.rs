@@ -277,6 +277,14 @@ impl Place {
         }
     }
 
+    /// An expression for the hexadecimal digits of a column of bytes, in lower case.
+    pub fn digits(&self, column: &str) -> String {
+        match &self.database {
+            Database::File(_) => format!("lower(hex({column}))"),
+            Database::Server(_) => format!("encode({column}, 'hex')"),
+        }
+    }
+
     /// Has each write of a kind (`INSERT`, `UPDATE`, `DELETE`) to a table fail, after the row was written.
     pub async fn break_writes(&self, write: &str, table: &str) {
         let sql = match &self.database {

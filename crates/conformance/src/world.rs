@@ -14,6 +14,7 @@ use crate::{
 };
 use auth_core::{
     credential::{PAGE_LIFE, PageSession, TotpSecret},
+    entropy::Entropy,
     flow::{Calendars, KeyOrder, Platform, Targets, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
@@ -111,6 +112,7 @@ pub struct World {
     /// Where the store is; its files are removed with the world.
     pub place: Place,
     pub(crate) people: People,
+    hub_app: Arc<App<Hub>>,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<std::io::Result<()>>>,
 }
@@ -215,16 +217,14 @@ impl World {
         let billing = Billing { sms_cents: 5, phone_cents: 20, ..Billing::default() };
         let providers: Vec<Arc<dyn CalendarProvider>> = match linking {
             Some(linking) => linking.providers(hub, &clock).await,
-            None => ["google", "microsoft"].map(|name| Arc::new(StandIn::new(name, &clock)) as _).into(),
+            None => stand_ins(&clock),
         };
-        let targets = Targets::new(TARGETS.map(str::to_owned)).unwrap();
-        let calendars =
-            Calendars::new(place.vault(&for_vault, &clock, entropy.as_ref()).await, providers, targets);
+        let calendars = calendars(&place, &for_vault, &clock, entropy.as_ref(), providers).await;
         let hub_service = Hub::new(hub_platform.clone(), billing.tariff()).linking(calendars);
-        let hub_app = App::new(hub_service, proxies.clone());
+        let hub_app = Arc::new(App::new(hub_service, proxies.clone()));
         let chatbot_app = App::new(chatbot_service, proxies);
         let running = vec![
-            tokio::spawn(serve::serve(Arc::new(hub_app), hub_listener, 1, stopped.clone())),
+            tokio::spawn(serve::serve(Arc::clone(&hub_app), hub_listener, 1, stopped.clone())),
             tokio::spawn(serve::serve(Arc::new(chatbot_app), chatbot_listener, 1, stopped)),
         ];
         let (a, b) = settled.map(|settled| (settled.a.clone(), settled.b.clone())).unwrap_or_default();
@@ -241,6 +241,7 @@ impl World {
             mailbox,
             place,
             people,
+            hub_app,
             stop,
             running,
         };
@@ -277,6 +278,26 @@ impl World {
         for running in self.running {
             running.await.unwrap().unwrap();
         }
+    }
+
+    /// Calendars of the Hub's store, as another process of it has them.
+    pub async fn calendars(&self) -> Calendars {
+        self.calendars_of(&self.stores, stand_ins(&self.clock)).await
+    }
+
+    /// The same, on these stores and with these providers.
+    pub(crate) async fn calendars_of(
+        &self,
+        stores: &Stores,
+        providers: Vec<Arc<dyn CalendarProvider>>,
+    ) -> Calendars {
+        let entropy = self.hub_platform.entropy.as_ref();
+        calendars(&self.place, stores, &self.clock, entropy, providers).await
+    }
+
+    /// What the Hub does by itself every hour.
+    pub async fn upkeep_of_hub(&self) {
+        self.hub_app.service.upkeep().await;
     }
 
     /// Lets time pass.
@@ -596,6 +617,22 @@ impl World {
             .filter(|(action, _)| action != "request.refused")
             .collect()
     }
+}
+
+/// The providers that most worlds are linked with.
+fn stand_ins(clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>> {
+    ["google", "microsoft"].map(|name| Arc::new(StandIn::new(name, clock)) as _).into()
+}
+
+async fn calendars(
+    place: &Place,
+    stores: &Stores,
+    clock: &StepClock,
+    entropy: &dyn Entropy,
+    providers: Vec<Arc<dyn CalendarProvider>>,
+) -> Calendars {
+    let targets = Targets::new(TARGETS.map(str::to_owned)).unwrap();
+    Calendars::new(place.vault(stores, clock, entropy).await, providers, targets)
 }
 
 /// These permissions, from anywhere.

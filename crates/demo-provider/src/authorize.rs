@@ -61,7 +61,8 @@ fn read(desk: &Desk, like: Like, asked: &Parameters) -> Result<Asked, String> {
     let is_offline = match like {
         Like::Google => {
             let prompts = asked.get("prompt").unwrap_or_default();
-            asked.get("access_type") == Some("offline") && prompts.split(' ').any(|each| each == "consent")
+            let asks = asked.get("access_type") == Some("offline") || scopes.contains(&"offline_access");
+            asks && prompts.split(' ').any(|each| each == "consent")
         }
         Like::Microsoft => scopes.contains(&"offline_access"),
     };
@@ -80,7 +81,7 @@ pub(crate) fn scopes(like: Like, names: &[&str]) -> Result<Vec<&'static str>, St
     Ok(scopes)
 }
 
-/// The scopes as answers tell them: Microsoft's never tell of `offline_access`.
+/// The scopes as answers tell them: never `offline_access`.
 pub(crate) fn told(scopes: &[&str]) -> String {
     let told: Vec<&str> = scopes.iter().copied().filter(|scope| *scope != "offline_access").collect();
     told.join(" ")

@@ -41,7 +41,7 @@ impl Like {
             (Self::Google, GOOGLE_CALENDAR) => GOOGLE_CALENDAR,
             (Self::Microsoft, "email") => "email",
             (Self::Microsoft, "profile") => "profile",
-            (Self::Microsoft, "offline_access") => "offline_access",
+            (_, "offline_access") => "offline_access",
             (Self::Microsoft, "Calendars.Read" | GRAPH_CALENDAR) => GRAPH_CALENDAR,
             _ => return None,
         })
@@ -49,7 +49,8 @@ impl Like {
     /// The scopes that discovery tells.
     pub(crate) const fn scopes(self) -> &'static [&'static str] {
         match self {
-            Self::Google => &["openid", "email", "profile"],
+            // The last one for clients that know no more than discovery tells: Google's own ask by `access_type`.
+            Self::Google => &["openid", "email", "profile", "offline_access"],
             Self::Microsoft => &["openid", "profile", "email", "offline_access"],
         }
     }

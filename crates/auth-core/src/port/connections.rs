@@ -81,7 +81,7 @@ pub enum Connecting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claiming {
     /// It is the caller's, who finds the connection so.
-    Done(StoredConnection),
+    Done(Box<StoredConnection>),
     /// It is somebody else's.
     Busy,
     /// The connection is gone, or in no state in which it can be claimed.

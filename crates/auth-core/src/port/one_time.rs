@@ -1,4 +1,4 @@
-//! What is good once: the state of an OAuth flow, a mailed token, a challenge.
+//! What is good once: a mailed token, a challenge.
 
 use super::Answer;
 use crate::{secret::TokenDigest, time::Timestamp};
@@ -6,8 +6,6 @@ use crate::{secret::TokenDigest, time::Timestamp};
 /// What something that is good once is for: it is good for nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// The `state` of an authorization request (RFC 6749 §10.12).
-    OauthState,
     /// A mailed token that shows that an address is its owner's.
     EmailVerification,
     /// A mailed token that sets a new password.
@@ -18,13 +16,11 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] =
-        [Self::OauthState, Self::EmailVerification, Self::PasswordReset, Self::WebauthnChallenge];
+    pub const ALL: [Self; 3] = [Self::EmailVerification, Self::PasswordReset, Self::WebauthnChallenge];
 
     /// Its name, as stored.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::OauthState => "oauth_state",
             Self::EmailVerification => "email_verification",
             Self::PasswordReset => "password_reset",
             Self::WebauthnChallenge => "webauthn_challenge",

@@ -107,7 +107,7 @@ async fn each<T>(steps: Vec<T>, at_once: usize, step: impl AsyncFn(T) + Copy) ->
 
 /// Things that are good once, to be taken.
 async fn keep(fixture: &Fixture) -> Vec<TokenDigest> {
-    let kept: Vec<_> = (0..STEPS).map(|_| fixture.new_one_time(Purpose::OauthState)).collect();
+    let kept: Vec<_> = (0..STEPS).map(|_| fixture.new_one_time(Purpose::PasswordReset)).collect();
     for some in kept.chunks(AT_ONCE) {
         for done in join_all(some.iter().map(|one| fixture.stores.one_time.keep(one.clone()))).await {
             done.unwrap();
@@ -117,7 +117,7 @@ async fn keep(fixture: &Fixture) -> Vec<TokenDigest> {
 }
 
 async fn take(stores: &Arc<dyn OneTime>, digest: TokenDigest, at: Timestamp) {
-    assert!(stores.take(Purpose::OauthState, &digest, at).await.unwrap().is_some());
+    assert!(stores.take(Purpose::PasswordReset, &digest, at).await.unwrap().is_some());
 }
 
 async fn redis_step(redis: &Redis, at_once: usize, rounds: u32) -> Figure {
@@ -174,7 +174,7 @@ async fn postgres_step(server: &Postgres, at_once: usize, rounds: u32) -> Figure
         let ours = async || each(kept.clone(), at_once, async |digest| take(stores, digest, at).await).await;
         let floor = async || {
             let step = async |digest: TokenDigest| {
-                let (digest, purpose) = (digest.as_bytes().as_slice(), Purpose::OauthState.name());
+                let (digest, purpose) = (digest.as_bytes().as_slice(), Purpose::PasswordReset.name());
                 let content: Vec<u8> = bare.run(&[&digest, &purpose, &at.millis()]).await.get(0);
                 assert!(!content.is_empty());
             };

@@ -45,7 +45,7 @@ async fn one_opening_takes_what_another_keeps(fixture: &Fixture) {
 }
 
 async fn it_is_taken_once(fixture: &Fixture) {
-    let new = kept(fixture, Purpose::OauthState).await;
+    let new = kept(fixture, Purpose::PasswordReset).await;
     let take = async |stores: &auth_core::port::Stores| {
         stores.one_time.take(new.purpose, &new.digest, new.at).await.unwrap()
     };
@@ -56,8 +56,8 @@ async fn it_is_taken_once(fixture: &Fixture) {
 }
 
 async fn what_is_unknown_is_not_taken(fixture: &Fixture) {
-    kept(fixture, Purpose::OauthState).await;
-    assert_eq!(taken(fixture, Purpose::OauthState, &fixture.digest(), fixture.at()).await, None);
+    kept(fixture, Purpose::PasswordReset).await;
+    assert_eq!(taken(fixture, Purpose::PasswordReset, &fixture.digest(), fixture.at()).await, None);
 }
 
 async fn it_is_good_for_its_purpose_alone_and_another_does_not_use_it_up(fixture: &Fixture) {
@@ -88,10 +88,10 @@ async fn its_content_is_bytes_of_any_kind(fixture: &Fixture) {
 async fn what_is_not_over_is_not_forgotten(fixture: &Fixture) {
     let mut kept_ones = Vec::new();
     for _ in 0..600 {
-        kept_ones.push(kept(fixture, Purpose::OauthState).await);
+        kept_ones.push(kept(fixture, Purpose::PasswordReset).await);
     }
     let last =
-        NewOneTime { expires_at: fixture.at() + 2 * MINUTE, ..fixture.new_one_time(Purpose::OauthState) };
+        NewOneTime { expires_at: fixture.at() + 2 * MINUTE, ..fixture.new_one_time(Purpose::PasswordReset) };
     fixture.stores.one_time.keep(last.clone()).await.unwrap();
     fixture.stores.one_time.purge(last.expires_at).await.unwrap();
     // Whether these are there still, or not: they are over.
@@ -103,7 +103,7 @@ async fn what_is_not_over_is_not_forgotten(fixture: &Fixture) {
 }
 
 async fn of_many_that_take_it_one_gets_it(fixture: &Fixture) {
-    let new = kept(fixture, Purpose::OauthState).await;
+    let new = kept(fixture, Purpose::PasswordReset).await;
     let answers = fixture
         .race(RACE, |_, stores| async move {
             stores.one_time.take(new.purpose, &new.digest, new.at).await.unwrap()

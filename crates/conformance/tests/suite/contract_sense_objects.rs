@@ -29,6 +29,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::Mutex;
 
 /// One promise that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +139,7 @@ async fn broken(fault: Fault) -> Fixture {
 }
 
 fn with_fault(stores: Stores, fault: Fault, emptied: Arc<AtomicBool>) -> Stores {
-    let broken = Arc::new(Broken { inner: stores.clone(), fault, emptied });
+    let broken = Arc::new(Broken { inner: stores.clone(), fault, emptied, turns: Mutex::default() });
     Stores {
         accounts: Arc::clone(&broken) as _,
         domains: Arc::clone(&broken) as _,
@@ -156,6 +157,8 @@ struct Broken {
     fault: Fault,
     /// Whether what is good once was forgotten, by any opening.
     emptied: Arc<AtomicBool>,
+    /// Whose turn it is to take.
+    turns: Mutex<()>,
 }
 
 impl Broken {
@@ -354,7 +357,7 @@ impl OneTime for Broken {
             new.expires_at = new.expires_at + Duration::from_secs(3600);
         }
         if self.is(Purposeless) {
-            new.purpose = Purpose::OauthState;
+            new.purpose = Purpose::PasswordReset;
         }
         self.inner.one_time.keep(new).await
     }
@@ -365,11 +368,13 @@ impl OneTime for Broken {
         at: Timestamp,
     ) -> Answer<Option<Vec<u8>>> {
         if self.is(Purposeless) {
-            purpose = Purpose::OauthState;
+            purpose = Purpose::PasswordReset;
         }
         if self.emptied.load(Ordering::SeqCst) {
             return Ok(None);
         }
+        // One after the other, so that each finds it there again.
+        let _turn = self.turns.lock().await;
         let taken = self.inner.one_time.take(purpose, digest, at).await?;
         if let Some(content) = taken.clone().filter(|_| self.is(Repeating)) {
             let again = NewOneTime {

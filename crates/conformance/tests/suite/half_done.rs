@@ -20,6 +20,11 @@ const WRITTEN: &[(&str, &str)] = &[
     ("users", "INSERT"),
     ("users", "UPDATE"),
     ("users", "DELETE"),
+    ("authorizations", "INSERT"),
+    ("authorizations", "DELETE"),
+    ("connections", "INSERT"),
+    ("connections", "UPDATE"),
+    ("connections", "DELETE"),
     ("keys", "INSERT"),
     ("keys", "UPDATE"),
     ("key_secrets", "INSERT"),
@@ -55,6 +60,10 @@ const WRITTEN: &[(&str, &str)] = &[
     ("audit_events", "INSERT"),
     ("audit_head", "UPDATE"),
 ];
+
+/// Routes that do more than one command, since a provider is asked between: `calendar_states` and `calendar_faults` say
+/// what is left of each where it breaks off.
+pub(crate) const IN_STEPS: [&str; 2] = ["oauth_callback", "calendar_disconnect"];
 
 fn example<S: WebService>(row: &Row<S>, world: &World) -> Request {
     let kind = Kind::of_row(row).first().copied();
@@ -109,9 +118,12 @@ async fn with_failing_writes<S: WebService>(row: &Row<S>) -> usize {
 
 async fn every_write<S: WebService>() {
     let mut rows = 0;
-    for row in S::TABLE.rows().iter().filter(|row| row.spec.audit.is_some()) {
+    let in_one = |row: &&Row<S>| row.spec.audit.is_some() && !IN_STEPS.contains(&row.spec.id);
+    for row in S::TABLE.rows().iter().filter(in_one) {
         let failed = with_failing_writes(row).await;
-        assert!(failed >= 3, "{} writes its own table and the trail: {failed}", row.spec.id);
+        // A token that is there is written down, and nothing else.
+        let least = if row.spec.id == "calendar_token" { 2 } else { 3 };
+        assert!(failed >= least, "{} writes its own table and the trail: {failed}", row.spec.id);
         rows += 1;
     }
     assert!(rows >= 4, "{rows} rows write");

@@ -3,6 +3,10 @@
 mod audit_tamper;
 mod bodies;
 mod browser;
+mod calendar_faults;
+mod calendar_provider;
+mod calendar_states;
+mod calendars;
 mod certificates;
 mod clocks;
 mod contract;
@@ -59,4 +63,5 @@ mod tokens;
 mod trail;
 mod upstream;
 mod uses;
+mod vault;
 mod waited_for;

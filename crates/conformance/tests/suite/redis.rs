@@ -38,7 +38,7 @@ async fn fixture(url: String) -> Fixture {
 }
 
 async fn kept(fixture: &Fixture) -> NewOneTime {
-    let new = fixture.new_one_time(Purpose::OauthState);
+    let new = fixture.new_one_time(Purpose::PasswordReset);
     fixture.stores.one_time.keep(new.clone()).await.unwrap();
     new
 }
@@ -58,7 +58,7 @@ async fn taken_and_not(fixture: &Fixture) -> [NewOneTime; 2] {
 async fn until_it_works(fixture: &Fixture) {
     let begun = Instant::now();
     for stores in [&fixture.stores, &fixture.peer] {
-        let new = fixture.new_one_time(Purpose::OauthState);
+        let new = fixture.new_one_time(Purpose::PasswordReset);
         while let Err(error) = stores.one_time.keep(new.clone()).await {
             assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
             assert!(begun.elapsed() < PATIENCE, "{error}");
@@ -86,7 +86,7 @@ async fn what_was_taken_does_not_come_back_with_a_snapshot() {
     let snapshot = server.snapshot();
     assert_eq!(take(&fixture.stores, &new).await, Ok(Some(new.content.clone())));
     server.restore(&snapshot).await;
-    let names = server.command(&["KEYS", "auth:*:oauth_state:*"]).await.unwrap();
+    let names = server.command(&["KEYS", "auth:*:password_reset:*"]).await.unwrap();
     assert!(
         names.contains(&data_encoding::HEXLOWER.encode(new.digest.as_bytes())),
         "it is there again: {names}"
@@ -138,7 +138,7 @@ async fn what_was_taken_does_not_come_back_with_a_replica_that_lagged() {
     assert_eq!(take(&fixture.stores, &lost).await, Ok(Some(lost.content.clone())));
     servers.fail_over().await;
     let main = servers.named().await;
-    let names = servers.command(main, &["KEYS", "auth:*:oauth_state:*"]).await.unwrap();
+    let names = servers.command(main, &["KEYS", "auth:*:password_reset:*"]).await.unwrap();
     assert!(names.contains(&data_encoding::HEXLOWER.encode(lost.digest.as_bytes())), "it is there: {names}");
     until_it_works(&fixture).await;
     stays_taken(&fixture, &lost).await;
@@ -162,7 +162,8 @@ async fn what_was_taken_does_not_come_back_with_the_data_of_another_over_the_sam
     let name = data_encoding::HEXLOWER.encode(new.digest.as_bytes());
     let has_it = async |server: &Redis| {
         let begun = Instant::now();
-        while !server.command(&["KEYS", "auth:*:oauth_state:*"]).await.unwrap_or_default().contains(&name) {
+        while !server.command(&["KEYS", "auth:*:password_reset:*"]).await.unwrap_or_default().contains(&name)
+        {
             assert!(begun.elapsed() < 4 * PATIENCE, "it never came");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -230,7 +231,7 @@ async fn a_server_that_hangs_is_not_waited_for_and_holds_up_nothing_else() {
     let [taken, _] = taken_and_not(&fixture).await;
     server.pause().await;
     let begun = Instant::now();
-    let unknown = fixture.new_one_time(Purpose::OauthState);
+    let unknown = fixture.new_one_time(Purpose::PasswordReset);
     let answers = fixture.race(200, |_, stores| {
         let unknown = unknown.clone();
         async move { take(&stores, &unknown).await }

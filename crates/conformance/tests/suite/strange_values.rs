@@ -325,6 +325,7 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
         let ends = [
             "token_revoke",
             "user_remove",
+            "calendar_disconnect",
             "api_key_revoke",
             "logout",
             "logout_all",
@@ -343,6 +344,7 @@ async fn run<S: WebService>(lists: &[&str], wanted: &[&str]) {
         ];
         // What they take is good once, and for a minute: by then it is over.
         let once = [
+            "oauth_callback",
             "mfa_verify",
             "mfa_step_up",
             "mfa_totp_confirm",

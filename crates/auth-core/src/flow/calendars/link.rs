@@ -201,6 +201,10 @@ impl Calendars {
             }
             connected => connected,
         };
+        if connected == Connecting::Occupied {
+            // Nobody has that calendar, so nobody's grant ends with this one. Whether it ends, nothing depends on.
+            let _ = provider.client.revoke(&tokens.refresh).await;
+        }
         Err(FlowError::NotConnected(match connected {
             Connecting::Done => return Ok(()),
             Connecting::Linked => NotConnected::Linked,

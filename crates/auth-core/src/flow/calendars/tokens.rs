@@ -115,7 +115,7 @@ impl Calendars {
                 platform.stores.claims.release(granted, claim, Outcome::Unknown, now).await?;
                 self.current(platform, granted, &claimed).await
             }
-            Claiming::Done(claimed) => self.ask(platform, granted, claim, claimed, wanted).await,
+            Claiming::Done(claimed) => self.ask(platform, granted, claim, *claimed, wanted).await,
             Claiming::Busy if is_good(wanted, &stored.connection, now) => {
                 self.current(platform, granted, &stored).await
             }
