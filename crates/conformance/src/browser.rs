@@ -229,12 +229,18 @@ impl Browser {
 
     /// Clicks the button of a form, and waits for the page that it leads to.
     pub async fn send(&self, form: &str) {
+        self.press(&format!("{form} button")).await;
+    }
+
+    /// Clicks a button, and waits for the page that it leads to.
+    pub async fn press(&self, button: &str) {
         let before = self.one("html").await;
-        self.click(form).await;
+        let found = self.one(button).await;
+        self.done("POST", &format!("/element/{found}/click"), Some(&json!({}))).await;
         let until = Instant::now() + LONGEST;
         // Once another page is there, the one of before is not.
         while self.all("html").await.contains(&before) || self.count("main").await == 0 {
-            assert!(Instant::now() < until, "{form} leads nowhere: {}", self.source().await);
+            assert!(Instant::now() < until, "{button} leads nowhere: {}", self.source().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -8,10 +8,11 @@ use crate::{
 use auth_core::{
     flow::Calendars,
     port::{CalendarProvider, Stores},
+    secret::PlainToken,
 };
 use auth_web::outgoing::Patience;
 use calendar_providers::{CalendarApi, Google, Microsoft, Oidc, ProviderSettings};
-use demo_provider::{Config, Provider, Seen};
+use demo_provider::{Application, ApplicationConfig, Config, DIRECTORY, Provider, Seen};
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::Arc,
@@ -37,11 +38,14 @@ pub const BOB: &str = "bob@example.com";
 pub struct Demo {
     dir: TempDir,
     provider: OnceCell<Provider>,
+    /// Where an application listens that browsers are led to.
+    application: TcpListener,
 }
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), provider: OnceCell::new() }
+        let application = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self { dir: tempfile::tempdir().unwrap(), provider: OnceCell::new(), application }
     }
 }
 
@@ -60,6 +64,20 @@ impl Demo {
     /// Calendars of the world's Hub as another process of it has them, on these stores.
     pub async fn calendars(&self, world: &World, stores: &Stores) -> Calendars {
         world.calendars_of(stores, self.clients(world.hub)).await
+    }
+
+    /// Starts an application of the first tenant, which links the calendars of its user.
+    pub async fn application(&self, world: &World) -> Application {
+        let config = ApplicationConfig {
+            hub: format!("http://localhost:{}", world.hub.port()),
+            key: PlainToken::new(world.a.hub_key.clone()),
+            account_id: world.a.account_id.clone(),
+            user_id: world.a.user_id.clone(),
+            providers: PROVIDERS.map(str::to_owned).into(),
+            provider_origins: vec![self.provider().origin().to_owned()],
+            clock: Arc::new(world.clock.clone()),
+        };
+        Application::start(self.application.try_clone().unwrap(), config).await.unwrap()
     }
 
     /// The provider.
@@ -118,6 +136,10 @@ pub async fn unlinked(world: &World) {
 
 #[async_trait::async_trait]
 impl Linking for Demo {
+    fn application(&self) -> Option<String> {
+        Some(format!("http://localhost:{}/", self.application.local_addr().unwrap().port()))
+    }
+
     async fn providers(&self, hub: SocketAddr, clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>> {
         let back = |name: &str| back(hub, name);
         let entropy = Arc::new(SeededEntropy::new(u64::from(hub.port())));
@@ -162,7 +184,7 @@ fn settings(dir: &TempDir, origin: &str) -> [ProviderSettings; 3] {
         ProviderSettings::Microsoft(Microsoft {
             client_id: client_id.clone(),
             client_secret_file: client_secret_file.clone(),
-            tenant: "organizations".to_owned(),
+            tenant: DIRECTORY.to_owned(),
             at: Some(origin.to_owned()),
         }),
         ProviderSettings::Oidc(Oidc {

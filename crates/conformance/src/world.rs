@@ -14,7 +14,6 @@ use crate::{
 };
 use auth_core::{
     credential::{PAGE_LIFE, PageSession, TotpSecret},
-    entropy::Entropy,
     flow::{Calendars, KeyOrder, Platform, Targets, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
@@ -56,6 +55,8 @@ pub const ISSUER: &str = "https://chat.example.com";
 /// Opens providers of calendars for a Hub that browsers reach there.
 #[async_trait::async_trait]
 pub trait Linking: Sync {
+    /// Where browsers are led beside [`TARGETS`].
+    fn application(&self) -> Option<String>;
     /// The providers.
     async fn providers(&self, hub: SocketAddr, clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>>;
 }
@@ -219,7 +220,9 @@ impl World {
             Some(linking) => linking.providers(hub, &clock).await,
             None => stand_ins(&clock),
         };
-        let calendars = calendars(&place, &for_vault, &clock, entropy.as_ref(), providers).await;
+        let targets = targets(linking.and_then(Linking::application));
+        let vault = place.vault(&for_vault, &clock, entropy.as_ref()).await;
+        let calendars = Calendars::new(vault, providers, targets);
         let hub_service = Hub::new(hub_platform.clone(), billing.tariff()).linking(calendars);
         let hub_app = Arc::new(App::new(hub_service, proxies.clone()));
         let chatbot_app = App::new(chatbot_service, proxies);
@@ -291,8 +294,8 @@ impl World {
         stores: &Stores,
         providers: Vec<Arc<dyn CalendarProvider>>,
     ) -> Calendars {
-        let entropy = self.hub_platform.entropy.as_ref();
-        calendars(&self.place, stores, &self.clock, entropy, providers).await
+        let vault = self.place.vault(stores, &self.clock, self.hub_platform.entropy.as_ref()).await;
+        Calendars::new(vault, providers, targets(None))
     }
 
     /// What the Hub does by itself every hour.
@@ -624,15 +627,8 @@ fn stand_ins(clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>> {
     ["google", "microsoft"].map(|name| Arc::new(StandIn::new(name, clock)) as _).into()
 }
 
-async fn calendars(
-    place: &Place,
-    stores: &Stores,
-    clock: &StepClock,
-    entropy: &dyn Entropy,
-    providers: Vec<Arc<dyn CalendarProvider>>,
-) -> Calendars {
-    let targets = Targets::new(TARGETS.map(str::to_owned)).unwrap();
-    Calendars::new(place.vault(stores, clock, entropy).await, providers, targets)
+fn targets(application: Option<String>) -> Targets {
+    Targets::new(TARGETS.map(str::to_owned).into_iter().chain(application)).unwrap()
 }
 
 /// These permissions, from anywhere.

@@ -29,7 +29,7 @@ pub(crate) fn page(look: &Look, status: StatusCode, title: &str, shown: &Markup,
                 title { (title) }
                 style { (PreEscaped(look.style)) }
             }
-            body { (shown) }
+            body { main { (shown) } }
         }
     };
     let style = BASE64.encode(&Sha256::digest(look.style));

@@ -3,6 +3,7 @@
 mod audit_tamper;
 mod bodies;
 mod browser;
+mod browser_calendars;
 mod calendar_faults;
 mod calendar_provider;
 mod calendar_states;
