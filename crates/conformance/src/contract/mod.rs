@@ -6,10 +6,12 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod authorizations;
 mod calls;
 mod domains;
 mod factors;
 pub mod fixture;
+pub mod fixture_calendars;
 pub mod fixture_people;
 mod key_index;
 mod keys;
@@ -60,6 +62,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         attempts::CASES,
         domains::CASES,
         users::CASES,
+        authorizations::CASES,
         calls::CASES,
         keys::CASES,
         key_index::CASES,
