@@ -8,6 +8,8 @@ mod attempts;
 mod audit;
 mod authorizations;
 mod calls;
+mod claims;
+mod connections;
 mod domains;
 mod factors;
 pub mod fixture;
@@ -63,6 +65,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         domains::CASES,
         users::CASES,
         authorizations::CASES,
+        connections::CASES,
+        claims::CASES,
         calls::CASES,
         keys::CASES,
         key_index::CASES,
