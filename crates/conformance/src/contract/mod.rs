@@ -29,6 +29,7 @@ mod sessions;
 mod signing_keys;
 mod tokens;
 mod users;
+mod vault;
 
 pub use fixture::Fixture;
 
@@ -67,6 +68,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         authorizations::CASES,
         connections::CASES,
         claims::CASES,
+        vault::CASES,
         calls::CASES,
         keys::CASES,
         key_index::CASES,
