@@ -70,7 +70,7 @@ async fn one_opening_reads_what_another_stored(fixture: &Fixture) {
         version: Version::FIRST,
     };
     let listed = fixture.peer.connections.list(everything(), alice.user.id).await.unwrap();
-    assert_eq!(listed, [connection.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&connection));
     let wanted = StoredConnection { connection, tokens: new.tokens };
     assert_eq!(fixture.connection(&alice, &google()).await, Some(wanted));
     let linked = fixture.peer.connections.linked(&alice.connects(), &google()).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_calendar_is_linked_once_over_all_accounts(fixture: &Fixture) {
     fixture.assert_silent("it is linked").await;
     for (linker, wanted) in [(&alice, &stored), (&stranger, &theirs)] {
         let listed = fixture.peer.connections.list(everything(), linker.user.id).await.unwrap();
-        assert_eq!(listed, [wanted.connection.clone()]);
+        assert_eq!(listed, std::slice::from_ref(&wanted.connection));
         assert_eq!(fixture.now(&wanted.connection).await, *wanted);
     }
     // What differs in one of both is another calendar, and so is what differs in the case of a letter.

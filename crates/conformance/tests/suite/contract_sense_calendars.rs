@@ -1,5 +1,6 @@
 //! The contract's cases notice, for transactions of authorization and the vault: a store that breaks one promise fails the
 //! case of that promise.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use async_trait::async_trait;
 use auth_core::{
@@ -299,7 +300,7 @@ impl Vault for Broken {
         let mut keys = self.inner.vault.keys().await?;
         if self.is(Replacing) {
             let memory = self.memory.lock().unwrap();
-            keys = keys.iter().map(|key| memory.proofs[key.name.as_bytes()].clone()).collect();
+            keys = keys.iter().map(|key| memory.proofs.get(key.name.as_bytes()).unwrap().clone()).collect();
         }
         if self.is(Reversed) {
             keys.reverse();

@@ -1,5 +1,6 @@
 //! The contract's cases notice, for connections and what is done with a provider for one: a store that breaks one promise
 //! fails the case of that promise.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use async_trait::async_trait;
 use auth_core::{
