@@ -154,7 +154,9 @@ impl Claims for Store {
                 dsl::failed_revocations.eq(dsl::failed_revocations + 1),
                 dsl::version.eq(dsl::version + 1),
             );
-            if diesel::update(claimed!(connection, by)).set(failed).execute(conn).await? == 0 {
+            let ended =
+                claimed!(connection, by).filter(dsl::status.eq(ConnectionStatus::Disconnecting.name()));
+            if diesel::update(ended).set(failed).execute(conn).await? == 0 {
                 return Ok(false);
             }
             audit::write(conn, &chain, &grant, at, Event::CalendarNotRevoked { connection }).await?;

@@ -23,7 +23,10 @@ use auth_store_sql::{
     },
     scoped,
 };
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, NullableExpressionMethods as _,
+    OptionalExtension as _, QueryDsl as _, Queryable,
+};
 use diesel_async::RunQueryDsl;
 
 #[derive(Queryable)]
@@ -101,7 +104,11 @@ async fn is_wanted(conn: &mut Conn, grant: &Granted<Connect>, new: &NewConnectio
         .filter(users::account_id.eq(account.clone()))
         .count();
     let active = accounts::table.find(account).filter(accounts::status.eq(Status::Active.name())).count();
-    let key = keys::table.find(new.begun_by.as_bytes().to_vec()).filter(keys::revoked_at.is_null()).count();
+    let key = keys::table
+        .find(new.begun_by.as_bytes().to_vec())
+        .filter(keys::revoked_at.is_null())
+        .filter(keys::expires_at.is_null().or(keys::expires_at.gt(new.at.millis()).assume_not_null()))
+        .count();
     Ok(user.get_result::<i64>(conn).await? > 0
         && active.get_result::<i64>(conn).await? > 0
         && key.get_result::<i64>(conn).await? > 0)

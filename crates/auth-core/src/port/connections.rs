@@ -64,8 +64,8 @@ impl Claim {
 pub enum Connecting {
     /// It is stored.
     Done,
-    /// That calendar is linked by another user, of this account or of another: one calendar has one connection, since what
-    /// the provider granted is one, and ends as one.
+    /// That calendar is linked by another user, of this account or of another, or by the same one with another provider: one
+    /// calendar has one connection, since what the provider granted is one, and ends as one.
     Linked,
     /// The user has another calendar of that provider, which has to be disconnected first.
     Occupied,
@@ -189,7 +189,8 @@ pub trait Claims: Send + Sync {
         outcome: Outcome,
         at: Timestamp,
     ) -> Answer<bool>;
-    /// Forgets an ended connection that is claimed, with its tokens. `false` where it is no more the caller's.
+    /// Forgets an ended connection that is claimed, with its tokens. `false` where the claim is no more the caller's, or the
+    /// connection is not ended.
     async fn forget(
         &self,
         grant: &Granted<Disconnect>,
@@ -197,6 +198,7 @@ pub trait Claims: Send + Sync {
         how: Forgotten,
         at: Timestamp,
     ) -> Answer<bool>;
-    /// Notes that the provider of an ended connection was told in vain, and gives the claim up.
+    /// Notes that the provider of an ended connection was told in vain, and gives the claim up. `false` where it is no more
+    /// the caller's, or the connection is not ended.
     async fn not_revoked(&self, grant: &Granted<Disconnect>, claim: Claim, at: Timestamp) -> Answer<bool>;
 }

@@ -6,10 +6,14 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod authorizations;
 mod calls;
+mod claims;
+mod connections;
 mod domains;
 mod factors;
 pub mod fixture;
+pub mod fixture_calendars;
 pub mod fixture_people;
 mod key_index;
 mod keys;
@@ -25,6 +29,7 @@ mod sessions;
 mod signing_keys;
 mod tokens;
 mod users;
+mod vault;
 
 pub use fixture::Fixture;
 
@@ -60,6 +65,10 @@ pub fn all() -> impl Iterator<Item = Case> {
         attempts::CASES,
         domains::CASES,
         users::CASES,
+        authorizations::CASES,
+        connections::CASES,
+        claims::CASES,
+        vault::CASES,
         calls::CASES,
         keys::CASES,
         key_index::CASES,

@@ -13,6 +13,8 @@ mod clocks;
 mod contract;
 mod contract_model;
 mod contract_sense;
+mod contract_sense_calendars;
+mod contract_sense_connections;
 mod contract_sense_objects;
 mod contract_sense_passkeys;
 mod credentials;
