@@ -104,7 +104,7 @@ async fn one_has_it_and_everybody_else_waits(fixture: &Fixture) {
     fixture.look_away().await;
     let (claim, at) = fixture.new_claim();
     let first = claimed(&fixture.stores, connection, claim, at).await;
-    assert_eq!(first, Claiming::Done(stored.clone()), "as it is found");
+    assert_eq!(first, Claiming::Done(Box::new(stored.clone())), "as it is found");
     for stores in fixture.both() {
         let (other, at) = fixture.new_claim();
         assert_eq!(claimed(stores, connection, other, at).await, Claiming::Busy);
@@ -133,7 +133,7 @@ async fn an_active_one_is_claimed_and_an_ended_one_to_tell_its_provider(fixture:
         let used = claimed(&fixture.stores, connection, claim, at).await;
         for (answer, wanted) in [(used, to_use), (told, to_end)] {
             if wanted {
-                assert_eq!(answer, Claiming::Done(fixture.now(connection).await), "{why}");
+                assert_eq!(answer, Claiming::Done(Box::new(fixture.now(connection).await)), "{why}");
             } else {
                 assert_eq!(answer, Claiming::Gone, "{why}");
             }
@@ -158,7 +158,7 @@ async fn a_claim_is_over_after_its_time_and_then_anothers(fixture: &Fixture) {
     let told = claimed_ended(&fixture.stores, &connection, fourth, just_before(next)).await;
     assert_eq!(told, Claiming::Busy);
     let told = claimed_ended(&fixture.stores, &connection, fourth, next).await;
-    assert_eq!(told, Claiming::Done(fixture.now(&connection).await));
+    assert_eq!(told, Claiming::Done(Box::new(fixture.now(&connection).await)));
     let after = next + CLAIM;
     let fifth = Claim::draw(after, fixture.entropy());
     let told = claimed_ended(&fixture.peer, &connection, fifth, just_before(after)).await;
@@ -243,7 +243,7 @@ async fn tokens_that_come_once_it_was_ended_are_stored_and_nothing_else(fixture:
     assert_eq!(now.connection.version, ended.version.next());
     let (claim, at) = fixture.new_claim();
     assert_eq!(claimed(&fixture.stores, &connection, claim, at).await, Claiming::Gone);
-    assert_eq!(claimed_ended(&fixture.stores, &connection, claim, at).await, Claiming::Done(now));
+    assert_eq!(claimed_ended(&fixture.stores, &connection, claim, at).await, Claiming::Done(Box::new(now)));
 }
 
 async fn tokens_of_a_key_that_is_not_of_the_vault_leave_the_claim(fixture: &Fixture) {
@@ -445,8 +445,10 @@ async fn of_many_that_claim_it_one_gets_it(fixture: &Fixture) {
                 async move { (claim, stores.claims.claim(&grant, claim, at).await.unwrap()) }
             })
             .await;
-        let done: Vec<_> =
-            answers.iter().filter(|(_, answer)| *answer == Claiming::Done(stored.clone())).collect();
+        let done: Vec<_> = answers
+            .iter()
+            .filter(|(_, answer)| *answer == Claiming::Done(Box::new(stored.clone())))
+            .collect();
         assert_eq!(done.len(), 1, "round {round}");
         let busy = answers.iter().filter(|(_, answer)| *answer == Claiming::Busy).count();
         assert_eq!(busy, RACE - 1, "round {round}");

@@ -1,6 +1,5 @@
 //! Linking a calendar in a real browser: from an account's own site by way of the provider to the Hub, and back. Where there
 //! is no browser, that is said, or is a failure where `CONFORMANCE_REQUIRE` names `browser`.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use conformance::{
     browser::Browser,

@@ -1,5 +1,5 @@
 //! What is done with a provider for a connection, where many do it at once, and where it breaks off (security.md, E15, E16).
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
     error::FlowError,

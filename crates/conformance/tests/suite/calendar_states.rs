@@ -1,5 +1,5 @@
 //! Callbacks that fit nothing: whatever is wrong, nobody is asked and nothing is stored.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
     error::FlowError,

@@ -1,5 +1,5 @@
 //! Calendars of users, linked over HTTP at a provider that is strict: the whole way, and what comes of it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
     id::UserId,

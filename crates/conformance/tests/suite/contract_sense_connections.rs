@@ -243,7 +243,7 @@ impl Broken {
     async fn claiming(&self, id: ConnectionId, claim: Claim, answer: Claiming) -> Answer<Claiming> {
         match answer {
             Claiming::Busy if self.is(Shared) => {
-                Ok(self.stored(id).await?.map_or(Claiming::Busy, Claiming::Done))
+                Ok(self.stored(id).await?.map_or(Claiming::Busy, |found| Claiming::Done(Box::new(found))))
             }
             Claiming::Done(_) => {
                 self.holders.lock().unwrap().insert(id, claim);
