@@ -64,7 +64,15 @@ impl Request {
     /// # Errors
     /// The connection broke, or what came back is no HTTP.
     pub async fn send(&self, to: SocketAddr) -> std::io::Result<Response> {
-        let answer = raw(to, self.text(to).as_bytes()).await?;
+        self.send_as(&to.to_string(), to).await
+    }
+
+    /// The same, to a host of this name.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_as(&self, host: &str, to: SocketAddr) -> std::io::Result<Response> {
+        let answer = raw(to, self.text(host).as_bytes()).await?;
         Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP came back"))
     }
 
@@ -74,7 +82,7 @@ impl Request {
     /// The connection broke.
     pub async fn send_and_leave(&self, to: SocketAddr) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(to).await?;
-        stream.write_all(self.text(to).as_bytes()).await?;
+        stream.write_all(self.text(&to.to_string()).as_bytes()).await?;
         stream.shutdown().await
     }
 
@@ -85,13 +93,13 @@ impl Request {
     pub async fn send_from(&self, from: Ipv4Addr, to: SocketAddr) -> std::io::Result<Response> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((from, 0).into())?;
-        let answer = said(socket.connect(to).await?, self.text(to).as_bytes()).await;
+        let answer = said(socket.connect(to).await?, self.text(&to.to_string()).as_bytes()).await;
         Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP came back"))
     }
 
-    fn text(&self, to: SocketAddr) -> String {
+    fn text(&self, host: &str) -> String {
         let mut text =
-            format!("{} {} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n", self.method, self.target);
+            format!("{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }

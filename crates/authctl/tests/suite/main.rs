@@ -7,6 +7,7 @@
 )]
 
 mod beside;
+mod calendars;
 mod commands;
 mod full;
 mod generate;

@@ -51,6 +51,7 @@ impl Folder {
             "AUTHCTL_AUDIT_KEY",
             "AUTHCTL_AUDIT_ANCHOR",
             "AUTHCTL_KEYRING",
+            "AUTHCTL_HUB_KEYRING",
         ] {
             command.env_remove(setting);
         }
