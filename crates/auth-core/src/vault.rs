@@ -99,6 +99,8 @@ impl Vault {
         let keyring = source.keyring()?;
         prove(&keyring, &stores.vault.keys().await?)?;
         introduce(&keyring, stores, clock, entropy).await?;
+        // Another process may have begun with keys of its own meanwhile: then one of them does not begin.
+        prove(&keyring, &stores.vault.keys().await?)?;
         Ok(Self { keyring: ArcSwap::from_pointee(keyring), source, read: Mutex::new(None) })
     }
 

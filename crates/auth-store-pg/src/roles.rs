@@ -53,7 +53,7 @@ const HUB: Given = &[
     ("SELECT, INSERT, UPDATE (ends_at)", "key_secrets"),
     (KEYS, "keys"),
     ("SELECT, INSERT, DELETE, UPDATE (name, email, version)", "users"),
-    ("SELECT, INSERT, DELETE", "vault_keys"),
+    ("SELECT, INSERT", "vault_keys"),
 ];
 const CHATBOT: Given = &[
     ("SELECT (id, status)", "accounts"),

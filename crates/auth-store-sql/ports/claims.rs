@@ -70,7 +70,9 @@ impl Claims for Store {
         let (grant, chain) = (grant.clone(), self.chain());
         self.write(async move |conn| {
             let connection = grant.target();
-            let Renewed { tokens, expires_at, scopes } = renewed;
+            let Renewed { tokens, expires_at, scopes, needs_consent } = renewed;
+            let found = find(conn, connection).await?.filter(|found| found.is_claimed_by(by));
+            let Some(found) = found else { return Ok(Renewing::Lost) };
             if !is_of_vault(conn, tokens.key).await? {
                 return Ok(Renewing::KeyRetired);
             }
@@ -82,11 +84,18 @@ impl Claims for Store {
                 dsl::claim.eq(None::<Vec<u8>>),
                 dsl::version.eq(dsl::version + 1),
             );
-            if diesel::update(claimed!(connection, by)).set(given).execute(conn).await? == 0 {
-                return Ok(Renewing::Lost);
+            diesel::update(claimed!(connection, by)).set(given).execute(conn).await?;
+            if needs_consent && found.is(ConnectionStatus::Active) {
+                let waits = dsl::status.eq(ConnectionStatus::NeedsConsent.name());
+                let place = connections::table.find(connection.as_bytes().to_vec());
+                diesel::update(place).set(waits).execute(conn).await?;
+                let event = Event::CalendarNeedsConsent { connection };
+                audit::write(conn, &chain, &grant, at, event).await?;
+            } else {
+                audit::write(conn, &chain, &grant, at, Event::CalendarRenewed { connection }).await?;
             }
-            audit::write(conn, &chain, &grant, at, Event::CalendarRenewed { connection }).await?;
-            Ok(Renewing::Done)
+            let is_ended = found.is(ConnectionStatus::Disconnecting);
+            Ok(if is_ended { Renewing::Ended } else { Renewing::Done })
         })
         .await
     }

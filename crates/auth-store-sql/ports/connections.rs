@@ -78,6 +78,10 @@ impl ConnectionRow {
     pub(super) fn is_claimed(&self, at: Timestamp) -> bool {
         self.claim.as_deref().and_then(Claim::end_of_stored).is_some_and(|end| end > at)
     }
+    /// Whether this claim on it stands.
+    pub(super) fn is_claimed_by(&self, claim: Claim) -> bool {
+        self.claim.as_deref() == Some(claim.to_stored().as_slice())
+    }
     /// Whether it is in this state.
     pub(super) fn is(&self, status: ConnectionStatus) -> bool {
         self.status == status.name()

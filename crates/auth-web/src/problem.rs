@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use auth_core::{
     error::{Denial, FlowError, Refusal, StoreError},
     policy::{Assurance, Need},
+    port::ProviderError,
     principal::FRESH,
 };
 use std::time::Duration;
@@ -320,6 +321,9 @@ impl From<FlowError> for Problem {
             FlowError::NotConnected(why) => Self::new(Kind::NotConnected, format!("Not linked: {why}.")),
             FlowError::NeedsConsent => {
                 Self::new(Kind::NeedsConsent, "The provider takes the connection's tokens no more.")
+            }
+            FlowError::Provider(ProviderError::Busy) => {
+                Self::new(Kind::Unavailable, "Too much is asked of the provider. Try again.")
             }
             FlowError::Provider(error) => {
                 Self::new(Kind::Upstream, "The provider of the calendar did not do its part.")

@@ -144,8 +144,7 @@ impl Reply for SeeOther {
     }
 }
 
-/// `303` to an address that the configuration lists, with cookies.
-#[derive(Debug)]
+/// `303` to an address that the configuration lists, with cookies. They are secrets: it is not printed.
 pub struct LedOn {
     /// Where to.
     pub target: Target,
@@ -168,8 +167,7 @@ impl Reply for LedOn {
     }
 }
 
-/// An answer with cookies.
-#[derive(Debug)]
+/// An answer with cookies. They are secrets: it is not printed.
 pub struct WithCookies<T> {
     /// The answer.
     pub reply: T,

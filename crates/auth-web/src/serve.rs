@@ -234,7 +234,11 @@ async fn forget_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receive
             () = &mut ended => return,
             _ = due.tick() => {
                 forget_what_is_over::<S>(app.platform()).await;
-                app.service.upkeep().await;
+                // It may ask others, who may be slow: nobody waits for that who wants to stop.
+                tokio::select! {
+                    () = &mut ended => return,
+                    () = app.service.upkeep() => {}
+                }
             }
         }
     }

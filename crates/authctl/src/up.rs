@@ -97,6 +97,7 @@ async fn services(
     (hub, chatbot): (TcpListener, TcpListener),
     stop: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = std::io::Result<()>>, String> {
+    let underway = hub_service.underway();
     let hub_app = App::new(hub_service, Vec::new());
     let platform = (stores.clone(), Arc::new(SystemClock::start()) as _, Arc::new(OsEntropy) as _);
     // Its letters are in its log: a service of its own has a mail server.
@@ -112,6 +113,9 @@ async fn services(
     Ok(async move {
         let served = tokio::try_join!(hub, chatbot).map(|_| ());
         outbox.finish().await;
+        if let Some(underway) = underway {
+            underway.finish().await;
+        }
         served
     })
 }

@@ -14,6 +14,7 @@ use auth_core::{
 };
 use auth_web::outgoing::{Patience, Question, Reach, Stranger};
 use std::sync::Arc;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What one kind does in its own way.
 pub(crate) struct Ways {
@@ -37,8 +38,12 @@ pub(crate) enum Revoking {
     AsClient,
 }
 
+/// Questions that are with a provider at once: each holds a connection, and as much of an answer as may come.
+const MOST_ASKED: usize = 64;
+
 /// A provider.
 pub(crate) struct Provider {
+    asked: Semaphore,
     facts: ProviderFacts,
     account: Account,
     stranger: Stranger,
@@ -52,7 +57,13 @@ impl Provider {
         (reach, patience): (Reach, Patience),
         ways: Ways,
     ) -> Result<Self, String> {
-        Ok(Self { facts, account, stranger: Stranger::new(reach, patience)?, ways })
+        let asked = Semaphore::new(MOST_ASKED);
+        Ok(Self { asked, facts, account, stranger: Stranger::new(reach, patience)?, ways })
+    }
+
+    /// A place among those who ask.
+    fn place(&self) -> Result<SemaphorePermit<'_>, ProviderError> {
+        self.asked.try_acquire().map_err(|_| ProviderError::Busy)
     }
 
     async fn places(&self) -> Result<Arc<Places>, ProviderError> {
@@ -75,12 +86,14 @@ impl CalendarProvider for Provider {
     }
 
     async fn exchange(&self, code: &PlainToken, verifier: &PlainToken) -> Result<TokenAnswer, ProviderError> {
+        let _place = self.place()?;
         let places = self.places().await?;
         let tokens = self.account.exchange(&self.stranger, &places, (code, verifier)).await?;
         tokens.check(self.ways.scope_names)
     }
 
     async fn keys(&self) -> Result<Vec<u8>, ProviderError> {
+        let _place = self.place()?;
         let places = self.places().await?;
         let answer = self.stranger.get(&places.keys, &Question::default()).await;
         let answer = answer.map_err(|why| unusable(format!("its keys: {why}")))?;
@@ -94,12 +107,14 @@ impl CalendarProvider for Provider {
     }
 
     async fn refresh(&self, refresh: &PlainToken) -> Result<TokenAnswer, ProviderError> {
+        let _place = self.place()?;
         let places = self.places().await?;
         let tokens = self.account.refresh(&self.stranger, &places, refresh).await?;
         tokens.check(self.ways.scope_names)
     }
 
     async fn revoke(&self, refresh: &PlainToken) -> Result<Revocation, ProviderError> {
+        let _place = self.place()?;
         let places = self.places().await?;
         let Some(revocation) = &places.revocation else { return Ok(Revocation::Unsupported) };
         let basic = self.account.basic();
@@ -115,12 +130,14 @@ impl CalendarProvider for Provider {
         let answer = answer.map_err(|why| unusable(format!("its revocation endpoint: {why}")))?;
         match (answer.status, error_of(&answer, REVOCATION_ERRORS)) {
             (200, _) | (400, Some("invalid_token")) => Ok(Revocation::Revoked),
+            (400, Some("unsupported_token_type")) => Ok(Revocation::Unsupported),
             (_, Some(error)) => Err(ProviderError::Refused(error.to_owned())),
             (status, None) => Err(unusable(format!("its revocation endpoint: status {status}"))),
         }
     }
 
     async fn events(&self, access: &PlainToken, query: &EventQuery) -> Result<EventPage, ProviderError> {
+        let _place = self.place()?;
         self.ways.calendar.read(&self.stranger, access, query).await
     }
 }

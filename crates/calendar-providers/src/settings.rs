@@ -117,7 +117,7 @@ pub fn open_with(
     patience: Patience,
 ) -> Result<Arc<dyn CalendarProvider>, String> {
     let section = format!("calendars.providers.{name}");
-    check_redirect(redirect_uri).map_err(|why| format!("calendars.redirect_uri: {why}"))?;
+    check_redirect(redirect_uri).map_err(|why| format!("calendars.public_url: {why}"))?;
     let account = settings.account(redirect_uri).map_err(|wrong| wrong.within(&section))?;
     let client_id = account.client_id().to_owned();
     let parts = match settings {

@@ -6,7 +6,7 @@ use auth_core::{
     model::{ProviderName, Scopes},
     oidc::IssuerRule,
     port::{
-        AuthorizationRequest, CalendarEvent, CalendarProvider, EventPage, EventQuery, EventTime,
+        AuthorizationRequest, CalendarEvent, CalendarProvider, EventPage, EventQuery, EventTime, Pause,
         ProviderError, ProviderFacts, Revocation, TokenAnswer,
     },
     secret::PlainToken,
@@ -24,6 +24,16 @@ pub const LIFE: Duration = Duration::from_secs(3600);
 pub struct StandIn {
     facts: ProviderFacts,
     clock: StepClock,
+}
+
+/// Nobody waits in tests: what is tried again is tried again at once.
+pub struct NoPause;
+
+#[async_trait::async_trait]
+impl Pause for NoPause {
+    async fn pause(&self, _: Duration) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// What a browser brings back from it.

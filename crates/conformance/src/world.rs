@@ -10,7 +10,7 @@ use crate::{
     mailbox::Mailbox,
     operator::operator,
     place::{Backend, Place},
-    stand_in::{Consent, StandIn},
+    stand_in::{Consent, NoPause, StandIn},
 };
 use auth_core::{
     credential::{PAGE_LIFE, PageSession, TotpSecret},
@@ -222,7 +222,7 @@ impl World {
         };
         let targets = targets(linking.and_then(Linking::application));
         let vault = place.vault(&for_vault, &clock, entropy.as_ref()).await;
-        let calendars = Calendars::new(vault, providers, targets);
+        let calendars = Calendars::new(vault, providers, targets, Arc::new(NoPause));
         let hub_service = Hub::new(hub_platform.clone(), billing.tariff()).linking(calendars);
         let hub_app = Arc::new(App::new(hub_service, proxies.clone()));
         let chatbot_app = App::new(chatbot_service, proxies);
@@ -295,7 +295,7 @@ impl World {
         providers: Vec<Arc<dyn CalendarProvider>>,
     ) -> Calendars {
         let vault = self.place.vault(stores, &self.clock, self.hub_platform.entropy.as_ref()).await;
-        Calendars::new(vault, providers, targets(None))
+        Calendars::new(vault, providers, targets(None), Arc::new(NoPause))
     }
 
     /// What the Hub does by itself every hour.

@@ -17,25 +17,30 @@ use auth_core::{
     service::Service as Kind,
 };
 use auth_web::{Problem, Service, Table, own, page::Page, row};
-use std::sync::Arc;
+use calendars::Underway;
 
 /// The Hub.
 pub struct Hub {
     platform: Platform,
     tariff: Tariff,
-    calendars: Option<Arc<Calendars>>,
+    underway: Option<Underway>,
 }
 
 impl Hub {
     /// A Hub on a platform, which bills by a tariff, and links no calendars.
     pub const fn new(platform: Platform, tariff: Tariff) -> Self {
-        Self { platform, tariff, calendars: None }
+        Self { platform, tariff, underway: None }
     }
 
-    /// The same, which links calendars.
+    /// The same, which links calendars. It is made in the runtime in which what providers are asked for goes on.
     #[must_use]
     pub fn linking(self, calendars: Calendars) -> Self {
-        Self { calendars: Some(Arc::new(calendars)), ..self }
+        Self { underway: Some(Underway::new(calendars)), ..self }
+    }
+
+    /// What is under way with providers, to be [finished](Underway::finish) at the end.
+    pub fn underway(&self) -> Option<Underway> {
+        self.underway.clone()
     }
 }
 
@@ -85,8 +90,8 @@ impl Service for Hub {
     }
 
     async fn upkeep(&self) {
-        if let Some(calendars) = &self.calendars
-            && let Err(error) = calendars.upkeep(&self.platform).await
+        if let Some(underway) = &self.underway
+            && let Err(error) = underway.calendars().upkeep(&self.platform).await
         {
             tracing::warn!(%error, "providers of ended connections could not be told");
         }

@@ -147,9 +147,12 @@ impl Settings {
             Some(calendars) => hub.linking(calendars),
             None => hub,
         };
+        let underway = hub.underway();
         let app = App::new(hub, self.server.trusted_proxies);
-        serve::serve_both(Arc::new(app), listeners, self.server.workers, stop)
-            .await
-            .map_err(|error| error.to_string())
+        let served = serve::serve_both(Arc::new(app), listeners, self.server.workers, stop).await;
+        if let Some(underway) = underway {
+            underway.finish().await;
+        }
+        served.map_err(|error| error.to_string())
     }
 }

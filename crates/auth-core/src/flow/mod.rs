@@ -22,7 +22,7 @@ mod verify_key;
 
 pub use administer::{change_domain, change_person, create_account, create_domain, remove_person};
 pub use calendars::{
-    AccessToken, Arrival, Begun, Calendars, Disconnected, EventWindow, Order, Target, Targets,
+    AccessToken, Arrival, Begun, Calendars, Disconnected, EventWindow, Order, Taken, Target, Targets,
 };
 pub use change_key::change_key;
 pub use factors::{Enrolment, Typed, draw_recovery_codes, remove_totp};

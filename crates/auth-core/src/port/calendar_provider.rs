@@ -69,6 +69,12 @@ pub enum ProviderError {
     /// It refused for another reason, such as a client that it does not know.
     #[error("the provider refused: {0}")]
     Refused(String),
+    /// It has no such page of its calendar.
+    #[error("the provider has no such page")]
+    NoSuchPage,
+    /// So much is asked of it that it was not asked.
+    #[error("too much is asked of the provider")]
+    Busy,
     /// It does not take the access token (RFC 6750 §3.1).
     #[error("the provider does not take the access token")]
     Unauthorized,

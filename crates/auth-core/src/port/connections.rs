@@ -32,7 +32,7 @@ impl Action for Disconnect {
 
 /// For how long whoever claims a connection has it to themself: longer than a provider is waited for, and by more than
 /// clocks of two processes differ. One that died meanwhile leaves it so long.
-pub const CLAIM: Duration = Duration::from_secs(90);
+pub const CLAIM: Duration = Duration::from_secs(300);
 
 /// Who asks the provider about a connection now: a number that was drawn, and when it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub struct Renewed {
     pub expires_at: Timestamp,
     /// What is granted from now on.
     pub scopes: Scopes,
+    /// Whether they do not do: they are kept for the provider to be told of them, and the user has to consent again.
+    pub needs_consent: bool,
 }
 
 /// What became of tokens that came.
@@ -104,6 +106,8 @@ pub struct Renewed {
 pub enum Renewing {
     /// They are stored.
     Done,
+    /// They are stored for the provider to be told of them: the connection was ended meanwhile, and gives nothing.
+    Ended,
     /// The claim is no more the caller's: nothing was stored.
     Lost,
     /// The key that sealed them is none of the vault any more: nothing was stored, and the claim stands.
@@ -128,6 +132,8 @@ pub enum Forgotten {
     Unsupported,
     /// The tokens do not open, so nobody can tell the provider by them.
     Unopened,
+    /// The provider was told in vain for a month.
+    GivenUp,
 }
 
 impl Forgotten {
@@ -137,6 +143,7 @@ impl Forgotten {
             Self::Revoked => "revoked",
             Self::Unsupported => "unsupported",
             Self::Unopened => "unopened",
+            Self::GivenUp => "given_up",
         }
     }
 }

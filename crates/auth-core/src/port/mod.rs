@@ -24,6 +24,7 @@ mod mailed;
 mod members;
 mod one_time;
 mod passwords;
+mod pause;
 mod people;
 mod post;
 mod revocations;
@@ -54,6 +55,7 @@ pub use mailed::{Mailed, ResetPassword, VerifyAddress};
 pub use members::{AdmitMember, ChangeRole, DeclineApplicant, Members, RemoveMember};
 pub use one_time::{NewOneTime, OneTime, Purpose};
 pub use passwords::Passwords;
+pub use pause::Pause;
 pub use people::{
     ChangePassword, ChangePerson, CreateSuperAdmin, Ends, ImportPeople, People, PersonChange, Register,
     RemovePerson,

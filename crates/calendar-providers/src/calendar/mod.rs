@@ -57,8 +57,7 @@ impl Calendar {
             CalendarApi::Google => Some(google::parameters(query)),
             CalendarApi::Microsoft => graph::parameters(query),
         };
-        let strange = || ProviderError::Refused("the page is none that was named before".to_owned());
-        let parameters = parameters.ok_or_else(strange)?;
+        let parameters = parameters.ok_or(ProviderError::NoSuchPage)?;
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let bearer = PlainToken::new(format!("Bearer {}", access.expose()));
         let headers = [("authorization", bearer.expose()), graph::IN_UTC];
@@ -72,6 +71,7 @@ impl Calendar {
         match answer.status {
             200 if answer.is_json() => {}
             200 => return Err(unusable("its calendar: not JSON")),
+            400 | 410 if query.page.is_some() => return Err(ProviderError::NoSuchPage),
             401 => return Err(ProviderError::Unauthorized),
             403 => return Err(ProviderError::Refused("the calendar may not be read".to_owned())),
             status => return Err(unusable(format!("its calendar: status {status}"))),
@@ -87,10 +87,9 @@ impl Calendar {
         if next.as_ref().is_some_and(|next| !(1..=MOST_OF_PAGE).contains(&next.len())) {
             return Err(no_form());
         }
-        // One that was called off may be nothing but a name.
-        let kept =
-            events.into_iter().filter(|raw| !raw.is_cancelled || (raw.start.is_some() && raw.end.is_some()));
-        let events = kept.map(|raw| raw.check().ok_or_else(no_form)).collect::<Result<_, _>>()?;
+        // One that is of no form hides no other: whoever invites somebody writes into their calendar. One that was called off
+        // may be nothing but a name.
+        let events = events.into_iter().filter_map(Raw::check).collect();
         Ok(EventPage { events, next })
     }
 }

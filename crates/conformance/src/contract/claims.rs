@@ -72,6 +72,7 @@ fn tokens(fixture: &Fixture) -> Renewed {
         tokens: fixture.sealed(key_name(1)),
         expires_at: fixture.at() + Duration::from_secs(7200),
         scopes: Scopes::parse("calendar.readonly").unwrap(),
+        needs_consent: false,
     }
 }
 

@@ -228,6 +228,7 @@ async fn consenting_again_takes_the_claim_away(fixture: &Fixture) {
         tokens: fixture.sealed(key_name(1)),
         expires_at: fixture.at() + Duration::from_secs(7200),
         scopes: Scopes::default(),
+        needs_consent: false,
     };
     assert_eq!(claims.renewed(&grant, claim, late, fixture.at()).await.unwrap(), Renewing::Lost);
     for outcome in [Outcome::Unknown, Outcome::NeedsConsent] {

@@ -154,6 +154,7 @@ async fn of_two_that_change_the_tokens_neither_overwrites_the_other(fixture: &Fi
         tokens: fixture.sealed(key_name(1)),
         expires_at: connection.expires_at,
         scopes: Scopes::default(),
+        needs_consent: false,
     };
     let answer = claims.renewed(&using(connection), claim, came.clone(), fixture.at()).await.unwrap();
     assert_eq!(answer, Renewing::Done);
@@ -213,7 +214,12 @@ async fn with_a_key_that_was_retired_nothing_is_sealed(fixture: &Fixture) {
         ..fixture.new_connection(&alice, &alice.user.id.to_string())
     };
     assert_eq!(fixture.connect(&alice, again).await, Connecting::KeyRetired);
-    let came = Renewed { tokens: by_retired(), expires_at: connection.expires_at, scopes: Scopes::default() };
+    let came = Renewed {
+        tokens: by_retired(),
+        expires_at: connection.expires_at,
+        scopes: Scopes::default(),
+        needs_consent: false,
+    };
     let answer = claims.renewed(&using(connection), claim, came, fixture.at()).await.unwrap();
     assert_eq!(answer, Renewing::KeyRetired);
     let vault = &fixture.stores.vault;

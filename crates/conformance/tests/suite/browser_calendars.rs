@@ -9,7 +9,7 @@ use conformance::{
 };
 
 async fn status(browser: &Browser, provider: &str) -> String {
-    browser.text(&format!("#{provider} strong")).await
+    browser.text(&format!("#{provider} p:first-of-type strong")).await
 }
 
 async fn press(browser: &Browser, what: &str, provider: &str) {

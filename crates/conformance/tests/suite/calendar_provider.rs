@@ -1,4 +1,4 @@
-//! A provider that misbehaves, in every way that the demo provider can (security.md, E7, E12, E13 and E17): nothing is linked
+//! A provider that misbehaves, in every way that the demo provider can (ATTACKS.md, E7, E12, E13 and E17): nothing is linked
 //! by what it does, nothing that is there is lost, nobody else is asked, and no answer is waited for without end.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

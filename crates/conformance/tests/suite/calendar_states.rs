@@ -287,7 +287,8 @@ async fn finish(
         binding: Some(&binding),
     };
     let origin = Origin { source: None, request_id: "test".to_owned() };
-    Ok(calendars.finish(platform, &origin, &arrival).await?.as_str().to_owned())
+    let taken = calendars.take(platform, &arrival).await?;
+    Ok(calendars.finish(platform, &origin, &arrival, taken).await?.as_str().to_owned())
 }
 
 /// Released together.

@@ -222,17 +222,30 @@ async fn browsers_are_led_to_what_is_listed_and_nowhere_else() {
         let before =
             [" ", "\t", "\n", "/", "//", "x", "\u{feff}", "https://evil.example/?", "https://evil.example/#"]
                 .map(|more| format!("{more}{target}"));
+        let hosts = [
+            "evil.example",
+            "127.0.0.1",
+            "[::1]",
+            "169.254.169.254",
+            "localhost:1",
+            "app.example.com.",
+            "2130706433",
+        ];
+        let elsewhere = hosts.into_iter().flat_map(|other| {
+            let on = target.replace(host, other);
+            ["", "/", "?x", "#x", "%2f", "\\"].map(|more| format!("{on}{more}"))
+        });
         // Every character of it by itself, in another writing.
         let written = (0..target.len())
             .map(|at| format!("{}%{:02x}{}", &target[..at], target.as_bytes()[at], &target[at + 1..]));
-        for wrong in wrong.into_iter().chain(behind).chain(before).chain(written) {
+        for wrong in wrong.into_iter().chain(behind).chain(before).chain(elsewhere).chain(written) {
             let answer = ask(&wrong).await;
             assert_eq!((answer.status, answer.field("field").as_str()), (400, "redirect_after"), "{wrong:?}");
             assert!(answer.header("set-cookie").is_none());
             tried += 1;
         }
     }
-    assert!(tried >= 100, "{tried}");
+    assert!(tried >= 200, "{tried}");
     assert_eq!(world.place.query("SELECT provider AS line FROM authorizations").await, [""; 0]);
     for target in TARGETS {
         let answer = ask(target).await;

@@ -1,6 +1,7 @@
 //! A store that cannot answer: `503` at most, never an allow, and healthy again by itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use crate::half_done::IN_STEPS;
 use auth_core::{policy::Rule, service::Service, validate::LEASE};
 use auth_web::{Place, Row, Service as WebService};
 use chatbot_service::{Chatbot, responder::Responder};
@@ -108,7 +109,7 @@ async fn with_fault<S: WebService>(row: &Row<S>, action: &str, call: u32) -> boo
     if answer.status == row.status {
         // What failed was not needed for the answer: then all of it was done.
         let mut all = vec![action];
-        if row.spec.id == "user_remove" {
+        if row.spec.id == "user_remove" && S::KIND == Service::Hub {
             all.push("calendar.disconnected");
         }
         assert_eq!(actions, all, "{what}");
@@ -138,7 +139,7 @@ async fn with_fault<S: WebService>(row: &Row<S>, action: &str, call: u32) -> boo
 async fn every_write<S: WebService>() -> usize {
     let mut failed = 0;
     for row in S::TABLE.rows() {
-        let Some(action) = row.spec.audit else { continue };
+        let Some(action) = row.spec.audit.filter(|_| !IN_STEPS.contains(&row.spec.id)) else { continue };
         let mut call = 1;
         while with_fault(row, action, call).await {
             call += 1;

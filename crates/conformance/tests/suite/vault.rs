@@ -1,4 +1,4 @@
-//! The vault (security.md, E14): tokens at rest open in their own place alone, and what does not open is given to nobody,
+//! The vault (ATTACKS.md, E14): tokens at rest open in their own place alone, and what does not open is given to nobody,
 //! told to the provider by nobody, and written down.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

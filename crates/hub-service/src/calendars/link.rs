@@ -6,10 +6,12 @@ use crate::{
 };
 use auth_core::{
     credential::AUTHORIZATION_LIFE,
+    error::FlowError,
     flow::{Arrival, Order},
     id::UserId,
     model::ProviderName,
     policy::Proof,
+    secret::PlainToken,
 };
 use auth_web::{
     Endpoint, Method, Problem, Service as _, Spec,
@@ -50,7 +52,7 @@ pub struct AuthorizeBody {
 }
 
 /// Where to lead the browser.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub struct AuthorizeView {
     authorization_url: String,
 }
@@ -76,7 +78,7 @@ impl Endpoint<Hub> for Authorize {
         who: Proof<'_, Calendars>,
         (Path(provider), Json(body)): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        let (platform, calendars) = (hub.platform(), hub.calendars()?);
+        let (platform, calendars) = (hub.platform(), hub.to_providers()?.calendars());
         let user = platform.stores.users.read(who.scope(), body.user_id).await?;
         let user = user.ok_or_else(Problem::absent)?;
         let order = Order { provider, redirect_after: body.redirect_after };
@@ -88,7 +90,7 @@ impl Endpoint<Hub> for Authorize {
 
 /// What a browser brings back (RFC 6749 §4.1.2, RFC 9207). A member that stands twice is none; what else a provider sends
 /// along is not looked at.
-#[derive(Debug, Default, JsonSchema)]
+#[derive(Default, JsonSchema)]
 pub struct CallbackQuery {
     state: Option<String>,
     code: Option<String>,
@@ -108,6 +110,26 @@ impl<'de> Deserialize<'de> for CallbackQuery {
         let iss = has("iss").then(|| once("iss").unwrap_or_default());
         let error = has("error").then(String::new);
         Ok(Self { state: once("state"), code: once("code"), error, iss })
+    }
+}
+
+/// All that a browser brings back.
+struct Brought {
+    provider: ProviderName,
+    query: CallbackQuery,
+    binding: Option<PlainToken>,
+}
+
+impl Brought {
+    fn arrival(&self) -> Arrival<'_> {
+        Arrival {
+            provider: self.provider.clone(),
+            state: self.query.state.as_deref(),
+            code: self.query.code.as_deref(),
+            has_error: self.query.error.is_some(),
+            issuer: self.query.iss.as_deref(),
+            binding: self.binding.as_ref(),
+        }
     }
 }
 
@@ -133,21 +155,12 @@ impl Endpoint<Hub> for Callback {
         who: Proof<'_, ComesBack>,
         (Path(provider), Query(query), binding): Self::Input,
     ) -> Result<Self::Output, Problem> {
-        let calendars = hub.calendars.clone().ok_or(auth_core::error::FlowError::InvalidState)?;
-        let (platform, origin, binding) = (hub.platform().clone(), who.origin().clone(), binding.0);
-        // To its end, whether or not the browser waits: what the provider gave is lost otherwise.
-        let finished = tokio::spawn(async move {
-            let arrival = Arrival {
-                provider,
-                state: query.state.as_deref(),
-                code: query.code.as_deref(),
-                has_error: query.error.is_some(),
-                issuer: query.iss.as_deref(),
-                binding: binding.as_ref(),
-            };
-            calendars.finish(&platform, &origin, &arrival).await
+        let underway = hub.underway.as_ref().ok_or(FlowError::InvalidState)?;
+        let (origin, brought) = (who.origin().clone(), Brought { provider, query, binding: binding.0 });
+        let taken = underway.calendars().take(hub.platform(), &brought.arrival()).await?;
+        let finished = underway.run_in_turn(hub.platform(), |calendars, platform| async move {
+            calendars.finish(&platform, &origin, &brought.arrival(), taken).await
         });
-        let target = finished.await.map_err(|_| Problem::internal("a callback was not carried out"))??;
-        Ok(LedOn { target, cookies: vec![cookie("", 0)] })
+        Ok(LedOn { target: finished.await?, cookies: vec![cookie("", 0)] })
     }
 }

@@ -1,5 +1,6 @@
 //! What is configured of calendars, and opening the vault with it.
 
+use super::RealPause;
 use auth_core::{
     entropy::Entropy,
     flow::{Calendars as Flow, Targets},
@@ -51,7 +52,7 @@ impl Calendars {
     ) -> Result<Flow, String> {
         let (targets, clients) = (self.targets()?, self.clients()?);
         let vault = vault(location, stores, clock, entropy).await?;
-        Ok(Flow::new(vault, clients, targets))
+        Ok(Flow::new(vault, clients, targets, Arc::new(RealPause)))
     }
 
     fn clients(&self) -> Result<Vec<Arc<dyn CalendarProvider>>, String> {

@@ -5,12 +5,11 @@ use crate::{
     rules::{Calendars, own_account},
 };
 use auth_core::{
-    error::FlowError,
     flow::{AccessToken, Disconnected, EventWindow},
     id::{AccountId, UserId},
     model::{Connection, Email, ProviderName, Scopes, StoredConnection},
     policy::{Proof, grant},
-    port::{CalendarEvent, EventTime, UseConnection},
+    port::{self, CalendarEvent, EventTime, UseConnection},
     time::Timestamp,
 };
 use auth_web::{
@@ -102,16 +101,8 @@ async fn read(
     found.ok_or_else(Problem::absent)
 }
 
-/// Runs something to its end, whether or not the caller waits for it: what a provider gave is lost otherwise.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, FlowError>> + Send + 'static,
-) -> Result<T, Problem> {
-    let ended = tokio::spawn(work).await;
-    Ok(ended.map_err(|_| Problem::internal("what a provider is asked for was not carried out"))??)
-}
-
 /// An access token of a provider.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub struct TokenView {
     access_token: String,
     token_type: &'static str,
@@ -142,9 +133,10 @@ impl Endpoint<Hub> for Token {
     ) -> Result<Self::Output, Problem> {
         let stored = read(hub, &who, path).await?;
         let granted = grant::<UseConnection, _>(&who, &stored.connection)?;
-        let (calendars, platform) = (hub.calendars()?, hub.platform().clone());
-        let given = async move { calendars.access_token(&platform, &granted, stored).await };
-        let AccessToken { token, expires_at, scopes } = to_its_end(given).await?;
+        let given = hub.to_providers()?.run(hub.platform(), |calendars, platform| async move {
+            calendars.access_token(&platform, &granted, stored).await
+        });
+        let AccessToken { token, expires_at, scopes } = given.await?;
         Ok(Shown(TokenView {
             access_token: token.expose().to_owned(),
             token_type: "Bearer",
@@ -248,9 +240,10 @@ impl Endpoint<Hub> for Events {
         let wanted = (EventWindow::new(query.from, query.to)?, input::limit(query.limit)?, query.page()?);
         let stored = read(hub, &who, path).await?;
         let granted = grant::<UseConnection, _>(&who, &stored.connection)?;
-        let (calendars, platform) = (hub.calendars()?, hub.platform().clone());
-        let page =
-            to_its_end(async move { calendars.events(&platform, &granted, stored, wanted).await }).await?;
+        let page = hub.to_providers()?.run(hub.platform(), |calendars, platform| async move {
+            calendars.events(&platform, &granted, stored, wanted).await
+        });
+        let page = page.await?;
         Ok(Shown(Listed {
             items: page.events.into_iter().map(EventView::of).collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_bytes())),
@@ -279,8 +272,11 @@ impl Endpoint<Hub> for Disconnect {
         Path(path): Self::Input,
     ) -> Result<Self::Output, Problem> {
         let StoredConnection { connection, .. } = read(hub, &who, path.clone()).await?;
-        let (calendars, platform) = (hub.calendars()?, hub.platform());
-        match calendars.disconnect(platform, &who, &connection).await? {
+        let (granted, platform) = (grant::<port::Disconnect, _>(&who, &connection)?, hub.platform());
+        let ended = hub.to_providers()?.run(platform, |calendars, platform| async move {
+            calendars.disconnect(&platform, &granted).await
+        });
+        match ended.await? {
             Disconnected::Forgotten => Ok(DoneOr::Done),
             Disconnected::Waits => {
                 let (_, user, provider) = &path;

@@ -6,14 +6,15 @@ use crate::{
     error::FlowError,
     flow::Platform,
     id::ConnectionId,
-    model::Connection,
-    policy::{Allows, Granted, Proof, grant},
+    policy::Granted,
     port::{Claim, Claiming, Disconnect, Forgotten, Revocation},
     seal::Unopened,
 };
 
 /// Connections that are read at once.
 const BATCH: u16 = 100;
+/// How often a provider is told in vain: a month, every hour.
+const MOST_TRIES: u32 = 30 * 24;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,35 +28,36 @@ pub enum Disconnected {
 impl Calendars {
     /// Ends a connection, and tells its provider. Of one that was ended before, the provider is told again.
     ///
-    /// # Errors
-    /// [`Denial::Absent`](crate::error::Denial::Absent) for a connection that is not the caller's.
-    pub async fn disconnect<R: Allows<Disconnect>>(
-        &self,
-        platform: &Platform,
-        proof: &Proof<'_, R>,
-        connection: &Connection,
-    ) -> Result<Disconnected, FlowError> {
-        let granted = grant::<Disconnect, R>(proof, connection)?;
-        platform.stores.connections.disconnect(&granted, platform.now()).await?;
-        self.tell(platform, &granted, connection).await
-    }
-
-    /// Tells the providers of all connections that are ended, and forgets transactions that are over: what is done by itself,
-    /// every hour.
+    /// To be run to its end, as [`access_token`](Self::access_token).
     ///
     /// # Errors
     /// The store does not answer.
+    pub async fn disconnect(
+        &self,
+        platform: &Platform,
+        granted: &Granted<Disconnect>,
+    ) -> Result<Disconnected, FlowError> {
+        platform.stores.connections.disconnect(granted, platform.now()).await?;
+        self.tell(platform, granted).await
+    }
+
+    /// Tells the providers of all connections that are ended, and forgets transactions that are over: what is done by itself,
+    /// every hour. Where one cannot be told, the others are.
+    ///
+    /// # Errors
+    /// What failed last.
     pub async fn upkeep(&self, platform: &Platform) -> Result<(), FlowError> {
-        platform.stores.authorizations.purge(platform.now()).await?;
+        let mut outcome = platform.stores.authorizations.purge(platform.now()).await.map_err(FlowError::from);
         let mut after: Option<ConnectionId> = None;
         loop {
             let some = platform.stores.connections.ended(after, BATCH).await?;
             for connection in &some {
-                self.tell(platform, &Granted::to_service(connection), connection).await?;
+                let told = self.tell(platform, &Granted::to_service(connection)).await;
+                outcome = told.map(drop).and(outcome);
             }
             match some.last() {
                 Some(last) if some.len() == usize::from(BATCH) => after = Some(last.id),
-                _ => return Ok(()),
+                _ => return outcome,
             }
         }
     }
@@ -64,7 +66,6 @@ impl Calendars {
         &self,
         platform: &Platform,
         granted: &Granted<Disconnect>,
-        connection: &Connection,
     ) -> Result<Disconnected, FlowError> {
         let claim = Claim::draw(platform.now(), platform.entropy.as_ref());
         let claims = &platform.stores.claims;
@@ -74,7 +75,7 @@ impl Calendars {
             Claiming::Gone => return Ok(Disconnected::Forgotten),
         };
         let told = match self.unseal(platform, granted, &claimed).await? {
-            Ok(tokens) => match self.provider(&connection.provider) {
+            Ok(tokens) => match self.provider_of(&claimed.connection) {
                 Some(provider) => match provider.client.revoke(&tokens.refresh).await {
                     Ok(Revocation::Revoked) => Some(Forgotten::Revoked),
                     Ok(Revocation::Unsupported) => Some(Forgotten::Unsupported),
@@ -86,6 +87,9 @@ impl Calendars {
             Err(Unopened::Altered) => Some(Forgotten::Unopened),
             Err(Unopened::UnknownKey) => None,
         };
+        // Whoever granted it can end it there: nobody else's calendar waits for that for ever.
+        let told =
+            told.or((claimed.connection.failed_revocations >= MOST_TRIES).then_some(Forgotten::GivenUp));
         let at = platform.now();
         match told {
             Some(how) => {

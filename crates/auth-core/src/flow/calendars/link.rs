@@ -32,7 +32,6 @@ pub struct Order {
 }
 
 /// A transaction that was begun.
-#[derive(Debug)]
 pub struct Begun {
     /// Where the browser is led.
     pub url: String,
@@ -41,7 +40,6 @@ pub struct Begun {
 }
 
 /// What a browser brings back from a provider (RFC 6749 §4.1.2).
-#[derive(Debug)]
 pub struct Arrival<'a> {
     /// The provider that the path names.
     pub provider: ProviderName,
@@ -55,6 +53,12 @@ pub struct Arrival<'a> {
     pub issuer: Option<&'a str>,
     /// What the browser holds.
     pub binding: Option<&'a PlainToken>,
+}
+
+/// A transaction that a callback has taken: nobody takes it again.
+pub struct Taken {
+    authorization: Authorization,
+    secrets: AuthorizationSecrets,
 }
 
 impl Calendars {
@@ -99,20 +103,41 @@ impl Calendars {
         }
     }
 
-    /// Ends a transaction with what a browser brings back: the calendar is linked, and the browser led on. The transaction
-    /// is taken before anything else is done, whatever comes of it.
+    /// Takes the transaction that a callback fits, before anything else is done, whatever comes of it.
     ///
     /// # Errors
-    /// [`FlowError::InvalidState`] where the callback fits no transaction that stands open, whatever is wrong with it: then
-    /// nobody is asked, and nothing stored. [`FlowError::NotConnected`] where it does and nothing was linked.
+    /// [`FlowError::InvalidState`] where it fits none that stands open, whatever is wrong with it: then nobody is asked, and
+    /// nothing stored.
+    pub async fn take(&self, platform: &Platform, arrival: &Arrival<'_>) -> Result<Taken, FlowError> {
+        let found = || {
+            self.provider(&arrival.provider)?;
+            AuthorizationSecrets::read(arrival.state?, arrival.binding?.expose())
+        };
+        let secrets = found().ok_or(FlowError::InvalidState)?;
+        let callback = Callback {
+            state: secrets.state_digest(),
+            binding: secrets.binding_digest(),
+            provider: arrival.provider.clone(),
+        };
+        let taken = platform.stores.authorizations.take(&callback, platform.now()).await?;
+        let authorization = taken.ok_or(FlowError::InvalidState)?;
+        Ok(Taken { authorization, secrets })
+    }
+
+    /// Ends a transaction with what a browser brought back: the calendar is linked, and the browser led on.
+    ///
+    /// To be run to its end, as [`access_token`](Self::access_token).
+    ///
+    /// # Errors
+    /// [`FlowError::NotConnected`] where nothing was linked; [`FlowError::Provider`] where the provider did not do its part.
     pub async fn finish(
         &self,
         platform: &Platform,
         origin: &Origin,
         arrival: &Arrival<'_>,
+        Taken { authorization: taken, secrets }: Taken,
     ) -> Result<Target, FlowError> {
-        let (provider, secrets, taken) =
-            self.take(platform, arrival).await?.ok_or(FlowError::InvalidState)?;
+        let provider = self.provider(&taken.provider).ok_or(FlowError::InvalidState)?;
         let tenant = Tenant { account: taken.account, domain: None };
         let granted = Granted::<Connect>::to_bearer(taken.user, tenant, origin);
         let linked = self.link(platform, (provider, &granted), &taken, (&secrets, arrival)).await;
@@ -135,25 +160,6 @@ impl Calendars {
         Ok(self.targets.find(Some(&taken.redirect_after)).unwrap_or(&self.targets.first).clone())
     }
 
-    /// The transaction that a callback fits.
-    async fn take(
-        &self,
-        platform: &Platform,
-        arrival: &Arrival<'_>,
-    ) -> Result<Option<(&Provider, AuthorizationSecrets, Authorization)>, FlowError> {
-        let found = || {
-            let name = arrival.provider.clone();
-            let provider = self.provider(&name)?;
-            let secrets = AuthorizationSecrets::read(arrival.state?, arrival.binding?.expose())?;
-            Some((name, provider, secrets))
-        };
-        let Some((name, provider, secrets)) = found() else { return Ok(None) };
-        let callback =
-            Callback { state: secrets.state_digest(), binding: secrets.binding_digest(), provider: name };
-        let taken = platform.stores.authorizations.take(&callback, platform.now()).await?;
-        Ok(taken.map(|taken| (provider, secrets, taken)))
-    }
-
     async fn link(
         &self,
         platform: &Platform,
@@ -165,7 +171,7 @@ impl Calendars {
         let code = code_of(facts, arrival)?;
         let answer = match provider.client.exchange(&code, &secrets.verifier()).await {
             Ok(answer) => answer,
-            Err(ProviderError::InvalidGrant | ProviderError::Refused(_)) => {
+            Err(ProviderError::InvalidGrant) => {
                 return Err(FlowError::NotConnected(NotConnected::Exchange));
             }
             Err(error) => return Err(error.into()),

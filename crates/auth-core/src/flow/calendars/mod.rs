@@ -6,7 +6,7 @@ mod read;
 mod tokens;
 
 pub use disconnect::Disconnected;
-pub use link::{Arrival, Begun, Order};
+pub use link::{Arrival, Begun, Order, Taken};
 pub use read::EventWindow;
 pub use tokens::AccessToken;
 
@@ -19,13 +19,17 @@ use crate::{
     model::{Connection, ProviderName, StoredConnection},
     oidc::{NotProviderKeys, ProviderKeys, kid_of},
     policy::{Action, Granted},
-    port::{CalendarProvider, ProviderError},
+    port::{CalendarProvider, Pause, ProviderError},
     seal::Unopened,
-    secret::PlainToken,
+    secret::{PlainToken, TokenDigest},
     time::{Clock, Monotonic},
     vault::{Place, Tokens, Vault},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// How long after a provider's keys were asked for a token of a key that is none of them has them asked for again.
 const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -39,6 +43,35 @@ pub struct Calendars {
     targets: Targets,
     /// Who asks a provider for another access token, in this process.
     refreshes: Flights<FlowError>,
+    noticed: Noticed,
+    pause: Arc<dyn Pause>,
+}
+
+/// What was noticed of late, so that it is not written down, or tried, with every request.
+#[derive(Default)]
+struct Noticed(Mutex<HashMap<[u8; 32], Monotonic>>);
+
+/// So many are remembered.
+const MOST_NOTICED: usize = 10_000;
+/// The longest that one is.
+const NOTICED_FOR: Duration = Duration::from_secs(3600);
+
+impl Noticed {
+    /// Whether something was not noticed within a while.
+    fn is_news(&self, what: &TokenDigest, within: Duration, now: Monotonic) -> bool {
+        let noticed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noticed.get(what.as_bytes()).is_none_or(|then| now.since(*then) >= within)
+    }
+
+    fn notice(&self, what: &TokenDigest, now: Monotonic) {
+        let mut noticed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noticed.len() >= MOST_NOTICED {
+            noticed.retain(|_, then| now.since(*then) < NOTICED_FOR);
+        }
+        if noticed.len() < MOST_NOTICED {
+            noticed.insert(*what.as_bytes(), now);
+        }
+    }
 }
 
 /// Where a browser may be led once a calendar is linked: addresses of the configuration, to the letter. The first one is for
@@ -94,19 +127,33 @@ struct Published {
 
 impl Calendars {
     /// Calendars of these providers.
-    pub fn new(vault: Vault, providers: Vec<Arc<dyn CalendarProvider>>, targets: Targets) -> Self {
+    pub fn new(
+        vault: Vault,
+        providers: Vec<Arc<dyn CalendarProvider>>,
+        targets: Targets,
+        pause: Arc<dyn Pause>,
+    ) -> Self {
         let provider = |client: Arc<dyn CalendarProvider>| {
             (client.facts().name.clone(), Provider { client, keys: Fetched::new(KEYS_AGAIN_AFTER) })
         };
         let providers = providers.into_iter().map(provider).collect();
-        Self { vault, providers, targets, refreshes: Flights::default() }
+        let (refreshes, noticed) = (Flights::default(), Noticed::default());
+        Self { vault, providers, targets, refreshes, noticed, pause }
     }
 
     fn provider(&self, name: &ProviderName) -> Option<&Provider> {
         self.providers.get(name)
     }
 
-    /// Opens the tokens of a connection; what does not open is written down.
+    /// The provider of a connection, if it is the one that gave its tokens: nobody else is shown them, whatever the name
+    /// stands for by now.
+    fn provider_of(&self, connection: &Connection) -> Option<&Provider> {
+        let provider = self.provider(&connection.provider)?;
+        let issuer = &provider.client.facts().issuer;
+        issuer.may_call_back(&connection.subject.issuer).then_some(provider)
+    }
+
+    /// Opens the tokens of a connection; what does not open is written down, once an hour.
     async fn unseal<A: Action>(
         &self,
         platform: &Platform,
@@ -115,9 +162,13 @@ impl Calendars {
     ) -> Result<Result<Tokens, Unopened>, FlowError> {
         let place = Place::of(&stored.connection);
         let opened = self.vault.unseal(&place, &stored.tokens, platform.clock.as_ref());
-        if let Err(why) = &opened {
+        let (now, what) = (platform.clock.monotonic(), TokenDigest::of(stored.tokens.sealed.as_bytes()));
+        if let Err(why) = &opened
+            && self.noticed.is_news(&what, NOTICED_FOR, now)
+        {
             let event = Event::VaultUnopened { connection: stored.connection.id, why: why.name() };
             append(platform, granted, &event).await?;
+            self.noticed.notice(&what, now);
         }
         Ok(opened)
     }

@@ -1,12 +1,16 @@
 //! Reading a calendar by the tokens of a connection.
 
-use super::{Calendars, tokens::Wanted};
+use super::{
+    Calendars,
+    tokens::{AccessToken, Wanted},
+};
 use crate::{
     error::{Denial, FlowError},
     flow::Platform,
-    model::StoredConnection,
+    model::{Connection, StoredConnection},
     policy::Granted,
     port::{EventPage, EventQuery, ProviderError, UseConnection},
+    secret::TokenDigest,
     time::Timestamp,
 };
 use std::time::Duration;
@@ -36,7 +40,23 @@ impl EventWindow {
     }
 }
 
+/// How long nothing else is tried where an access token was not taken before its end.
+const REPLACED_EVERY: Duration = Duration::from_secs(60);
+
 impl Calendars {
+    /// Whether an access token that the calendar does not take is worth another: where it did not come just now, and none
+    /// was asked for so a moment ago.
+    fn may_replace(&self, platform: &Platform, connection: &Connection, token: &AccessToken) -> bool {
+        let now = platform.clock.monotonic();
+        let what = TokenDigest::of([b"replaced".as_slice(), connection.id.as_bytes()].concat());
+        let may =
+            token.expires_at == connection.expires_at && self.noticed.is_news(&what, REPLACED_EVERY, now);
+        if may {
+            self.noticed.notice(&what, now);
+        }
+        may
+    }
+
     /// Reads a page of events of a connection. An access token that the provider does not take is replaced once.
     ///
     /// To be run to its end, as [`access_token`](Self::access_token).
@@ -50,16 +70,22 @@ impl Calendars {
         stored: StoredConnection,
         (window, limit, page): (EventWindow, u16, Option<String>),
     ) -> Result<EventPage, FlowError> {
-        let provider = self.provider(&stored.connection.provider).ok_or(Denial::Absent)?;
+        let provider = self.provider_of(&stored.connection).ok_or(Denial::Absent)?;
         let query = EventQuery { from: window.from, to: window.to, limit, page };
         let token = self.fresh(platform, granted, stored.clone(), Wanted::Fresh).await?;
-        match provider.client.events(&token.token, &query).await {
-            Err(ProviderError::Unauthorized) => {
+        let answer = match provider.client.events(&token.token, &query).await {
+            Err(ProviderError::Unauthorized) if self.may_replace(platform, &stored.connection, &token) => {
                 let other = Wanted::Other(token.expires_at);
                 let token = self.fresh(platform, granted, stored, other).await?;
-                Ok(provider.client.events(&token.token, &query).await?)
+                provider.client.events(&token.token, &query).await
             }
-            answer => Ok(answer?),
-        }
+            answer => answer,
+        };
+        answer.map_err(|error| match error {
+            ProviderError::NoSuchPage => {
+                FlowError::Invalid { field: "cursor", reason: "not a cursor of this list".to_owned() }
+            }
+            error => error.into(),
+        })
     }
 }

@@ -20,8 +20,15 @@ use std::time::Duration;
 const NEAR: Duration = Duration::from_secs(120);
 /// How long somebody waits who finds that another process asks, and has no token until then.
 const SOON: Duration = Duration::from_secs(1);
-/// How often it is tried to store tokens that came: the provider may take those before them no more.
-const TRIES: usize = 4;
+/// When it is tried again to store tokens that came: the provider may take those before them no more.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
 
 /// An access token of a provider.
 #[derive(Debug, Clone)]
@@ -120,7 +127,11 @@ impl Calendars {
                 self.current(platform, granted, &stored).await
             }
             Claiming::Busy => Err(FlowError::Busy(SOON)),
-            Claiming::Gone => Err(Denial::Absent.into()),
+            // Its state says why.
+            Claiming::Gone => {
+                usable(read().await?.filter(is_same).ok_or(Denial::Absent)?)?;
+                Err(FlowError::Busy(SOON))
+            }
         }
     }
 
@@ -153,76 +164,84 @@ impl Calendars {
         let connection = &claimed.connection;
         let release =
             async |outcome| platform.stores.claims.release(granted, claim, outcome, platform.now()).await;
-        let Some(provider) = self.provider(&connection.provider) else {
+        let Some(provider) = self.provider_of(connection) else {
             release(Outcome::Unknown).await?;
             return Err(Denial::Absent.into());
         };
-        let tokens = match self.unseal(platform, granted, &claimed).await? {
-            Ok(tokens) => tokens,
-            Err(why) => {
+        let opened = self.unseal(platform, granted, &claimed).await;
+        let tokens = match opened {
+            Ok(Ok(tokens)) => tokens,
+            other => {
                 release(Outcome::Unknown).await?;
-                return Err(unopened(connection, why));
+                return Err(match other? {
+                    Ok(_) => FlowError::Busy(SOON),
+                    Err(why) => unopened(connection, why),
+                });
             }
         };
         let facts = provider.client.facts();
-        let is_same = |answer: &TokenAnswer| {
-            let id_token = answer.id_token.as_ref();
-            id_token.is_none_or(|token| is_still_of(token.expose(), &connection.subject, &facts.client_id))
-        };
-        let granted_before = || Some(connection.scopes.clone());
         match provider.client.refresh(&tokens.refresh).await {
-            Ok(answer) if is_same(&answer) => {
-                match scopes_of(facts, answer.scopes.clone().or_else(granted_before)) {
-                    Some(scopes) => {
-                        self.keep(platform, granted, claim, connection, (tokens, answer, scopes)).await
-                    }
-                    None => {
-                        release(Outcome::NeedsConsent).await?;
-                        Err(FlowError::NeedsConsent)
-                    }
-                }
+            Ok(answer) => {
+                let id_token = answer.id_token.as_ref();
+                let is_same = id_token
+                    .is_none_or(|token| is_still_of(token.expose(), &connection.subject, &facts.client_id));
+                let scopes = answer.scopes.clone().unwrap_or_else(|| connection.scopes.clone());
+                let scopes = scopes_of(facts, Some(scopes)).filter(|_| is_same);
+                self.keep(platform, granted, claim, connection, (tokens, answer, scopes)).await
             }
-            Ok(_) | Err(ProviderError::InvalidGrant) => {
+            Err(ProviderError::InvalidGrant) => {
                 release(Outcome::NeedsConsent).await?;
                 Err(FlowError::NeedsConsent)
             }
             Err(error) => {
                 release(Outcome::Unknown).await?;
-                if is_good(wanted, connection, platform.now()) {
-                    return self.current(platform, granted, &claimed).await;
+                let scope = granted.scope();
+                let read =
+                    platform.stores.connections.read(scope, connection.user, &connection.provider).await?;
+                let now = usable(read.ok_or(Denial::Absent)?)?;
+                if is_good(wanted, &now.connection, platform.now()) {
+                    return self.current(platform, granted, &now).await;
                 }
                 Err(error.into())
             }
         }
     }
 
-    /// Stores tokens that came, and then alone gives one of them.
+    /// Stores tokens that came, and then alone gives one of them. Those that do not do (without scopes) are stored, too: the
+    /// provider may take those before them no more, and is told of these at the end.
     async fn keep(
         &self,
         platform: &Platform,
         granted: &Granted<UseConnection>,
         claim: Claim,
         connection: &Connection,
-        (before, answer, scopes): (Tokens, TokenAnswer, Scopes),
+        (before, answer, scopes): (Tokens, TokenAnswer, Option<Scopes>),
     ) -> Result<AccessToken, FlowError> {
         let at = platform.now();
         let expires_at = at + answer.expires_in;
         let tokens = Tokens { access: answer.access, refresh: answer.refresh.unwrap_or(before.refresh) };
-        let mut outcome = Ok(Renewing::KeyRetired);
-        for _ in 0..TRIES {
-            let sealed = self.vault.seal(&Place::of(connection), &tokens, platform.entropy.as_ref());
-            let renewed = Renewed { tokens: sealed, expires_at, scopes: scopes.clone() };
-            outcome = platform.stores.claims.renewed(granted, claim, renewed, at).await;
+        let needs_consent = scopes.is_none();
+        let scopes = scopes.unwrap_or_else(|| connection.scopes.clone());
+        let place = Place::of(connection);
+        let store = async || {
+            let sealed = self.vault.seal(&place, &tokens, platform.entropy.as_ref());
+            let renewed = Renewed { tokens: sealed, expires_at, scopes: scopes.clone(), needs_consent };
+            platform.stores.claims.renewed(granted, claim, renewed, at).await
+        };
+        let mut outcome = store().await;
+        for pause in PAUSES {
             match outcome {
-                Ok(Renewing::KeyRetired) => {
-                    self.vault.read_again(platform.clock.as_ref());
-                }
-                Ok(Renewing::Done | Renewing::Lost) => break,
-                Err(_) => {}
+                Ok(Renewing::Done | Renewing::Ended | Renewing::Lost) => break,
+                Ok(Renewing::KeyRetired) | Err(_) => {}
             }
+            self.pause.pause(pause).await;
+            self.vault.read_again(platform.clock.as_ref());
+            outcome = store().await;
         }
         match outcome? {
+            Renewing::Done if needs_consent => Err(FlowError::NeedsConsent),
             Renewing::Done => Ok(AccessToken { token: tokens.access, expires_at, scopes }),
+            Renewing::Ended => Err(Denial::Absent.into()),
             Renewing::Lost | Renewing::KeyRetired => Err(FlowError::Busy(SOON)),
         }
     }
