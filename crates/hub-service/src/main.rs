@@ -8,7 +8,7 @@ use clap::Parser;
 use hub_service::settings::Settings;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-/// The Hub service: accounts, users, API keys, calls, billing.
+/// The Hub service: accounts, users, their calendars, API keys, calls, billing.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
