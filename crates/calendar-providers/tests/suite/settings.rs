@@ -85,7 +85,7 @@ async fn a_wrong_setting_is_named() {
         "https://a:b@hub.example.com",
     ] {
         let told = refused(json!({ "kind": "google", "client_id": "id" }), redirect);
-        assert!(told.starts_with("calendars.redirect_uri: "), "{redirect}: {told}");
+        assert!(told.starts_with("calendars.public_url: "), "{redirect}: {told}");
     }
 }
 

@@ -20,6 +20,7 @@ cases! {
     a_claim_is_over_after_its_time_and_then_anothers,
     who_comes_late_changes_nothing,
     tokens_that_came_are_stored_and_the_claim_given_up,
+    tokens_that_do_not_do_are_kept_for_the_end,
     tokens_that_come_once_it_was_ended_are_stored_and_nothing_else,
     tokens_of_a_key_that_is_not_of_the_vault_leave_the_claim,
     a_claim_is_of_one_connection,
@@ -230,13 +231,26 @@ async fn tokens_that_came_are_stored_and_the_claim_given_up(fixture: &Fixture) {
     assert!(is_free(fixture, connection).await);
 }
 
+async fn tokens_that_do_not_do_are_kept_for_the_end(fixture: &Fixture) {
+    let connection = linked(fixture).await.connection;
+    let (claim, _) = holder(fixture, &connection).await;
+    fixture.look_away().await;
+    let came = Renewed { needs_consent: true, ..tokens(fixture) };
+    assert_eq!(renewed(fixture, &connection, claim, &came).await, Renewing::Done);
+    assert_eq!(fixture.told().await, ["calendar.needs_consent"]);
+    let now = fixture.now(&connection).await;
+    assert_eq!((now.connection.status, &now.tokens), (ConnectionStatus::NeedsConsent, &came.tokens));
+    let (other, at) = fixture.new_claim();
+    assert_eq!(claimed(&fixture.stores, &connection, other, at).await, Claiming::Gone, "it gives nothing");
+}
+
 async fn tokens_that_come_once_it_was_ended_are_stored_and_nothing_else(fixture: &Fixture) {
     let connection = linked(fixture).await.connection;
     let (claim, _) = holder(fixture, &connection).await;
     let ended = fixture.ended(&connection).await;
     fixture.look_away().await;
     let came = tokens(fixture);
-    assert_eq!(renewed(fixture, &connection, claim, &came).await, Renewing::Done);
+    assert_eq!(renewed(fixture, &connection, claim, &came).await, Renewing::Ended);
     assert_eq!(fixture.told().await, [RENEWED]);
     let now = fixture.now(&connection).await;
     assert_eq!(now.tokens, came.tokens, "the provider takes those before them no more");

@@ -235,3 +235,47 @@ async fn what_is_ended_while_it_is_replaced_is_ended_with_what_came() {
     assert!(stored(&world, "google").await.is_none() && !demo.provider().is_granted(ALICE));
     world.end().await;
 }
+
+/// What a name stands for may change with the configuration: tokens are shown to whoever gave them, and to nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_shown_to_who_gave_them_alone() {
+    let (world, demo) = over(|stores| stores, None).await;
+    world.place.execute("UPDATE connections SET issuer = 'https://other.example'").await;
+    let seen = demo.provider().seen().len();
+    assert_eq!(token(&world, "microsoft").await.status, 404);
+    let events = "/events?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z";
+    let events = Request::get(&path(&world, "microsoft", events)).bearer(&world.a.hub_key);
+    assert_eq!(world.hub(events).await.status, 404);
+    let waits = disconnect(&world, "microsoft").await;
+    assert_eq!((waits.status, waits.field("status").as_str()), (202, "disconnecting"));
+    assert_eq!(demo.provider().seen().len(), seen, "nobody is asked");
+    // After a month it is given up, so that its calendar can be linked again.
+    world.place.execute("UPDATE connections SET failed_revocations = 720").await;
+    world.upkeep_of_hub().await;
+    assert!(stored(&world, "microsoft").await.is_none());
+    let events = world.place.query("SELECT event AS line FROM audit_events ORDER BY seq DESC LIMIT 1").await;
+    assert!(events[0].contains("calendar.forgotten") && events[0].contains("given_up"), "{events:?}");
+    world.end().await;
+}
+
+/// A provider that is slow holds up those who ask it, and nobody else; and those only so many at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_provider_is_asked_so_much_at_once_and_no_more() {
+    let (world, demo) = Demo::world().await;
+    unlinked(&world).await;
+    demo.link(&world, "google", ALICE).await;
+    demo.provider().misbehave(Some(Misbehaviour::EventsEndless));
+    let events = "/events?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z";
+    let request = Request::get(&path(&world, "google", events)).bearer(&world.a.hub_key);
+    let answers = client::together(world.hub, vec![request; 200]).await;
+    let of = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!(
+        of(502) + of(503),
+        200,
+        "{:?}",
+        answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
+    );
+    demo.provider().misbehave(None);
+    assert_eq!(token(&world, "google").await.status, 200);
+    world.end().await;
+}

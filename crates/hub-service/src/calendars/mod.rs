@@ -18,7 +18,8 @@ use auth_core::{
 use auth_web::{Problem, problem::Kind};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    runtime::Handle, sync::{OwnedSemaphorePermit, Semaphore},
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 
 /// So much is under way with providers at once.
