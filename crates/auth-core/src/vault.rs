@@ -208,3 +208,7 @@ pub(crate) async fn introduce(
     let proof = keyring.seal(&proof_cell(&name), PROOF, entropy);
     stores.vault.add_key(VaultKey { name, proof }, clock.now()).await
 }
+
+#[cfg(test)]
+#[path = "vault_tests.rs"]
+mod tests;

@@ -1,6 +1,9 @@
 //! Whether an ID token is good (OpenID Connect Core §3.1.3.7), and whose it is.
 
-use super::{IssuerRule, ProviderKeys};
+use super::{
+    IssuerRule, ProviderKeys,
+    json::{is_there, object, present},
+};
 use crate::{
     jwt::{Algorithm, LEEWAY},
     model::{Email, Subject},
@@ -8,7 +11,7 @@ use crate::{
     time::Timestamp,
 };
 use data_encoding::BASE64URL_NOPAD;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::{borrow::Cow, time::Duration};
 
 /// The most bytes that an ID token may have.
@@ -71,12 +74,14 @@ struct Header<'a> {
     alg: Cow<'a, str>,
     #[serde(borrow)]
     kid: Cow<'a, str>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "present")]
     typ: Option<Cow<'a, str>>,
     /// What whoever does not know it must refuse.
-    crit: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
     /// Bytes that are not encoded (RFC 7797).
-    b64: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "is_there")]
+    b64: bool,
 }
 
 /// The claims that count; a provider may say more.
@@ -103,17 +108,21 @@ struct Claims<'a> {
     preferred_username: serde_json::Value,
 }
 
-/// `aud`: one, or a list of one.
+/// `aud`: one, or a list, of which a list of one alone is taken.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
     One(String),
-    List([String; 1]),
+    List(Vec<String>),
 }
 
-/// A member that is there is no `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+impl Audience {
+    fn is_only(&self, client_id: &str) -> bool {
+        match self {
+            Self::One(one) => one == client_id,
+            Self::List(list) => matches!(list.as_slice(), [one] if one == client_id),
+        }
+    }
 }
 
 /// Whose an ID token is, if a key of the provider made it for us, in this transaction, and it is good now.
@@ -128,9 +137,9 @@ pub fn verify(token: &str, keys: &ProviderKeys, expected: &Expected<'_>) -> Resu
     let (head, body) = signed.split_once('.').ok_or(NotGood::Form)?;
     let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| NotGood::Form);
     let head = decode(head)?;
-    let header: Header<'_> = serde_json::from_slice(&head).map_err(|_| NotGood::Form)?;
+    let header: Header<'_> = object(&head).ok_or(NotGood::Form)?;
     let typed = header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
-    if header.crit.is_some() || header.b64.is_some() || !typed {
+    if header.crit || header.b64 || !typed {
         return Err(NotGood::Form);
     }
     let key = keys.named(&header.kid).ok_or(NotGood::UnknownKey)?;
@@ -142,15 +151,18 @@ pub fn verify(token: &str, keys: &ProviderKeys, expected: &Expected<'_>) -> Resu
         return Err(NotGood::Signature);
     }
     let body = decode(body)?;
-    let claims: Claims<'_> = serde_json::from_slice(&body).map_err(|_| NotGood::Form)?;
+    let claims: Claims<'_> = object(&body).ok_or(NotGood::Form)?;
     claims.judge(expected)
 }
 
-/// The name of the key that a token says made it; `None` where it says none.
+/// The name of the key that a token says made it; `None` where it says none, or is none that is taken.
 pub(crate) fn kid_of(token: &str) -> Option<String> {
-    let head = token.get(..token.len().min(MOST_BYTES))?.split('.').next()?;
+    if token.len() > MOST_BYTES {
+        return None;
+    }
+    let head = token.split('.').next()?;
     let head = BASE64URL_NOPAD.decode(head.as_bytes()).ok()?;
-    serde_json::from_slice::<Header<'_>>(&head).ok().map(|header| header.kid.into_owned())
+    object(&head).map(|header: Header<'_>| header.kid.into_owned())
 }
 
 /// Whether an ID token that came with refreshed tokens is of whom it was at first (OpenID Connect Core §12.2). It came from
@@ -164,11 +176,17 @@ pub fn is_still_of(token: &str, subject: &Subject, client_id: &str) -> bool {
         sub: Cow<'a, str>,
         aud: Audience,
     }
-    let body = token.get(..token.len().min(MOST_BYTES)).and_then(|token| token.split('.').nth(1));
-    let Some(Ok(body)) = body.map(|body| BASE64URL_NOPAD.decode(body.as_bytes())) else { return false };
-    serde_json::from_slice::<Same<'_>>(&body).is_ok_and(|Same { iss, sub, aud }| {
-        let (Audience::One(audience) | Audience::List([audience])) = &aud;
-        iss == subject.issuer && sub == subject.subject && audience == client_id
+    let mut parts = token.split('.');
+    let (Some(_), Some(body), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    if token.len() > MOST_BYTES {
+        return false;
+    }
+    let Ok(body) = BASE64URL_NOPAD.decode(body.as_bytes()) else { return false };
+    object(&body).is_some_and(|Same { iss, sub, aud }: Same<'_>| {
+        iss == subject.issuer && sub == subject.subject && aud.is_only(client_id)
     })
 }
 
@@ -178,8 +196,8 @@ impl Claims<'_> {
         if !expected.issuer.takes(&self.iss, self.tid.as_deref()) {
             return Err(NotGood::Issuer);
         }
-        let (Audience::One(audience) | Audience::List([audience])) = &self.aud;
-        if audience != expected.client_id || self.azp.is_some_and(|party| party != expected.client_id) {
+        if !self.aud.is_only(expected.client_id) || self.azp.is_some_and(|party| party != expected.client_id)
+        {
             return Err(NotGood::Audience);
         }
         let nonce = expected.nonce.expose().as_bytes();
@@ -200,3 +218,11 @@ impl Claims<'_> {
         Ok(Identity { subject, address })
     }
 }
+
+#[cfg(test)]
+#[path = "id_token_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "id_token_claims_tests.rs"]
+mod claims_tests;

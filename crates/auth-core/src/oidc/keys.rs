@@ -1,6 +1,7 @@
 //! The keys that a provider publishes (RFC 7517 §5). Others write more into them than we do, and give them names of their
 //! own: what is not known is passed over, what no set of public keys may hold is not.
 
+use super::json::{Object, is_there, object};
 use crate::jwt::{Algorithm, Parts, PublicKey};
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
@@ -21,7 +22,7 @@ pub struct ProviderKeys(Vec<(String, PublicKey)>);
 #[derive(Deserialize)]
 struct Set<'a> {
     #[serde(borrow)]
-    keys: Vec<Jwk<'a>>,
+    keys: Vec<Object<Jwk<'a>>>,
 }
 
 /// A key as others publish it. `x5c` and the like say nothing here: which key is the provider's, the address says.
@@ -38,25 +39,38 @@ struct Jwk<'a> {
     kid: Option<Cow<'a, str>>,
     #[serde(rename = "use")]
     usage: Option<Cow<'a, str>>,
-    d: Option<serde::de::IgnoredAny>,
-    k: Option<serde::de::IgnoredAny>,
+    /// What makes a key private, or is one that both ends share (RFC 7518 §6, and `priv` of later kinds).
+    #[serde(
+        default,
+        rename = "d",
+        alias = "p",
+        alias = "q",
+        alias = "dp",
+        alias = "dq",
+        alias = "qi",
+        alias = "oth",
+        alias = "k",
+        alias = "priv",
+        deserialize_with = "is_there"
+    )]
+    is_secret: bool,
 }
 
 impl ProviderKeys {
-    /// Reads a set. Keys of a kind that is not known, or that do not sign, are none of it.
+    /// Reads a set. Keys without a name, of a kind that is not known, that do not sign, that are too weak, or that say they
+    /// are for another algorithm than the one that their kind has here, are none of it.
     ///
     /// # Errors
-    /// [`NotProviderKeys`] for what is no set, holds a private or shared key, two keys of one name, or one that signs and
-    /// is too weak.
+    /// [`NotProviderKeys`] for what is no set, is too large, holds a private or shared key, or two keys of one name.
     pub fn parse(json: &[u8]) -> Result<Self, NotProviderKeys> {
-        let set: Set<'_> = serde_json::from_slice(json).map_err(|_| NotProviderKeys)?;
-        if set.keys.len() > MOST || set.keys.iter().any(|key| key.d.is_some() || key.k.is_some()) {
+        let set: Set<'_> = object(json).ok_or(NotProviderKeys)?;
+        if set.keys.len() > MOST || set.keys.iter().any(|Object(key)| key.is_secret) {
             return Err(NotProviderKeys);
         }
         let mut keys: Vec<(String, PublicKey)> = Vec::new();
-        for jwk in &set.keys {
+        for Object(jwk) in &set.keys {
             let (Some(kid), Some(parts)) = (&jwk.kid, jwk.parts()) else { continue };
-            let key = PublicKey::new(parts).map_err(|_| NotProviderKeys)?;
+            let Ok(key) = PublicKey::new(parts) else { continue };
             if jwk.alg.as_deref().is_some_and(|named| Algorithm::parse(named) != Some(key.algorithm())) {
                 continue;
             }
@@ -89,3 +103,7 @@ impl Jwk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

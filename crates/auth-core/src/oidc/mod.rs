@@ -2,7 +2,10 @@
 
 mod id_token;
 mod issuer;
+mod json;
 mod keys;
+#[cfg(test)]
+mod signers;
 
 pub(crate) use id_token::kid_of;
 pub use id_token::{Expected, Identity, MOST_BYTES, NotGood, is_still_of, verify};
