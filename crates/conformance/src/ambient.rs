@@ -72,3 +72,14 @@ impl Entropy for SeededEntropy {
         }
     }
 }
+
+/// A seed of its own for each world, from the name of its folder. It is printed; a build with the same
+/// `CONFORMANCE_SEED` in its environment draws the same secrets and identifiers again.
+pub(crate) fn seed_of(path: &std::path::Path) -> u64 {
+    if let Some(given) = option_env!("CONFORMANCE_SEED") {
+        return given.parse().unwrap();
+    }
+    let mut hash = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(path, &mut hash);
+    std::hash::Hasher::finish(&hash)
+}

@@ -3,10 +3,13 @@
 use crate::{
     ambient::{SeededEntropy, StepClock},
     client::{Request, Response},
-    world::{Arrival, Linking, World},
+    place::Backend,
+    settled::Settled,
+    stand_in::{Consent, NoPause, StandIn},
+    world::{Arrival, Wanted, World},
 };
 use auth_core::{
-    flow::Calendars,
+    flow::{Calendars, Targets},
     port::{CalendarProvider, Stores},
     secret::PlainToken,
 };
@@ -33,6 +36,75 @@ pub const PROVIDERS: [&str; 3] = ["google", "microsoft", "oidc"];
 pub const ALICE: &str = "alice@example.com";
 /// Another.
 pub const BOB: &str = "bob@example.com";
+
+/// Opens providers of calendars for a Hub that browsers reach there.
+#[async_trait::async_trait]
+pub trait Linking: Sync {
+    /// Where browsers are led beside [`TARGETS`].
+    fn application(&self) -> Option<String>;
+    /// The providers.
+    async fn providers(&self, hub: SocketAddr, clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>>;
+}
+
+/// Where browsers are led once a calendar is linked.
+pub const TARGETS: [&str; 2] = ["https://app.example.com/calendars", "http://localhost:3000/linked"];
+
+/// The providers that most worlds are linked with.
+pub(crate) fn stand_ins(clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>> {
+    ["google", "microsoft"].map(|name| Arc::new(StandIn::new(name, clock)) as _).into()
+}
+
+pub(crate) fn targets(application: Option<String>) -> Targets {
+    Targets::new(TARGETS.map(str::to_owned).into_iter().chain(application)).unwrap()
+}
+
+impl World {
+    /// Starts both services with what `around` makes of the store under each service, where calendars are linked at a provider of its
+    /// own process or machine. What the tenants hold of the provider of other worlds is no good.
+    pub async fn start_linking(around: impl Fn(Stores) -> Stores, with: &dyn Linking) -> Self {
+        let backend = Backend::chosen();
+        if Settled::on(&backend).is_none() {
+            Self::start_on(&backend).await.end().await;
+        }
+        let mut wanted = Wanted::on(&backend);
+        wanted.linking = Some(with);
+        Self::start_as(wanted, around).await
+    }
+
+    /// Calendars of the Hub's store, as another process of it has them.
+    pub async fn calendars(&self) -> Calendars {
+        self.calendars_of(&self.stores, stand_ins(&self.clock)).await
+    }
+
+    /// The same, on these stores and with these providers.
+    pub(crate) async fn calendars_of(
+        &self,
+        stores: &Stores,
+        providers: Vec<Arc<dyn CalendarProvider>>,
+    ) -> Calendars {
+        let vault = self.place.vault(stores, &self.clock, self.hub_platform.entropy.as_ref()).await;
+        Calendars::new(vault, providers, targets(None), Arc::new(NoPause))
+    }
+
+    /// A browser that comes back from a provider of these worlds, whose owner, of this subject, has consented.
+    pub async fn arriving(&self, key: &str, user: &str, provider: &str, subject: &str) -> Arrival {
+        let body = format!(r#"{{"user_id":"{user}"}}"#);
+        let begin = Request::post(&format!("/oauth/{provider}/authorize"), &body).bearer(key);
+        let begun = self.hub(begin).await;
+        assert_eq!(begun.status, 200, "{}", begun.body);
+        let cookie = begun.header("set-cookie").unwrap_or_default();
+        let binding = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
+        let Consent { state, code } = StandIn::consent(&begun.field("authorization_url"), subject);
+        Arrival { provider: provider.to_owned(), state, code, binding }
+    }
+
+    /// Links a calendar of a user at a provider of these worlds.
+    pub async fn link(&self, key: &str, user: &str, provider: &str, subject: &str) {
+        let arrival = self.arriving(key, user, provider, subject).await;
+        let linked = self.hub(arrival.request()).await;
+        assert_eq!(linked.status, 303, "{}", linked.body);
+    }
+}
 
 /// The demo provider of a world.
 pub struct Demo {

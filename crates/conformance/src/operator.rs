@@ -52,3 +52,10 @@ pub fn operator() -> Proof<'static, Operates> {
     });
     decide(&OPERATOR).ok().unwrap()
 }
+
+/// The proof of a requirement by a principal, for tests of the core. Their callers live as long as the test does.
+#[expect(clippy::disallowed_methods, reason = "tests of the core make their own callers")]
+pub fn prove<R: auth_core::policy::Requirement>(who: auth_core::principal::Principal) -> Proof<'static, R> {
+    let origin = Origin { source: None, request_id: "test".to_owned() };
+    decide(Box::leak(Box::new(Caller { who: Some(who), origin }))).ok().unwrap()
+}

@@ -1,28 +1,30 @@
 //! Both services on a fresh store, with two tenants that own one of everything.
 
 pub use crate::holdings::{Arrival, Holdings, Person};
+pub use crate::operator::prove;
 use crate::settled::Settled;
 use crate::{
-    ambient::{SeededEntropy, StepClock},
+    ambient::{SeededEntropy, StepClock, seed_of},
     authenticator::{Pair, Passkey},
     client::{Request, Response},
     earlier,
+    linking::{Linking, stand_ins, targets},
     mailbox::Mailbox,
     operator::operator,
     place::{Backend, Place},
-    stand_in::{Consent, NoPause, StandIn},
+    stand_in::NoPause,
 };
 use auth_core::{
     credential::{PAGE_LIFE, PageSession, TotpSecret},
-    flow::{Calendars, KeyOrder, Platform, Targets, issue_key, revoke_key},
+    flow::{Calendars, KeyOrder, Platform, issue_key, revoke_key},
     id::{AccountId, DomainId, KeyId, PersonId},
     jwt::{Issuer, SigningKeys},
     model::{
         Address, Domain, DomainName, DomainOwner, DomainPatch, Name, NewAccount, NewDomain, Set, WebOrigin,
     },
-    policy::{Installation, Networks, Permission, Permissions, Proof, Rights, Role, decide, grant},
+    policy::{Installation, Networks, Permission, Permissions, Rights, Role, grant},
     port::{CalendarProvider, ChangeDomain, CreateAccount, CreateDomain, CreateKey, Stores},
-    principal::{Caller, Origin, Tenant},
+    principal::Tenant,
     service::Service,
     time::{Clock as _, Timestamp},
 };
@@ -52,28 +54,19 @@ pub const PEOPLE: People =
 /// Who issues access tokens in tests.
 pub const ISSUER: &str = "https://chat.example.com";
 
-/// Opens providers of calendars for a Hub that browsers reach there.
-#[async_trait::async_trait]
-pub trait Linking: Sync {
-    /// Where browsers are led beside [`TARGETS`].
-    fn application(&self) -> Option<String>;
-    /// The providers.
-    async fn providers(&self, hub: SocketAddr, clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>>;
-}
-
 /// How the services are to be.
-struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     backend: &'a Backend,
     responder: Responder,
     proxies: Vec<IpNet>,
     people: People,
     host: Option<&'static str>,
-    linking: Option<&'a dyn Linking>,
+    pub(crate) linking: Option<&'a dyn Linking>,
 }
 
 impl<'a> Wanted<'a> {
     /// As they are in most tests.
-    const fn on(backend: &'a Backend) -> Self {
+    pub(crate) const fn on(backend: &'a Backend) -> Self {
         Self {
             backend,
             responder: Responder::BuiltIn,
@@ -84,9 +77,6 @@ impl<'a> Wanted<'a> {
         }
     }
 }
-
-/// Where browsers are led once a calendar is linked.
-pub const TARGETS: [&str; 2] = ["https://app.example.com/calendars", "http://localhost:3000/linked"];
 
 /// Both services, running.
 pub struct World {
@@ -158,17 +148,7 @@ impl World {
         Self::start_as(Wanted { host: Some("localhost"), ..Wanted::on(&backend) }, |stores| stores).await
     }
 
-    /// The same, with what `around` makes of the store under each service, where calendars are linked at a provider of its
-    /// own process or machine. What the tenants hold of the provider of other worlds is no good.
-    pub async fn start_linking(around: impl Fn(Stores) -> Stores, with: &dyn Linking) -> Self {
-        let backend = Backend::chosen();
-        if Settled::on(&backend).is_none() {
-            Self::start_on(&backend).await.end().await;
-        }
-        Self::start_as(Wanted { linking: Some(with), ..Wanted::on(&backend) }, around).await
-    }
-
-    async fn start_as(wanted: Wanted<'_>, around: impl Fn(Stores) -> Stores) -> Self {
+    pub(crate) async fn start_as(wanted: Wanted<'_>, around: impl Fn(Stores) -> Stores) -> Self {
         let Wanted { backend, responder, proxies, people, host, linking } = wanted;
         let as_it_was = people == PEOPLE || people.registration == Registration::Off;
         let settled = Settled::on(backend).filter(|_| as_it_was);
@@ -283,21 +263,6 @@ impl World {
         }
     }
 
-    /// Calendars of the Hub's store, as another process of it has them.
-    pub async fn calendars(&self) -> Calendars {
-        self.calendars_of(&self.stores, stand_ins(&self.clock)).await
-    }
-
-    /// The same, on these stores and with these providers.
-    pub(crate) async fn calendars_of(
-        &self,
-        stores: &Stores,
-        providers: Vec<Arc<dyn CalendarProvider>>,
-    ) -> Calendars {
-        let vault = self.place.vault(stores, &self.clock, self.hub_platform.entropy.as_ref()).await;
-        Calendars::new(vault, providers, targets(None), Arc::new(NoPause))
-    }
-
     /// What the Hub does by itself every hour.
     pub async fn upkeep_of_hub(&self) {
         self.hub_app.service.upkeep().await;
@@ -398,25 +363,6 @@ impl World {
             idle_domain_key,
             introspection_key: String::new(),
         }
-    }
-
-    /// A browser that comes back from a provider of these worlds, whose owner, of this subject, has consented.
-    pub async fn arriving(&self, key: &str, user: &str, provider: &str, subject: &str) -> Arrival {
-        let body = format!(r#"{{"user_id":"{user}"}}"#);
-        let begin = Request::post(&format!("/oauth/{provider}/authorize"), &body).bearer(key);
-        let begun = self.hub(begin).await;
-        assert_eq!(begun.status, 200, "{}", begun.body);
-        let cookie = begun.header("set-cookie").unwrap_or_default();
-        let binding = cookie.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
-        let Consent { state, code } = StandIn::consent(&begun.field("authorization_url"), subject);
-        Arrival { provider: provider.to_owned(), state, code, binding }
-    }
-
-    /// Links a calendar of a user at a provider of these worlds.
-    pub async fn link(&self, key: &str, user: &str, provider: &str, subject: &str) {
-        let arrival = self.arriving(key, user, provider, subject).await;
-        let linked = self.hub(arrival.request()).await;
-        assert_eq!(linked.status, 303, "{}", linked.body);
     }
 
     /// Registers a person, who may ask to be a member of a domain.
@@ -622,15 +568,6 @@ impl World {
     }
 }
 
-/// The providers that most worlds are linked with.
-fn stand_ins(clock: &StepClock) -> Vec<Arc<dyn CalendarProvider>> {
-    ["google", "microsoft"].map(|name| Arc::new(StandIn::new(name, clock)) as _).into()
-}
-
-fn targets(application: Option<String>) -> Targets {
-    Targets::new(TARGETS.map(str::to_owned).into_iter().chain(application)).unwrap()
-}
-
 /// These permissions, from anywhere.
 const fn every(permissions: Permissions, expires_at: Option<Timestamp>) -> Rights {
     Rights { permissions, expires_at, networks: Networks::ANY, rate_limit: None }
@@ -657,25 +594,7 @@ pub async fn until(what: &str, holds: impl Fn() -> bool + Send + Sync) {
 /// The longest that anything is waited for.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A seed of its own for each world, from the name of its folder. It is printed; a build with the same
-/// `CONFORMANCE_SEED` in its environment draws the same secrets and identifiers again.
-fn seed_of(path: &std::path::Path) -> u64 {
-    if let Some(given) = option_env!("CONFORMANCE_SEED") {
-        return given.parse().unwrap();
-    }
-    let mut hash = std::hash::DefaultHasher::new();
-    std::hash::Hash::hash(path, &mut hash);
-    std::hash::Hasher::finish(&hash)
-}
-
 /// A permission of exactly this name.
 pub fn permission(name: &str) -> Permission {
     Permission::parse(name).unwrap()
-}
-
-/// The proof of a requirement by a principal, for tests of the core. Their callers live as long as the test does.
-#[expect(clippy::disallowed_methods, reason = "tests of the core make their own callers")]
-pub fn prove<R: auth_core::policy::Requirement>(who: auth_core::principal::Principal) -> Proof<'static, R> {
-    let origin = Origin { source: None, request_id: "test".to_owned() };
-    decide(Box::leak(Box::new(Caller { who: Some(who), origin }))).ok().unwrap()
 }

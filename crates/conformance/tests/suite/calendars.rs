@@ -8,9 +8,9 @@ use auth_core::{
 };
 use conformance::{
     client::{Request, Response},
-    linking::{ALICE, BOB, Begun, Demo, PROVIDERS, unlinked},
+    linking::{ALICE, BOB, Begun, Demo, PROVIDERS, TARGETS, unlinked},
     operator::operator,
-    world::{TARGETS, World},
+    world::World,
 };
 use demo_provider::{Misbehaviour, Seen};
 use std::time::Duration;
