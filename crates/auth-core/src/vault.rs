@@ -133,7 +133,9 @@ impl Vault {
         clock: &dyn Clock,
     ) -> Result<Tokens, Unopened> {
         let opened = unseal(&self.keyring.load(), place, sealed);
-        if matches!(opened, Err(Unopened::UnknownKey)) && self.read_again(clock) {
+        if matches!(opened, Err(Unopened::UnknownKey)) {
+            // Somebody else may have read them at the same time.
+            self.read_again(clock);
             return unseal(&self.keyring.load(), place, sealed);
         }
         opened

@@ -201,7 +201,8 @@ impl Calendars {
             at,
         };
         let connected = match platform.stores.connections.connect(granted, new.clone()).await? {
-            Connecting::KeyRetired if self.vault.read_again(platform.clock.as_ref()) => {
+            Connecting::KeyRetired => {
+                self.vault.read_again(platform.clock.as_ref());
                 let tokens = self.vault.seal(&place, &tokens, platform.entropy.as_ref());
                 platform.stores.connections.connect(granted, NewConnection { tokens, ..new }).await?
             }
