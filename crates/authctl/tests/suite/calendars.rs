@@ -2,15 +2,27 @@
 //! sealed anew beside services that run.
 
 use crate::program::{Folder, Up, text};
-use conformance::client::{Request, Response};
+use conformance::{
+    client::{Request, Response},
+    hidden::Hidden,
+};
 use serde_json::Value;
-use std::{io::Write as _, net::SocketAddr, process::Stdio};
+use std::{io::Write as _, net::SocketAddr};
 
-fn up(folder: &Folder) -> Up {
+/// Both services beside the demo provider, which log everything to a file.
+fn up(folder: &Folder, log: &str) -> Up {
     folder.up_with(|command| {
         command.args(["--with-demo-provider", "--demo-provider-listen", "127.0.0.1:0"]);
-        command.args(["--demo-application-listen", "127.0.0.1:0"]).stderr(Stdio::null());
+        command.args(["--demo-application-listen", "127.0.0.1:0"]).env("RUST_LOG", "trace");
+        command.stderr(std::fs::File::create(log).unwrap());
     })
+}
+
+/// The value of a parameter of an address.
+fn parameter(url: &str, name: &str) -> String {
+    let (_, query) = url.split_once('?').unwrap();
+    let found = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap_or_else(|| panic!("{name} in {url}")).to_owned()
 }
 
 /// Where an address of this machine is, and what is asked for there.
@@ -24,6 +36,8 @@ fn split(url: &str) -> (SocketAddr, String) {
 struct Browser {
     application: String,
     cookie: String,
+    /// What went by way of it that nobody may see again.
+    secrets: Vec<String>,
 }
 
 impl Browser {
@@ -61,6 +75,8 @@ impl Browser {
         let begun = self.post(&format!("{}/link/{provider}", self.application), "").await;
         assert_eq!(begun.status, 303, "{}", begun.body);
         let asks = begun.header("location").unwrap().to_owned();
+        self.secrets.extend(["state", "nonce"].map(|name| parameter(&asks, name)));
+        self.secrets.push(self.cookie.split('=').nth(1).unwrap().to_owned());
         let consent = self.get(&asks).await;
         assert_eq!(consent.status, 200, "{}", consent.body);
         let request =
@@ -69,7 +85,9 @@ impl Browser {
         let form = format!("request={request}&account=alice%40example.com");
         let back = self.post(&format!("http://localhost:{}/consent", at.port()), &form).await;
         assert_eq!(back.status, 303, "{}", back.body);
-        let linked = self.get(back.header("location").unwrap()).await;
+        let back = back.header("location").unwrap().to_owned();
+        self.secrets.push(parameter(&back, "code"));
+        let linked = self.get(&back).await;
         assert_eq!(linked.status, 303, "{}", linked.body);
         let home = linked.header("location").unwrap().to_owned();
         assert_eq!(home, format!("{}/", self.application));
@@ -80,24 +98,23 @@ impl Browser {
 #[tokio::test]
 async fn a_newcomer_links_a_calendar_and_the_vault_is_sealed_anew_meanwhile() {
     let folder = Folder::new();
-    let running = up(&folder);
-    let mut browser = Browser { application: text(&running.started, "application"), cookie: String::new() };
+    let log = folder.file("log", "");
+    let running = up(&folder, &log);
+    let application = text(&running.started, "application");
+    let mut browser = Browser { application, cookie: String::new(), secrets: Vec::new() };
     for provider in ["google", "microsoft"] {
         let home = browser.link(provider).await;
         assert!(home.body.contains("alice@example.com"), "{}", home.body);
         let events = browser.get(&format!("{}/events/{provider}", browser.application)).await;
         assert_eq!(events.status, 200, "{}", events.body);
     }
-    // Nothing of the tokens lies open.
-    let database = std::fs::read(folder.data().join("auth.db")).unwrap();
-    let log = std::fs::read(folder.data().join("auth.db-wal")).unwrap_or_default();
-    for prefix in [&b"ya29."[..], b"EwB"] {
-        let holds = |bytes: &[u8]| {
-            bytes
-                .windows(prefix.len() + 8)
-                .any(|part| part.starts_with(prefix) && part[prefix.len()..].is_ascii())
-        };
-        assert!(!holds(&database) && !holds(&log));
+    let (key, account) = (folder.first("hub_api_key"), folder.first("account_id"));
+    let users = Request::get(&format!("/accounts/{account}/users")).bearer(&key);
+    let user = text(&running.hub(users).await.json()["items"][0], "user_id");
+    for provider in ["google", "microsoft"] {
+        let token = format!("/accounts/{account}/users/{user}/calendar/{provider}/token");
+        let given = running.hub(Request::new("POST", &token).bearer(&key)).await;
+        browser.secrets.push(given.field("access_token"));
     }
     // A new line of the keyring, and everything is sealed with it.
     let keyring = folder.data().join("hub.keyring");
@@ -118,6 +135,17 @@ async fn a_newcomer_links_a_calendar_and_the_vault_is_sealed_anew_meanwhile() {
     let listed = folder.json(&["audit", "list", "--action", "vault.rekeyed"]);
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(running.stop(), Some(0));
+    let hidden = Hidden::of(browser.secrets);
+    assert!(hidden.count() >= 10, "{}", hidden.count());
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("oauth_callback"), "requests are logged");
+    assert_eq!(hidden.shown_in(&logged), None, "a secret is logged");
+    let trail = folder.json(&["audit", "list", "--limit", "200"]);
+    assert_eq!(hidden.shown_in(&trail.to_string()), None, "a secret is in the trail");
+    for file in std::fs::read_dir(folder.data()).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(hidden.held_by(&std::fs::read(&path).unwrap()), None, "{}", path.display());
+    }
     // Another key opens nothing, and says so.
     std::fs::write(&keyring, format!("{}\n", "6f".repeat(32))).unwrap();
     let refused = folder.fails(&["vault", "rekey"]);
