@@ -85,7 +85,7 @@ async fn another_is_asked_where_its_document_says() {
     let other = opened(discovered(&server.origin));
     let (place, query) = url(other.as_ref()).await;
     assert_eq!(place, format!("{}/realm/authorize", server.origin));
-    assert_eq!(query, expected("calendar.read email openid", &[]));
+    assert_eq!(query, expected("calendar.read email openid", &[("prompt", "consent")]));
     assert!(server.one().starts_with("GET /realm/.well-known/openid-configuration HTTP/1.1\r\n"));
     let facts = other.facts();
     assert_eq!(facts.issuer, IssuerRule::Exactly(format!("{}/realm", server.origin)));

@@ -28,7 +28,7 @@ async fn a_token_that_is_none_any_more_is_revoked_and_other_errors_are_errors() 
         ("400 Bad Request", r#"{"error":"invalid_token"}"#, Ok(Revocation::Revoked)),
         ("401 Unauthorized", r#"{"error":"invalid_client"}"#, Err(Some("invalid_client"))),
         ("401 Unauthorized", r#"{"error":"invalid_token"}"#, Err(Some("invalid_token"))),
-        ("400 Bad Request", r#"{"error":"unsupported_token_type"}"#, Err(Some("unsupported_token_type"))),
+        ("400 Bad Request", r#"{"error":"unsupported_token_type"}"#, Ok(Revocation::Unsupported)),
         ("400 Bad Request", r#"{"error":"canary"}"#, Err(None)),
         ("503 Service Unavailable", r#"{"error":"invalid_token"}"#, Err(None)),
         ("302 Found", "{}", Err(None)),
