@@ -113,7 +113,7 @@ pub enum Event {
     /// The tokens of a connection do not open: altered, moved, or sealed with a key that is not there.
     #[serde(rename = "vault.unopened")]
     VaultUnopened { connection: ConnectionId, why: &'static str },
-    /// Everything in the vault is sealed with this key; those retired are needed no more.
+    /// The newest key of the vault has taken the place of older ones, of which so many are needed no more.
     #[serde(rename = "vault.rekeyed")]
     VaultRekeyed { key: String, retired: usize },
     /// A call was ordered.

@@ -104,7 +104,7 @@ impl Vault {
         Ok(Self { keyring: ArcSwap::from_pointee(keyring), source, read: Mutex::new(None) })
     }
 
-    /// Whether a store has a vault: then its keys must be there, and none is drawn.
+    /// Whether nothing was ever sealed in a store: then a first key may be drawn.
     ///
     /// # Errors
     /// The store does not answer.
@@ -197,10 +197,7 @@ fn prove(keyring: &Keyring, known: &[VaultKey]) -> Answer<()> {
 }
 
 /// Makes the newest key one of the store's.
-///
-/// # Errors
-/// The store does not answer.
-pub(crate) async fn introduce(
+async fn introduce(
     keyring: &Keyring,
     stores: &Stores,
     clock: &dyn Clock,

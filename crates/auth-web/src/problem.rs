@@ -281,7 +281,7 @@ impl From<Denial> for Problem {
             Denial::Network => Self::new(Kind::Network, "The key's allowed_cidrs do not hold your address."),
             Denial::Excess(excess) => Self::new(Kind::Excess, format!("Refused: {excess}.")),
             Denial::Throttled { retry_after } => {
-                let mut problem = Self::new(Kind::Throttled, "The limit of requests a minute is used up.");
+                let mut problem = Self::new(Kind::Throttled, "A limit is used up. Come back later.");
                 problem.0.retry_after = Some(retry_after);
                 problem
             }

@@ -17,7 +17,7 @@ const BATCH: u16 = 100;
 /// What became of the vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rekeyed {
-    /// The key that seals everything.
+    /// The newest key: it seals everything that opens.
     pub key: KeyName,
     /// How many connections were sealed anew.
     pub resealed: u64,
@@ -41,7 +41,7 @@ pub async fn rekey<R: Allows<Rekey>>(
     let granted = grant::<Rekey, R>(proof, &Installation)?;
     let (store, newest) = (&platform.stores.vault, vault.newest());
     let all = store.count_sealed_before(newest).await?;
-    let (mut resealed, mut unopened, mut after) = (0, Vec::new(), None);
+    let (mut seen, mut resealed, mut unopened, mut after) = (0, 0, Vec::new(), None);
     loop {
         let some = store.sealed_before(newest, after, BATCH).await?;
         for stored in &some {
@@ -49,7 +49,7 @@ pub async fn rekey<R: Allows<Rekey>>(
             match vault.unseal(&place, &stored.tokens, platform.clock.as_ref()) {
                 Ok(tokens) => {
                     let sealed = vault.seal(&place, &tokens, platform.entropy.as_ref());
-                    // Where others lie there by now, a service has sealed them, and the next round finds them.
+                    // Where others lie there by now, a service has sealed them: if not with this key, its own stays needed.
                     resealed += u64::from(store.reseal(&granted, id, &stored.tokens, sealed).await?);
                 }
                 Err(why) => {
@@ -59,7 +59,8 @@ pub async fn rekey<R: Allows<Rekey>>(
                     unopened.push((id, why));
                 }
             }
-            told(resealed, all);
+            seen += 1;
+            told(seen, all);
         }
         match some.last() {
             Some(last) => after = Some(last.connection.id),

@@ -261,7 +261,7 @@ fn a_tenant_of_microsoft_is_the_one_of_the_issuer() {
         ("that of persons in an organisation's", of(&iss(CONSUMERS), &tid(TENANT)), Issuer),
         ("empty", of(&iss(""), &tid("")), Issuer),
         ("a word", of(&iss("common"), &tid("common")), Issuer),
-        ("the placeholder", of(&iss("{tenantid}"), &tid("{tenantid}")), Issuer),
+        ("a tenant that is left open", of(&iss("{tenantid}"), &tid("{tenantid}")), Issuer),
         ("in upper case", of(&iss(&TENANT.to_uppercase()), &tid(&TENANT.to_uppercase())), Issuer),
         ("a path", of(&iss(&format!("{TENANT}/../x")), &tid(&format!("{TENANT}/../x"))), Issuer),
         ("of the version before", of(&format!("https://sts.windows.net/{TENANT}/"), &tid(TENANT)), Issuer),

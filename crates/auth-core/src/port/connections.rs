@@ -132,7 +132,7 @@ pub enum Forgotten {
     Unsupported,
     /// The tokens do not open, so nobody can tell the provider by them.
     Unopened,
-    /// The provider was told in vain for a month.
+    /// The provider was told in vain so often that it is given up.
     GivenUp,
 }
 

@@ -269,9 +269,8 @@ async fn a_slow_provider_is_asked_so_much_at_once_and_no_more() {
     let request = Request::get(&path(&world, "google", events)).bearer(&world.a.hub_key);
     let answers = client::together(world.hub, vec![request; 200]).await;
     let of = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
-    assert_eq!(
-        of(502) + of(503),
-        200,
+    assert!(
+        of(502) > 0 && of(503) > 0 && of(502) + of(503) == answers.len(),
         "{:?}",
         answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
     );

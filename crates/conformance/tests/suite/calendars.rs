@@ -347,6 +347,12 @@ async fn a_token_that_the_calendar_does_not_take_is_replaced_once() {
     assert_eq!((refused.status, refused.field("code").as_str()), (502, "upstream_failed"));
     let asked = (demo.refreshes(), demo.count(|seen| matches!(seen, Seen::Events { .. })));
     assert_eq!(asked, (1, 2));
+    // Nor again within a minute.
+    for (waited, refreshes) in [(0, 1), (59, 1), (1, 2)] {
+        world.advance(Duration::from_secs(waited)).await;
+        assert_eq!(get(&world, "/google", window).await.status, 502);
+        assert_eq!(demo.refreshes(), refreshes);
+    }
     demo.provider().misbehave(None);
     assert_eq!(get(&world, "/google", window).await.status, 200);
     world.end().await;

@@ -1,5 +1,6 @@
 //! The contract's cases notice: a store that breaks one promise fails the case of that promise.
 
+use crate::contract::each_is_noticed;
 use async_trait::async_trait;
 use auth_core::{
     audit::{Chained, Entry, Head},
@@ -17,7 +18,7 @@ use auth_core::{
     service::Service,
     time::Timestamp,
 };
-use conformance::contract::{self, Fixture, fixture::everything};
+use conformance::contract::{Fixture, fixture::everything};
 use conformance::place::Place;
 use std::{sync::Arc, time::Duration};
 
@@ -134,16 +135,7 @@ const NOTICED: &[(Fault, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_broken_promise_is_noticed() {
-    let mut unnoticed = Vec::new();
-    for (fault, name) in NOTICED {
-        let cases: Vec<_> = contract::all().filter(|case| case.name == *name).collect();
-        assert_eq!(cases.len(), 1, "{name}");
-        let failed = contract::run(cases.into_iter(), move || broken(*fault)).await;
-        if failed.is_empty() {
-            unnoticed.push((*fault, *name));
-        }
-    }
-    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+    each_is_noticed(NOTICED, broken).await;
 }
 
 async fn broken(fault: Fault) -> Fixture {

@@ -2,6 +2,7 @@
 //! case of that promise.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use crate::contract::each_is_noticed;
 use async_trait::async_trait;
 use auth_core::{
     audit::{Chained, Entry, Head},
@@ -18,7 +19,7 @@ use auth_core::{
 };
 use conformance::{
     contract::{
-        self, Fixture,
+        Fixture,
         fixture_calendars::{fitting, vault_key},
     },
     place::Place,
@@ -146,16 +147,7 @@ const NOTICED: &[(Fault, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_broken_promise_is_noticed() {
-    let mut unnoticed = Vec::new();
-    for (fault, name) in NOTICED {
-        let cases: Vec<_> = contract::all().filter(|case| case.name == *name).collect();
-        assert_eq!(cases.len(), 1, "{name}");
-        let failed = contract::run(cases.into_iter(), move || broken(*fault)).await;
-        if failed.is_empty() {
-            unnoticed.push((*fault, *name));
-        }
-    }
-    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+    each_is_noticed(NOTICED, broken).await;
 }
 
 async fn broken(fault: Fault) -> Fixture {

@@ -1,6 +1,7 @@
 //! The contract's cases notice, for accounts, domains, calls, tokens and what mailed tokens do: a store that breaks one promise fails the
 //! case of that promise.
 
+use crate::contract::each_is_noticed;
 use async_trait::async_trait;
 use auth_core::{
     credential::PasswordHash,
@@ -20,7 +21,7 @@ use auth_core::{
     secret::TokenDigest,
     time::Timestamp,
 };
-use conformance::contract::{self, Fixture, fixture::everything, fixture_people::as_person};
+use conformance::contract::{Fixture, fixture::everything, fixture_people::as_person};
 use conformance::place::Place;
 use std::{
     sync::{
@@ -119,16 +120,7 @@ const NOTICED: &[(Fault, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_broken_promise_is_noticed() {
-    let mut unnoticed = Vec::new();
-    for (fault, name) in NOTICED {
-        let cases: Vec<_> = contract::all().filter(|case| case.name == *name).collect();
-        assert_eq!(cases.len(), 1, "{name}");
-        let failed = contract::run(cases.into_iter(), move || broken(*fault)).await;
-        if failed.is_empty() {
-            unnoticed.push((*fault, *name));
-        }
-    }
-    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+    each_is_noticed(NOTICED, broken).await;
 }
 
 async fn broken(fault: Fault) -> Fixture {

@@ -1,5 +1,6 @@
 //! The contract's cases notice, for passkeys: a store that breaks one promise fails the case of that promise.
 
+use crate::contract::each_is_noticed;
 use async_trait::async_trait;
 use auth_core::{
     credential::Refresh,
@@ -15,10 +16,7 @@ use auth_core::{
     secret::TokenDigest,
     time::Timestamp,
 };
-use conformance::{
-    contract::{self, Fixture},
-    place::Place,
-};
+use conformance::{contract::Fixture, place::Place};
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
@@ -53,16 +51,7 @@ const NOTICED: &[(Fault, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_broken_promise_is_noticed() {
-    let mut unnoticed = Vec::new();
-    for (fault, name) in NOTICED {
-        let cases: Vec<_> = contract::all().filter(|case| case.name == *name).collect();
-        assert_eq!(cases.len(), 1, "{name}");
-        let failed = contract::run(cases.into_iter(), move || broken(*fault)).await;
-        if failed.is_empty() {
-            unnoticed.push((*fault, *name));
-        }
-    }
-    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+    each_is_noticed(NOTICED, broken).await;
 }
 
 async fn broken(fault: Fault) -> Fixture {

@@ -124,6 +124,21 @@ async fn what_was_sealed_for_one_place_opens_in_no_other() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_does_not_open_is_told_once_an_hour() {
+    let (world, demo) = linked().await;
+    let good = sealed(&world, "google").await;
+    put(&world, "google", &format!("{}00", &good[..good.len() - 2])).await;
+    fails_closed(&world, &demo, "at first", "altered").await;
+    for (waited, told) in [(0, 1), (3599, 1), (1, 2)] {
+        world.advance(Duration::from_secs(waited)).await;
+        assert_eq!(token(&world, "google").await.status, 500);
+        let events = "SELECT event AS line FROM audit_events WHERE event LIKE '%vault.unopened%'";
+        assert_eq!(world.place.query(events).await.len(), told, "{waited}");
+    }
+    world.end().await;
+}
+
 /// What cannot be opened cannot be told to the provider: it is forgotten, and the trail says that the grant may live.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_open_is_forgotten_when_it_is_ended() {

@@ -13,7 +13,7 @@ use crate::{
 
 /// Connections that are read at once.
 const BATCH: u16 = 100;
-/// How often a provider is told in vain: a month, every hour.
+/// How often a provider is told in vain: for a month, where one process does so every hour and nobody asks for it.
 const MOST_TRIES: u32 = 30 * 24;
 
 /// What came of it.

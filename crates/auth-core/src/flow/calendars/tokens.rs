@@ -169,14 +169,12 @@ impl Calendars {
             return Err(Denial::Absent.into());
         };
         let opened = self.unseal(platform, granted, &claimed).await;
+        let opened = opened.and_then(|opened| opened.map_err(|why| unopened(connection, why)));
         let tokens = match opened {
-            Ok(Ok(tokens)) => tokens,
-            other => {
+            Ok(tokens) => tokens,
+            Err(error) => {
                 release(Outcome::Unknown).await?;
-                return Err(match other? {
-                    Ok(_) => FlowError::Busy(SOON),
-                    Err(why) => unopened(connection, why),
-                });
+                return Err(error);
             }
         };
         let facts = provider.client.facts();
