@@ -255,12 +255,13 @@ impl World {
         }
     }
 
-    /// Stops both services and waits for their end.
-    pub async fn end(self) {
+    /// Stops both services and waits for their end: what they leave behind lies in the place, until that is dropped.
+    pub async fn end(self) -> Place {
         self.stop.send(true).unwrap();
         for running in self.running {
             running.await.unwrap().unwrap();
         }
+        self.place
     }
 
     /// What the Hub does by itself every hour.

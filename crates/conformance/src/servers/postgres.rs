@@ -12,7 +12,9 @@ use std::{
 };
 use tempfile::TempDir;
 use testcontainers::{
-    ContainerAsync, GenericImage, ImageExt as _, core::IntoContainerPort as _, runners::AsyncRunner as _,
+    ContainerAsync, ContainerRequest, GenericImage, ImageExt as _,
+    core::{IntoContainerPort as _, Mount},
+    runners::AsyncRunner as _,
 };
 use tokio::time::Instant;
 use tokio_postgres::NoTls;
@@ -70,8 +72,21 @@ impl Postgres {
     /// # Errors
     /// There is none to be started.
     pub async fn start() -> Result<Self, NotRun> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one whose container keeps its files in memory, for whoever makes very many databases, which takes a tenth of
+    /// the time there: it is not [killed](Self::kill) to be [started again](Self::restart).
+    ///
+    /// # Errors
+    /// There is none to be started.
+    pub async fn start_in_memory() -> Result<Self, NotRun> {
+        Self::start_with(&["/var/lib/postgresql/data"]).await
+    }
+
+    async fn start_with(in_memory: &[&str]) -> Result<Self, NotRun> {
         let (port, server) = if has_docker() || is_required("containers") {
-            contained().await.map_err(|error| NotRun(error.to_string()))?
+            contained(in_memory).await.map_err(|error| NotRun(error.to_string()))?
         } else {
             own()?
         };
@@ -153,9 +168,12 @@ impl Postgres {
     }
 }
 
-async fn contained() -> Result<(u16, Server), testcontainers::TestcontainersError> {
+async fn contained(in_memory: &[&str]) -> Result<(u16, Server), testcontainers::TestcontainersError> {
     let (name, tag) = image("POSTGRES", ("postgres", "15"));
-    let image = GenericImage::new(name, tag)
+    let mounts = in_memory.iter().map(|folder| Mount::tmpfs_mount(*folder));
+    let image =
+        mounts.fold(ContainerRequest::from(GenericImage::new(name, tag)), ContainerRequest::with_mount);
+    let image = image
         // A port of its own choice would be another one after each start.
         .with_mapped_port(free_port(), 5432.tcp())
         .with_env_var("POSTGRES_PASSWORD", PASSWORD)

@@ -42,7 +42,7 @@ async fn sqlite_keeps_every_promise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_keeps_every_promise() {
-    let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
+    let Some(server) = unless_missing("postgres", Postgres::start_in_memory().await) else { return };
     keeps_every_promise(server.backend()).await;
 }
 
@@ -54,7 +54,7 @@ async fn sqlite_with_redis_keeps_every_promise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_with_redis_behind_sentinels_keeps_every_promise() {
-    let Some(server) = unless_missing("postgres", Postgres::start().await) else { return };
+    let Some(server) = unless_missing("postgres", Postgres::start_in_memory().await) else { return };
     let Some(redis) = unless_missing("redis", Sentinels::start().await) else { return };
     keeps_every_promise(server.backend().with_redis(redis.url())).await;
 }

@@ -339,7 +339,7 @@ async fn the_trail_counts_guesses() {
     }
     verify(&world, &strong.pending, &wrong_code(&world, &strong)).await;
     let stores = world.stores.clone();
-    world.end().await;
+    let _place = world.end().await;
     let mut told = std::collections::BTreeMap::new();
     for found in stores.audit.scan(1, u16::MAX).await.unwrap() {
         let event: Value = serde_json::from_str(&found.entry.event).unwrap();

@@ -122,7 +122,7 @@ async fn nothing_is_shown(world: World, answers: Vec<(&'static str, Response)>) 
     }
     // Refusals are written by the end at the latest.
     let audit = Arc::clone(&world.stores.audit);
-    world.end().await;
+    let _place = world.end().await;
     let events = audit.scan(1, u16::MAX).await.unwrap();
     for found in &events {
         let entry = format!("{:?}", found.entry);

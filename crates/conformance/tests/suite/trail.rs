@@ -70,7 +70,7 @@ async fn refusals_are_counted_and_written_in_one_batch_when_the_service_stops() 
     let written = world.stores.audit.head().await.unwrap().seq - before;
     assert!(written <= 8, "a stranger costs no write: {written}");
     let (stores, idle) = (world.stores.clone(), world.a.idle_key.1.clone());
-    world.end().await;
+    let _place = world.end().await;
     let entries = stores.audit.scan(before + 1, 1000).await.unwrap();
     // One event for each cause and actor, or a few where the clock of the batches struck in between.
     let mut told = std::collections::BTreeMap::new();
@@ -212,7 +212,7 @@ async fn every_refusal_is_an_event_with_route_cause_caller_source_and_count() {
     let causes: BTreeSet<_> = expected.keys().map(|[_, _, cause, ..]| cause.clone()).collect();
     assert_eq!(causes.len(), 11, "{causes:?}");
     let stores = world.stores.clone();
-    world.end().await;
+    let _place = world.end().await;
     let mut told = BTreeMap::new();
     for found in stores.audit.scan(before + 1, u16::MAX).await.unwrap() {
         let event: serde_json::Value = serde_json::from_str(&found.entry.event).unwrap();

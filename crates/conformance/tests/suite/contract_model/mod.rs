@@ -581,7 +581,9 @@ fn postgres_answers_as_the_model() {
     let runtime = runtime();
     // A container is removed within a runtime.
     let _entered = runtime.enter();
-    let Some(server) = unless_missing("postgres", runtime.block_on(Postgres::start())) else { return };
+    let Some(server) = unless_missing("postgres", runtime.block_on(Postgres::start_in_memory())) else {
+        return;
+    };
     agrees(&server.backend(), 30, &runtime);
 }
 
@@ -591,6 +593,8 @@ fn sqlite_and_postgres_with_redis_answer_as_the_model() {
     let _entered = runtime.enter();
     let Some(redis) = unless_missing("redis", runtime.block_on(Redis::start())) else { return };
     agrees(&Backend::Sqlite.with_redis(redis.url()), 20, &runtime);
-    let Some(server) = unless_missing("postgres", runtime.block_on(Postgres::start())) else { return };
+    let Some(server) = unless_missing("postgres", runtime.block_on(Postgres::start_in_memory())) else {
+        return;
+    };
     agrees(&server.backend().with_redis(redis.url()), 10, &runtime);
 }

@@ -2,12 +2,14 @@
 //! lies there, read and written past the ports.
 //!
 //! `CONFORMANCE_STORE=postgres://USER:PASSWORD@HOST` has every suite that does not name its backend itself run on that
-//! server, which is a throw-away: its user makes databases, and nobody removes them; and `CONFORMANCE_REDIS=redis://…`
-//! with what is ephemeral on that Redis.
+//! server, whose user makes databases: each is removed with its place, but for the few that others are copied from; and
+//! `CONFORMANCE_REDIS=redis://…` with what is ephemeral on that Redis.
+
+mod on_server;
 
 use crate::contract::Fixture;
 use auth_core::{audit::ChainKey, entropy::Entropy, port::Stores, seal::Keyring, time::Clock, vault::Vault};
-use auth_store::{Location, Roles};
+use auth_store::Location;
 use auth_web::system::OsEntropy;
 use diesel::{
     Connection as _, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
@@ -16,7 +18,6 @@ use diesel::{
 use std::{collections::BTreeMap, path::PathBuf};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use tokio_postgres::NoTls;
 use zeroize::Zeroizing;
 
 /// What keeps stores.
@@ -80,7 +81,7 @@ pub struct Place {
 
 enum Database {
     File(PathBuf),
-    Server(String),
+    Server(on_server::Database),
 }
 
 /// A copy of a place: its rows and its anchor, but for which processes served.
@@ -123,7 +124,7 @@ impl Place {
     /// A fresh one where the services have roles, if there are roles: the tables are there, and divided.
     pub async fn divided(backend: &Backend) -> Self {
         match backend.parts().0 {
-            Backend::Postgres(server) => Self::like(backend, Some(&template(server).await)).await,
+            Backend::Postgres(server) => Self::like(backend, Some(&on_server::template(server).await)).await,
             _ => Self::on(backend).await,
         }
     }
@@ -139,11 +140,11 @@ impl Place {
         let database = match durable {
             Backend::WithRedis(..) => panic!("one Redis beside a store"),
             Backend::Sqlite => Database::File(in_dir("auth.db")),
-            Backend::Postgres(server) => Database::Server(database(server, template).await),
+            Backend::Postgres(server) => Database::Server(on_server::Database::make(server, template).await),
         };
         let url = match &database {
             Database::File(path) => format!("sqlite://{}", path.display()),
-            Database::Server(url) => url.clone(),
+            Database::Server(database) => database.url().to_owned(),
         };
         let (audit_key, audit_anchor) = (Some(in_dir("audit.key")), Some(in_dir("audit.anchor")));
         Self {
@@ -215,7 +216,7 @@ impl Place {
     pub fn url(&self) -> String {
         match &self.database {
             Database::File(path) => format!("sqlite://{}", path.display()),
-            Database::Server(url) => url.clone(),
+            Database::Server(database) => database.url().to_owned(),
         }
     }
 
@@ -246,7 +247,9 @@ impl Place {
                 std::fs::remove_file(copy).unwrap();
                 Rows::File(bytes)
             }
-            Database::Server(url) => Rows::Server(copy_database(url, backend.server().unwrap()).await),
+            Database::Server(database) => {
+                Rows::Server(on_server::copy(database.url(), backend.server().unwrap()).await)
+            }
         };
         Copied { anchor: std::fs::read(self.dir.path().join("audit.anchor")).unwrap(), rows }
     }
@@ -255,8 +258,8 @@ impl Place {
     pub async fn execute(&self, sql: &str) {
         match &self.database {
             Database::File(path) => connect(path).batch_execute(sql).unwrap(),
-            Database::Server(url) => {
-                postgres(url, sql).await;
+            Database::Server(database) => {
+                database.ask(sql).await;
             }
         }
     }
@@ -265,7 +268,7 @@ impl Place {
     pub async fn query(&self, sql: &str) -> Vec<String> {
         match &self.database {
             Database::File(path) => lines(&mut connect(path), sql),
-            Database::Server(url) => postgres(url, sql).await,
+            Database::Server(database) => database.ask(sql).await,
         }
     }
 
@@ -436,93 +439,4 @@ fn connect(path: &std::path::Path) -> SqliteConnection {
 fn lines(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
     let lines: Vec<Line> = sql_query(sql).load(conn).unwrap();
     lines.into_iter().map(|line| line.line).collect()
-}
-
-/// Makes a database on a server, empty or like another one: its URL.
-async fn database(server: &str, template: Option<&str>) -> String {
-    let mut name = [0; 8];
-    auth_core::entropy::Entropy::fill(&OsEntropy, &mut name);
-    let name = format!("conformance_{}", data_encoding::HEXLOWER.encode(&name));
-    postgres(server, &format!("CREATE DATABASE {name} TEMPLATE {}", template.unwrap_or("template1"))).await;
-    let (place, _) =
-        server.rsplit_once('/').filter(|_| server.matches('/').count() > 2).unwrap_or((server, ""));
-    format!("{place}/{name}")
-}
-
-/// The name of a database of a server in which the tables are made and the services' roles have their rights, to be
-/// copied. It is made once.
-async fn template(server: &str) -> String {
-    static MADE: tokio::sync::Mutex<BTreeMap<String, String>> =
-        tokio::sync::Mutex::const_new(BTreeMap::new());
-    let mut made = MADE.lock().await;
-    if let Some(name) = made.get(server) {
-        return name.clone();
-    }
-    let roles = Roles { hub: HUB_ROLE.to_owned(), chatbot: CHATBOT_ROLE.to_owned() };
-    for role in [&roles.hub, &roles.chatbot] {
-        // Another process of ours may make it now.
-        let make = format!(
-            "DO $$ BEGIN CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'; \
-             EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"
-        );
-        postgres(server, &make).await;
-    }
-    let url = database(server, None).await;
-    auth_store::migrate_for(&roles, &Location::at(&url)).await.unwrap();
-    let (_, name) = url.rsplit_once('/').unwrap();
-    leave_alone(server, name).await;
-    made.insert(server.to_owned(), name.to_owned());
-    name.to_owned()
-}
-
-/// A database cannot be copied while somebody is in it: nobody comes any more.
-async fn leave_alone(server: &str, name: &str) {
-    let alone = format!(
-        "ALTER DATABASE {name} ALLOW_CONNECTIONS FALSE; \
-         SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
-    );
-    postgres(server, &alone).await;
-}
-
-/// The name of a database with the rows of another one, in which somebody may be, to be copied. Rows go as JSON.
-async fn copy_database(url: &str, server: &str) -> String {
-    let tables = postgres(
-        url,
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' \
-         AND table_type = 'BASE TABLE' AND table_name <> '__diesel_schema_migrations' ORDER BY table_name",
-    );
-    let tables = tables.await;
-    assert!(tables.len() > 10, "{tables:?}");
-    let select = |table: &String| {
-        let own = if table == "replicas" { "WHERE id = decode(repeat('00', 16), 'hex')" } else { "" };
-        format!("SELECT coalesce(json_agg(t)::TEXT, '[]') FROM {table} t {own};")
-    };
-    let selects: String = tables.iter().map(select).collect();
-    let rows = postgres(url, &format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {selects} COMMIT")).await;
-    let copy = database(server, Some(&template(server).await)).await;
-    let insert = |(table, rows): (&String, &String)| {
-        let rows = rows.replace('\'', "''");
-        format!("INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, '{rows}');")
-    };
-    let inserts: String = tables.iter().zip(&rows).map(insert).collect();
-    // Without looking at what refers to what: the order of the tables is none.
-    let fill = format!("SET session_replication_role = replica; TRUNCATE {}; {inserts}", tables.join(", "));
-    postgres(&copy, &fill).await;
-    let (_, name) = copy.rsplit_once('/').unwrap();
-    leave_alone(server, name).await;
-    name.to_owned()
-}
-
-/// Runs statements in a database of a server, and answers the first columns of what they answer.
-async fn postgres(url: &str, sql: &str) -> Vec<String> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    let driver = tokio::spawn(connection);
-    let answers = client.simple_query(sql).await.unwrap();
-    drop(client);
-    driver.await.unwrap().unwrap();
-    let texts = answers.into_iter().filter_map(|answer| match answer {
-        tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-        _ => None,
-    });
-    texts.collect()
 }
