@@ -19,7 +19,7 @@ use auth_core::{
     time::Timestamp,
 };
 use conformance::contract::{Fixture, fixture::everything};
-use conformance::place::Place;
+use conformance::place::{Backend, Place};
 use std::{sync::Arc, time::Duration};
 
 /// One promise that is broken.
@@ -139,7 +139,7 @@ async fn each_broken_promise_is_noticed() {
 }
 
 async fn broken(fault: Fault) -> Fixture {
-    let place = Place::fresh().await;
+    let place = Place::on(&Backend::Sqlite).await;
     let open = async || with_fault(place.open().await, fault);
     Fixture::new(open().await, open().await, Place::chain(), Some(place))
 }

@@ -22,7 +22,7 @@ use auth_core::{
     time::Timestamp,
 };
 use conformance::contract::{Fixture, fixture::everything, fixture_people::as_person};
-use conformance::place::Place;
+use conformance::place::{Backend, Place};
 use std::{
     sync::{
         Arc,
@@ -124,7 +124,7 @@ async fn each_broken_promise_is_noticed() {
 }
 
 async fn broken(fault: Fault) -> Fixture {
-    let place = Place::fresh().await;
+    let place = Place::on(&Backend::Sqlite).await;
     let emptied = Arc::<AtomicBool>::default();
     let open = async || with_fault(place.open().await, fault, Arc::clone(&emptied));
     Fixture::new(open().await, open().await, Place::chain(), Some(place))

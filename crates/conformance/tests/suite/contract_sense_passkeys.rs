@@ -16,7 +16,10 @@ use auth_core::{
     secret::TokenDigest,
     time::Timestamp,
 };
-use conformance::{contract::Fixture, place::Place};
+use conformance::{
+    contract::Fixture,
+    place::{Backend, Place},
+};
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
@@ -55,7 +58,7 @@ async fn each_broken_promise_is_noticed() {
 }
 
 async fn broken(fault: Fault) -> Fixture {
-    let place = Place::fresh().await;
+    let place = Place::on(&Backend::Sqlite).await;
     let counter = Arc::new(AtomicU32::new(1 << 20));
     let open = async || {
         let stores = place.open().await;
