@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// Identifiers have one length each, so that no two places read the same.
-    fn row(&self) -> Vec<u8> {
+    pub(crate) fn row(&self) -> Vec<u8> {
         let ids = [self.connection.as_bytes(), self.account.as_bytes(), self.user.as_bytes()];
         [ids.map(<[u8; 16]>::as_slice).concat().as_slice(), self.provider.as_str().as_bytes()].concat()
     }
@@ -97,10 +97,7 @@ impl Vault {
         entropy: &dyn Entropy,
     ) -> Answer<Self> {
         let keyring = source.keyring()?;
-        prove(&keyring, &stores.vault.keys().await?)?;
         introduce(&keyring, stores, clock, entropy).await?;
-        // Another process may have begun with keys of its own meanwhile: then one of them does not begin.
-        prove(&keyring, &stores.vault.keys().await?)?;
         Ok(Self { keyring: ArcSwap::from_pointee(keyring), source, read: Mutex::new(None) })
     }
 
@@ -139,6 +136,22 @@ impl Vault {
             return unseal(&self.keyring.load(), place, sealed);
         }
         opened
+    }
+
+    /// Has the newest key be one of the store's, where that took none of what it sealed: the keys are read anew, for another
+    /// one may have followed it; and one that was written down while this process ran is introduced, as at a start.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn introduce_newest(
+        &self,
+        stores: &Stores,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Answer<()> {
+        self.read_again(clock);
+        let keyring = self.keyring.load_full();
+        introduce(&keyring, stores, clock, entropy).await
     }
 
     /// Reads the keys anew, unless that was done just before. Whether it was done now.
@@ -196,7 +209,7 @@ fn prove(keyring: &Keyring, known: &[VaultKey]) -> Answer<()> {
     Ok(())
 }
 
-/// Makes the newest key one of the store's.
+/// Makes the newest key of a keyring that holds every key of the store one of them.
 async fn introduce(
     keyring: &Keyring,
     stores: &Stores,
@@ -205,7 +218,15 @@ async fn introduce(
 ) -> Answer<()> {
     let name = keyring.newest();
     let proof = keyring.seal(&proof_cell(&name), PROOF, entropy);
-    stores.vault.add_key(VaultKey { name, proof }, clock.now()).await
+    loop {
+        let known = stores.vault.keys().await?;
+        prove(keyring, &known)?;
+        // Another process may bring another key at the same time: then that one is to be proved as well, or this one stays out.
+        let beside: Vec<_> = known.iter().map(|key| key.name).collect();
+        if stores.vault.add_key(VaultKey { name, proof: proof.clone() }, &beside, clock.now()).await? {
+            return Ok(());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use auth_store_sql::{
 };
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl;
+use std::collections::BTreeSet;
 
 #[async_trait::async_trait]
 impl Vault for Store {
@@ -38,16 +39,24 @@ impl Vault for Store {
         .await
     }
 
-    async fn add_key(&self, key: VaultKey, at: Timestamp) -> Answer<()> {
+    async fn add_key(&self, key: VaultKey, beside: &[KeyName], at: Timestamp) -> Answer<bool> {
+        let beside: BTreeSet<_> = beside.iter().map(|name| name.as_bytes().to_vec()).collect();
         self.write(async move |conn| {
+            let known: Vec<Vec<u8>> = vault_keys::table.select(vault_keys::name).load(conn).await?;
+            let known = BTreeSet::from_iter(known);
+            if known.contains(key.name.as_bytes().as_slice()) {
+                return Ok(true);
+            }
+            if known != beside {
+                return Ok(false);
+            }
             let row = (
                 vault_keys::name.eq(key.name.as_bytes().to_vec()),
                 vault_keys::proof.eq(key.proof.as_bytes().to_vec()),
                 vault_keys::created_at.eq(at.millis()),
             );
-            let insert = diesel::insert_into(vault_keys::table).values(row);
-            insert.on_conflict(vault_keys::name).do_nothing().execute(conn).await?;
-            Ok(())
+            diesel::insert_into(vault_keys::table).values(row).execute(conn).await?;
+            Ok(true)
         })
         .await
     }

@@ -242,7 +242,7 @@ port!(Claims, claims {
 
 port!(Vault, vault {
     keys() -> Answer<Vec<VaultKey>>;
-    add_key(key: VaultKey, at: Timestamp) -> Answer<()>;
+    add_key(key: VaultKey, beside: &[KeyName], at: Timestamp) -> Answer<bool>;
     count_sealed_before(newest: KeyName) -> Answer<u64>;
     sealed_before(newest: KeyName, after: Option<ConnectionId>, limit: u16) -> Answer<Vec<StoredConnection>>;
     reseal(grant: &Granted<Rekey>, id: ConnectionId, before: &SealedTokens, after: SealedTokens) -> Answer<bool>;

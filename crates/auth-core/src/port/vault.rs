@@ -31,8 +31,9 @@ pub struct VaultKey {
 pub trait Vault: Send + Sync {
     /// The keys that anything may be sealed with.
     async fn keys(&self) -> Answer<Vec<VaultKey>>;
-    /// Makes a key one of them; one that is among them stays as it is.
-    async fn add_key(&self, key: VaultKey, at: Timestamp) -> Answer<()>;
+    /// Makes a key one of them, where they are these and no others: `false` where they are not. One that is among them stays as
+    /// it is.
+    async fn add_key(&self, key: VaultKey, beside: &[KeyName], at: Timestamp) -> Answer<bool>;
     /// How many connections another key than this one sealed.
     async fn count_sealed_before(&self, newest: KeyName) -> Answer<u64>;
     /// Some of them, in their order, after one.

@@ -271,7 +271,7 @@ async fn tokens_of_a_key_that_is_not_of_the_vault_leave_the_claim(fixture: &Fixt
     fixture.assert_silent("nothing was stored").await;
     assert_eq!(fixture.now(connection).await, stored);
     assert!(!is_free(fixture, connection).await, "the claim stands");
-    fixture.stores.vault.add_key(vault_key(2, b"proof"), fixture.at()).await.unwrap();
+    fixture.bring(vault_key(2, b"proof")).await;
     assert_eq!(renewed(fixture, connection, claim, &unopened).await, Renewing::Done);
     assert_eq!(fixture.now(connection).await.tokens, unopened.tokens);
 }

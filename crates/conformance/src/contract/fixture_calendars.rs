@@ -11,14 +11,14 @@ use auth_core::{
     policy::{Granted, Rights, grant},
     port::{
         Answer, BeginAuthorization, Callback, Claim, Connect, Connecting, CreateKey, CreateUser, Creation,
-        Disconnect, RemoveUser, Stores, UseConnection, VaultKey,
+        Disconnect, RemoveUser, Stores, UseConnection, Vault, VaultKey,
     },
     principal::Principal,
     seal::{KeyName, Sealed},
     service::Service,
     time::Timestamp,
 };
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Who says whose calendar it is.
 pub const ISSUER: &str = "https://accounts.example.com";
@@ -41,6 +41,19 @@ pub const fn key_name(number: u8) -> KeyName {
 /// A key of the vault, with a proof.
 pub fn vault_key(number: u8, proof: &[u8]) -> VaultKey {
     VaultKey { name: key_name(number), proof: Sealed::from_bytes(proof.to_vec()) }
+}
+
+/// Brings a key to a vault, beside whatever others are there.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn bring(vault: &Arc<dyn Vault>, key: VaultKey, at: Timestamp) -> Answer<()> {
+    loop {
+        let known: Vec<_> = vault.keys().await?.into_iter().map(|known| known.name).collect();
+        if vault.add_key(key.clone(), &known, at).await? {
+            return Ok(());
+        }
+    }
 }
 
 /// What fits a transaction in all.
@@ -96,6 +109,11 @@ impl Fixture {
         self.stores.users.read(everything(), id).await.unwrap().unwrap()
     }
 
+    /// Brings a key to the vault.
+    pub async fn bring(&self, key: VaultKey) {
+        bring(&self.stores.vault, key, self.at()).await.unwrap();
+    }
+
     /// Removes a user.
     pub async fn remove_user(&self, user: &User) {
         assert!(self.stores.users.remove(&granted::<RemoveUser>(user), self.at()).await.unwrap());
@@ -114,7 +132,7 @@ impl Fixture {
 
     /// A user of an account, with a key that ends. The vault has its first key from then on.
     pub async fn linker_until(&self, account: &Account, address: &str, end: Option<Timestamp>) -> Linker {
-        self.stores.vault.add_key(vault_key(1, b"proof"), self.at()).await.unwrap();
+        self.bring(vault_key(1, b"proof")).await;
         let rights = unbounded(Rights { expires_at: end, ..all_rights(Service::Hub) });
         let new = NewKey { rights, ..self.new_key(Service::Hub) };
         let (id, digest) = (new.id, new.secret.digest);

@@ -23,6 +23,7 @@ cases! {
     with_a_key_that_was_retired_nothing_is_sealed,
     what_fails_midway_leaves_nothing,
     of_many_that_bring_a_key_one_is_kept,
+    a_key_comes_beside_those_that_were_proved_alone,
     nothing_is_sealed_behind_a_retirement,
 }
 
@@ -37,7 +38,7 @@ async fn names(fixture: &Fixture) -> Vec<KeyName> {
 
 async fn add(fixture: &Fixture, numbers: &[u8]) {
     for number in numbers {
-        fixture.stores.vault.add_key(vault_key(*number, b"proof"), fixture.at()).await.unwrap();
+        fixture.bring(vault_key(*number, b"proof")).await;
     }
 }
 
@@ -61,7 +62,7 @@ async fn keys_are_kept_in_the_order_they_came(fixture: &Fixture) {
     let mut wanted = Vec::new();
     for (number, proof) in [(9, b"nine".to_vec()), (3, all), (0xff, Vec::new()), (1, vec![0; 9])] {
         let key = vault_key(number, &proof);
-        fixture.stores.vault.add_key(key.clone(), fixture.at()).await.unwrap();
+        fixture.bring(key.clone()).await;
         wanted.push(key);
         assert_eq!(fixture.peer.vault.keys().await.unwrap(), wanted);
     }
@@ -71,9 +72,8 @@ async fn keys_are_kept_in_the_order_they_came(fixture: &Fixture) {
 async fn a_key_that_is_there_keeps_its_first_proof(fixture: &Fixture) {
     let (first, second) = (vault_key(2, b"the first proof"), vault_key(1, b"of another key"));
     for key in [&first, &second, &vault_key(1, b""), &vault_key(2, b"another proof")] {
-        for stores in fixture.both() {
-            stores.vault.add_key(key.clone(), fixture.at()).await.unwrap();
-        }
+        fixture.bring(key.clone()).await;
+        assert!(fixture.peer.vault.add_key(key.clone(), &[], fixture.at()).await.unwrap());
     }
     assert_eq!(fixture.peer.vault.keys().await.unwrap(), [first, second], "and its place");
 }
@@ -243,7 +243,7 @@ async fn what_fails_midway_leaves_nothing(fixture: &Fixture) {
     let reseal = vault.reseal(&grant, id, &stored.tokens, anew);
     fixture.leaves_nothing(("UPDATE", "connections"), reseal).await;
     let key = vault_key(4, b"proof");
-    fixture.leaves_nothing(("INSERT", "vault_keys"), vault.add_key(key, at)).await;
+    fixture.leaves_nothing(("INSERT", "vault_keys"), vault.add_key(key, &[1, 2, 3].map(key_name), at)).await;
     assert_eq!(names(fixture).await, [1, 2, 3].map(key_name));
     assert_eq!(fixture.now(&stored.connection).await, stored);
 }
@@ -251,14 +251,38 @@ async fn what_fails_midway_leaves_nothing(fixture: &Fixture) {
 async fn of_many_that_bring_a_key_one_is_kept(fixture: &Fixture) {
     let at = fixture.at();
     let proof = |number: usize| vault_key(7, &number.to_be_bytes());
-    fixture
-        .race(200, |number, stores| async move { stores.vault.add_key(proof(number), at).await.unwrap() })
+    let added = fixture
+        .race(
+            200,
+            |number, stores| async move { stores.vault.add_key(proof(number), &[], at).await.unwrap() },
+        )
         .await;
+    assert!(added.iter().all(|added| *added));
     let kept = fixture.peer.vault.keys().await.unwrap();
     assert_eq!(kept.len(), 1);
     assert!((0..200).any(|number| kept[0] == proof(number)));
     add(fixture, &[7]).await;
     assert_eq!(fixture.peer.vault.keys().await.unwrap(), kept);
+}
+
+async fn a_key_comes_beside_those_that_were_proved_alone(fixture: &Fixture) {
+    let at = fixture.at();
+    let added = fixture
+        .race(200, |number, stores| async move {
+            let key = vault_key(u8::try_from(number).unwrap(), b"proof");
+            stores.vault.add_key(key, &[], at).await.unwrap()
+        })
+        .await;
+    let known = names(fixture).await;
+    assert_eq!((known.len(), added.iter().filter(|added| **added).count()), (1, 1), "of all first keys one");
+    let other = vault_key(250, b"proof");
+    let [known, other_name] = [known[0], other.name];
+    for wrong in [vec![], vec![other_name], vec![known, other_name]] {
+        assert!(!fixture.peer.vault.add_key(other.clone(), &wrong, at).await.unwrap(), "{wrong:?}");
+    }
+    assert_eq!(names(fixture).await, [known]);
+    assert!(fixture.peer.vault.add_key(other, &[known], at).await.unwrap());
+    assert_eq!(names(fixture).await, [known, other_name]);
 }
 
 async fn nothing_is_sealed_behind_a_retirement(fixture: &Fixture) {

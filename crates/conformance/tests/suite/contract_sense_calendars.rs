@@ -20,9 +20,9 @@ use auth_core::{
 use conformance::{
     contract::{
         Fixture,
-        fixture_calendars::{fitting, vault_key},
+        fixture_calendars::{bring, fitting, vault_key},
     },
-    place::Place,
+    place::{Backend, Place},
 };
 use std::{
     collections::BTreeMap,
@@ -68,6 +68,8 @@ enum Fault {
     Boasting,
     /// The last proof of a key counts.
     Replacing,
+    /// A key comes beside whatever others there are.
+    Heedless,
     /// Keys come in another order.
     Reversed,
     /// Pages are a row short.
@@ -86,9 +88,9 @@ enum Fault {
     Idle,
 }
 use Fault::{
-    Anybody, Anywhere, Boasting, Boundless, Careless, Clobbering, Eventless, Greedy, Hoarding, Idle, Lasting,
-    Lumping, Miscounting, Repeating, Replacing, Returning, Reversed, Short, Silent, Sluggish, Spiteful,
-    Sticky, Torn, Unbound, Undead, Vague,
+    Anybody, Anywhere, Boasting, Boundless, Careless, Clobbering, Eventless, Greedy, Heedless, Hoarding,
+    Idle, Lasting, Lumping, Miscounting, Repeating, Replacing, Returning, Reversed, Short, Silent, Sluggish,
+    Spiteful, Sticky, Torn, Unbound, Undead, Vague,
 };
 
 /// Every fault, with a case that must notice.
@@ -128,6 +130,7 @@ const NOTICED: &[(Fault, &str)] = &[
     (Boasting, "authorizations::what_fails_midway_leaves_nothing"),
     (Replacing, "vault::a_key_that_is_there_keeps_its_first_proof"),
     (Replacing, "vault::of_many_that_bring_a_key_one_is_kept"),
+    (Heedless, "vault::a_key_comes_beside_those_that_were_proved_alone"),
     (Reversed, "vault::keys_are_kept_in_the_order_they_came"),
     (Short, "vault::what_other_keys_sealed_is_counted_and_paged"),
     (Miscounting, "vault::what_other_keys_sealed_is_counted_and_paged"),
@@ -151,7 +154,7 @@ async fn each_broken_promise_is_noticed() {
 }
 
 async fn broken(fault: Fault) -> Fixture {
-    let place = Place::fresh().await;
+    let place = Place::on(&Backend::Sqlite).await;
     let memory = Arc::<Mutex<Memory>>::default();
     let open = async || {
         let stores = place.open().await;
@@ -199,7 +202,7 @@ impl Broken {
         match answer {
             Err(_) if self.is(Boasting) => Ok(instead),
             Err(error) if self.is(Torn) => {
-                self.inner.vault.add_key(vault_key(99, b"left"), Timestamp::EPOCH).await?;
+                bring(&self.inner.vault, vault_key(99, b"left"), Timestamp::EPOCH).await?;
                 Err(error)
             }
             answer => answer,
@@ -299,9 +302,14 @@ impl Vault for Broken {
         }
         Ok(keys)
     }
-    async fn add_key(&self, key: VaultKey, at: Timestamp) -> Answer<()> {
+    async fn add_key(&self, key: VaultKey, beside: &[KeyName], at: Timestamp) -> Answer<bool> {
         self.memory.lock().unwrap().proofs.insert(*key.name.as_bytes(), key.clone());
-        self.fail(self.inner.vault.add_key(key, at).await, ()).await
+        let answer = self.inner.vault.add_key(key.clone(), beside, at).await;
+        if self.is(Heedless) && answer == Ok(false) {
+            bring(&self.inner.vault, key, at).await?;
+            return Ok(true);
+        }
+        self.fail(answer, true).await
     }
     async fn count_sealed_before(&self, newest: KeyName) -> Answer<u64> {
         let newest = if self.is(Miscounting) { KeyName::from_bytes([0xfe; 8]) } else { newest };
@@ -353,7 +361,7 @@ impl Vault for Broken {
         let stay = self.fail(retired, Vec::new()).await?;
         if self.is(Returning) {
             for key in keys {
-                self.inner.vault.add_key(key, at).await?;
+                bring(&self.inner.vault, key, at).await?;
             }
         }
         Ok(if self.is(Silent) { Vec::new() } else { stay })

@@ -20,9 +20,9 @@ use conformance::{
     contract::{
         Fixture,
         fixture::everything,
-        fixture_calendars::{ending, using, vault_key},
+        fixture_calendars::{bring, ending, using, vault_key},
     },
-    place::Place,
+    place::{Backend, Place},
 };
 use std::{
     collections::BTreeMap,
@@ -168,7 +168,7 @@ async fn each_broken_promise_is_noticed() {
 }
 
 async fn broken(fault: Fault) -> Fixture {
-    let place = Place::fresh().await;
+    let place = Place::on(&Backend::Sqlite).await;
     let holders = Arc::<Mutex<_>>::default();
     let open = async || {
         let stores = place.open().await;
@@ -228,7 +228,7 @@ impl Broken {
     }
     async fn fail<T>(&self, answer: Answer<T>) -> Answer<T> {
         if answer.is_err() && self.is(Torn) {
-            self.inner.vault.add_key(vault_key(99, b"left"), Timestamp::EPOCH).await?;
+            bring(&self.inner.vault, vault_key(99, b"left"), Timestamp::EPOCH).await?;
         }
         answer
     }

@@ -153,7 +153,7 @@ impl Calendars {
         issuer.may_call_back(&connection.subject.issuer).then_some(provider)
     }
 
-    /// Opens the tokens of a connection; what does not open is written down, once an hour.
+    /// Opens the tokens of a connection; what does not open there is written down, once an hour.
     async fn unseal<A: Action>(
         &self,
         platform: &Platform,
@@ -162,15 +162,23 @@ impl Calendars {
     ) -> Result<Result<Tokens, Unopened>, FlowError> {
         let place = Place::of(&stored.connection);
         let opened = self.vault.unseal(&place, &stored.tokens, platform.clock.as_ref());
-        let (now, what) = (platform.clock.monotonic(), TokenDigest::of(stored.tokens.sealed.as_bytes()));
-        if let Err(why) = &opened
-            && self.noticed.is_news(&what, NOTICED_FOR, now)
-        {
-            let event = Event::VaultUnopened { connection: stored.connection.id, why: why.name() };
-            append(platform, granted, &event).await?;
-            self.noticed.notice(&what, now);
+        if let Err(why) = &opened {
+            let what = TokenDigest::of([place.row().as_slice(), stored.tokens.sealed.as_bytes()].concat());
+            let now = platform.clock.monotonic();
+            if self.noticed.is_news(&what, NOTICED_FOR, now) {
+                let event = Event::VaultUnopened { connection: stored.connection.id, why: why.name() };
+                append(platform, granted, &event).await?;
+                self.noticed.notice(&what, now);
+            }
         }
         Ok(opened)
+    }
+
+    /// Has the vault's newest key be one of the store's, before what it seals is stored once more. Where it cannot be, the
+    /// store takes it no more than the first time.
+    async fn introduce_newest(&self, platform: &Platform) {
+        let Platform { stores, clock, entropy, .. } = platform;
+        let _ = self.vault.introduce_newest(stores, clock.as_ref(), entropy.as_ref()).await;
     }
 }
 

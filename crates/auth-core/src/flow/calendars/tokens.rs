@@ -196,6 +196,7 @@ impl Calendars {
                 let scope = granted.scope();
                 let read =
                     platform.stores.connections.read(scope, connection.user, &connection.provider).await?;
+                let read = read.filter(|found| found.connection.id == connection.id);
                 let now = usable(read.ok_or(Denial::Absent)?)?;
                 if is_good(wanted, &now.connection, platform.now()) {
                     return self.current(platform, granted, &now).await;
@@ -228,12 +229,15 @@ impl Calendars {
         };
         let mut outcome = store().await;
         for pause in PAUSES {
-            match outcome {
+            let is_retired = match outcome {
                 Ok(Renewing::Done | Renewing::Ended | Renewing::Lost) => break,
-                Ok(Renewing::KeyRetired) | Err(_) => {}
-            }
+                Ok(Renewing::KeyRetired) => true,
+                Err(_) => false,
+            };
             self.pause.pause(pause).await;
-            self.vault.read_again(platform.clock.as_ref());
+            if is_retired {
+                self.introduce_newest(platform).await;
+            }
             outcome = store().await;
         }
         match outcome? {
