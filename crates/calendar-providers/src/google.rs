@@ -50,3 +50,31 @@ pub(crate) fn parts(settings: &Google) -> Result<Parts, Wrong> {
         reach,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auth_web::outgoing::{Endpoint, Reach};
+    use std::path::PathBuf;
+
+    #[test]
+    fn each_address_is_the_one_that_google_documents() {
+        let settings =
+            Google { client_id: "client".to_owned(), client_secret_file: PathBuf::new(), at: None };
+        let parts = parts(&settings).unwrap();
+        assert_eq!(parts.reach, Reach::Public);
+        assert_eq!(parts.issuer, IssuerRule::Exactly("https://accounts.google.com".to_owned()));
+        let Found::Pinned(places) = parts.ways.found else { panic!("its addresses are written here") };
+        let found = [&places.authorization, &places.token, &places.keys].map(Endpoint::as_str);
+        let documented = [
+            "https://accounts.google.com/o/oauth2/v2/auth",
+            "https://oauth2.googleapis.com/token",
+            "https://www.googleapis.com/oauth2/v3/certs",
+        ];
+        assert_eq!(found, documented);
+        let revocation = places.revocation.as_ref().map(Endpoint::as_str);
+        assert_eq!(revocation, Some("https://oauth2.googleapis.com/revoke"));
+        let events = pinned(&Reach::Public, EVENTS).unwrap();
+        assert_eq!(events.as_str(), "https://www.googleapis.com/calendar/v3/calendars/primary/events");
+    }
+}

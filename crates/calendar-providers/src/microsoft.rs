@@ -61,6 +61,35 @@ fn scope_names(granted: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use auth_web::outgoing::{Endpoint, Reach};
+    use std::path::PathBuf;
+
+    #[test]
+    fn each_address_is_the_one_that_microsoft_documents() {
+        for tenant in ["organizations", "consumers", "common", "7d0e5c3a-2b41-4f6d-9a8e-0c1d2e3f4a5b"] {
+            let settings = Microsoft {
+                client_id: "client".to_owned(),
+                client_secret_file: PathBuf::new(),
+                tenant: tenant.to_owned(),
+                at: None,
+            };
+            let parts = parts(&settings).unwrap();
+            assert_eq!(parts.reach, Reach::Public);
+            let issuer = IssuerRule::Microsoft {
+                origin: "https://login.microsoftonline.com".to_owned(),
+                tenants: Tenants::parse(tenant).unwrap(),
+            };
+            assert_eq!(parts.issuer, issuer);
+            let Found::Pinned(places) = parts.ways.found else { panic!("its addresses are written here") };
+            let found = [&places.authorization, &places.token, &places.keys].map(Endpoint::as_str);
+            let documented = ["oauth2/v2.0/authorize", "oauth2/v2.0/token", "discovery/v2.0/keys"]
+                .map(|path| format!("https://login.microsoftonline.com/{tenant}/{path}"));
+            assert_eq!(found, documented.each_ref().map(String::as_str));
+            assert_eq!(places.revocation, None, "it has no way to be told");
+        }
+        let events = pinned(&Reach::Public, EVENTS).unwrap();
+        assert_eq!(events.as_str(), "https://graph.microsoft.com/v1.0/me/calendarView");
+    }
 
     #[test]
     fn scopes_are_told_apart_however_they_are_written() {

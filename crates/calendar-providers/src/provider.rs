@@ -13,7 +13,7 @@ use auth_core::{
     secret::PlainToken,
 };
 use auth_web::outgoing::{Patience, Question, Reach, Stranger};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What one kind does in its own way.
@@ -44,6 +44,8 @@ const MOST_ASKED: usize = 64;
 /// A provider.
 pub(crate) struct Provider {
     asked: Semaphore,
+    /// So long what cannot be asked for again waits for its place: as long as an answer may take.
+    longest_wait: Duration,
     facts: ProviderFacts,
     account: Account,
     stranger: Stranger,
@@ -57,13 +59,21 @@ impl Provider {
         (reach, patience): (Reach, Patience),
         ways: Ways,
     ) -> Result<Self, String> {
-        let asked = Semaphore::new(MOST_ASKED);
-        Ok(Self { asked, facts, account, stranger: Stranger::new(reach, patience)?, ways })
+        let (asked, longest_wait) = (Semaphore::new(MOST_ASKED), patience.whole);
+        Ok(Self { asked, longest_wait, facts, account, stranger: Stranger::new(reach, patience)?, ways })
     }
 
     /// A place among those who ask.
     fn place(&self) -> Result<SemaphorePermit<'_>, ProviderError> {
         self.asked.try_acquire().map_err(|_| ProviderError::Busy)
+    }
+
+    /// One for what cannot be asked for again, such as the exchange of a code: it is waited for.
+    async fn place_in_turn(&self) -> Result<SemaphorePermit<'_>, ProviderError> {
+        match tokio::time::timeout(self.longest_wait, self.asked.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(ProviderError::Busy),
+        }
     }
 
     async fn places(&self) -> Result<Arc<Places>, ProviderError> {
@@ -86,14 +96,14 @@ impl CalendarProvider for Provider {
     }
 
     async fn exchange(&self, code: &PlainToken, verifier: &PlainToken) -> Result<TokenAnswer, ProviderError> {
-        let _place = self.place()?;
+        let _place = self.place_in_turn().await?;
         let places = self.places().await?;
         let tokens = self.account.exchange(&self.stranger, &places, (code, verifier)).await?;
         tokens.check(self.ways.scope_names)
     }
 
     async fn keys(&self) -> Result<Vec<u8>, ProviderError> {
-        let _place = self.place()?;
+        let _place = self.place_in_turn().await?;
         let places = self.places().await?;
         let answer = self.stranger.get(&places.keys, &Question::default()).await;
         let answer = answer.map_err(|why| unusable(format!("its keys: {why}")))?;
@@ -114,7 +124,7 @@ impl CalendarProvider for Provider {
     }
 
     async fn revoke(&self, refresh: &PlainToken) -> Result<Revocation, ProviderError> {
-        let _place = self.place()?;
+        let _place = self.place_in_turn().await?;
         let places = self.places().await?;
         let Some(revocation) = &places.revocation else { return Ok(Revocation::Unsupported) };
         let basic = self.account.basic();

@@ -1,6 +1,6 @@
 //! Google Calendar, version 3: the list of events.
 
-use super::{Parameters, Raw, day, moment};
+use super::{Few, Parameters, Raw, day, moment};
 use auth_core::port::{EventQuery, EventTime};
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub(super) fn parameters(query: &EventQuery) -> Parameters {
 #[serde(rename_all = "camelCase")]
 struct List {
     #[serde(default)]
-    items: Vec<Item>,
+    items: Few<Item>,
     next_page_token: Option<String>,
 }
 
@@ -57,7 +57,7 @@ struct Organizer {
 
 pub(super) fn page(json: &[u8]) -> Option<(Vec<Raw>, Option<String>)> {
     let list: List = serde_json::from_slice(json).ok()?;
-    let events = list.items.into_iter().map(|item| Raw {
+    let events = list.items.0.into_iter().map(|item| Raw {
         id: item.id,
         title: item.summary,
         start: item.start.and_then(When::read),

@@ -1,6 +1,6 @@
 //! Microsoft Graph, version 1.0: the view of a calendar.
 
-use super::{Parameters, Raw, day, moment};
+use super::{Few, Parameters, Raw, day, moment};
 use auth_core::port::{EventQuery, EventTime};
 use auth_web::outgoing::{Endpoint, Url};
 use serde::Deserialize;
@@ -40,7 +40,7 @@ fn is_good(name: &str, value: &str) -> bool {
 
 #[derive(Deserialize)]
 struct View {
-    value: Vec<Item>,
+    value: Few<Item>,
     #[serde(rename = "@odata.nextLink")]
     next_link: Option<String>,
 }
@@ -91,7 +91,7 @@ pub(super) fn page(json: &[u8], here: &Endpoint) -> Option<(Vec<Raw>, Option<Str
         Some(link) => Some(next(&link, here)?),
         None => None,
     };
-    let events = view.value.into_iter().map(|item| Raw {
+    let events = view.value.0.into_iter().map(|item| Raw {
         id: item.id,
         title: item.subject,
         start: item.start.and_then(|when| when.read(item.is_all_day)),

@@ -10,9 +10,16 @@ use auth_core::{
     time::Timestamp,
 };
 use auth_web::outgoing::{Endpoint, Question, Stranger};
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
+use std::{fmt, marker::PhantomData};
 
 /// The most bytes of a page.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// The most events of a page, whoever gives it: no more are read, of those that say nothing either.
+const MOST_EVENTS: usize = 2500;
 /// The most bytes of an event's identifier.
 const MOST_OF_ID: usize = 1024;
 /// The most characters of a title, and of the other texts.
@@ -28,6 +35,42 @@ pub(crate) struct Calendar {
 
 /// Parameters of a query.
 type Parameters = Vec<(&'static str, String)>;
+
+/// Events of one shape, [`MOST_EVENTS`] at the most.
+struct Few<T>(Vec<T>);
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ReadFew(PhantomData))
+    }
+}
+
+struct ReadFew<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ReadFew<T> {
+    type Value = Few<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {MOST_EVENTS} events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Few<T>, A::Error> {
+        let mut few = Vec::new();
+        while let Some(item) = items.next_element()? {
+            if few.len() == MOST_EVENTS {
+                return Err(serde::de::Error::invalid_length(MOST_EVENTS + 1, &self));
+            }
+            few.push(item);
+        }
+        Ok(Few(few))
+    }
+}
 
 /// An event as it came, whatever its shape.
 struct Raw {

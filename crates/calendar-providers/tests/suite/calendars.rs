@@ -405,6 +405,25 @@ async fn a_page_of_four_mebibytes_is_read_and_a_longer_one_is_not() {
     }
 }
 
+/// A page may hold very many events that say nothing: they are not all read.
+#[tokio::test]
+async fn of_no_page_more_events_are_read_than_a_page_may_hold() {
+    for (kind, name, event) in
+        [("google", "items", google_event("one")), ("microsoft", "value", graph_event("one"))]
+    {
+        for (count, good) in [(2500, true), (2501, false)] {
+            let page = json!({ (name): vec![event.clone(); count] });
+            let server = Server::always(json_of("200 OK", &page.to_string())).await;
+            let page = read(kind, &server, &asked(u16::MAX, None)).await;
+            if good {
+                assert_eq!(page.unwrap().events.len(), count, "{kind}");
+            } else {
+                assert_eq!(unusable(page, kind), "its calendar: not of the form");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_access_token_that_is_no_value_of_a_header_is_not_sent() {
     let server = Server::always(json_of("200 OK", "{}")).await;

@@ -233,6 +233,22 @@ async fn what_is_too_slow_too_long_or_cut_is_not_waited_for() {
     }
 }
 
+/// A code is good once: whoever finds all places taken waits for one.
+#[tokio::test]
+async fn many_exchanges_at_once_wait_for_their_places_and_refreshes_do_not() {
+    let server = Server::always(json_of("200 OK", &format!("{{{GOOD}}}"))).await;
+    let provider = at("google", &server);
+    let exchanges = (0..100).map(|_| exchange(provider.as_ref()));
+    let answers = futures_util::future::join_all(exchanges).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(server.asked().len(), 100);
+    let refresh = token("refresh");
+    let refreshes = (0..100).map(|_| provider.refresh(&refresh));
+    let answers = futures_util::future::join_all(refreshes).await;
+    let busy = answers.iter().filter(|answer| matches!(answer, Err(ProviderError::Busy))).count();
+    assert_eq!((busy, server.asked().len()), (100 - 64, 100 + 64));
+}
+
 #[tokio::test]
 async fn nobody_who_listens_is_unusable() {
     let gone = Server::nobody().await;
