@@ -106,7 +106,7 @@ mod tests {
     fn every_transaction_has_its_own_nonce_and_verifier_of_the_form_that_pkce_takes() {
         let entropy = Counting(AtomicU64::new(0));
         let mut seen = HashSet::new();
-        for _ in 0..100_000 {
+        for _ in 0..1_000_000 {
             let secrets = AuthorizationSecrets::draw(&entropy);
             for text in [secrets.nonce(), secrets.verifier()] {
                 let text = text.expose().to_owned();

@@ -157,8 +157,8 @@ impl Endpoint<Hub> for Callback {
     ) -> Result<Self::Output, Problem> {
         let underway = hub.underway.as_ref().ok_or(FlowError::InvalidState)?;
         let (origin, brought) = (who.origin().clone(), Brought { provider, query, binding: binding.0 });
-        let taken = underway.calendars().take(hub.platform(), &brought.arrival()).await?;
         let finished = underway.run_in_turn(hub.platform(), |calendars, platform| async move {
+            let taken = calendars.take(&platform, &brought.arrival()).await?;
             calendars.finish(&platform, &origin, &brought.arrival(), taken).await
         });
         Ok(LedOn { target: finished.await?, cookies: vec![cookie("", 0)] })

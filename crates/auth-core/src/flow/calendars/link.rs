@@ -202,7 +202,7 @@ impl Calendars {
         };
         let connected = match platform.stores.connections.connect(granted, new.clone()).await? {
             Connecting::KeyRetired => {
-                self.vault.read_again(platform.clock.as_ref());
+                self.introduce_newest(platform).await;
                 let tokens = self.vault.seal(&place, &tokens, platform.entropy.as_ref());
                 platform.stores.connections.connect(granted, NewConnection { tokens, ..new }).await?
             }
@@ -269,4 +269,44 @@ pub(super) fn scopes_of(facts: &ProviderFacts, granted: Option<Scopes>) -> Optio
     let is_too_much =
         granted.iter().any(|scope| !facts.asked.contains(scope) && !facts.tolerated.contains(scope));
     (is_enough && !is_too_much).then_some(granted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oidc::IssuerRule;
+
+    fn scopes(text: &str) -> Scopes {
+        Scopes::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_granted_is_kept_where_it_is_enough_and_no_more_than_was_asked_for() {
+        let facts = ProviderFacts {
+            name: ProviderName::parse("google").unwrap(),
+            client_id: "client".to_owned(),
+            issuer: IssuerRule::Exactly("https://accounts.example.com".to_owned()),
+            names_issuer: false,
+            asked: scopes("openid email calendar.read"),
+            needed: scopes("calendar.read"),
+            tolerated: scopes("openid profile"),
+        };
+        for (what, granted, kept) in [
+            ("as asked", Some("openid email calendar.read"), Some("openid email calendar.read")),
+            ("in another order", Some("calendar.read openid email"), Some("openid email calendar.read")),
+            ("nothing said", None, Some("openid email calendar.read")),
+            ("narrower", Some("openid calendar.read"), Some("openid calendar.read")),
+            ("what is needed alone", Some("calendar.read"), Some("calendar.read")),
+            ("one beside", Some("calendar.read profile"), Some("calendar.read profile")),
+            ("too much", Some("openid email calendar.read drive"), None),
+            ("more of the calendar", Some("openid email calendar.read calendar"), None),
+            ("another in its place", Some("openid email calendar"), None),
+            ("without the calendar", Some("openid email"), None),
+            ("what is tolerated alone", Some("openid profile"), None),
+            ("in capitals", Some("openid email CALENDAR.READ"), None),
+            ("nothing", Some(""), None),
+        ] {
+            assert_eq!(scopes_of(&facts, granted.map(scopes)), kept.map(scopes), "{what}");
+        }
+    }
 }
