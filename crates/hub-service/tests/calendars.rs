@@ -8,8 +8,11 @@
 use auth_core::{
     audit::ChainKey,
     flow::{KeyOrder, Platform, issue_key},
-    port::{CreateKey, Stores},
+    id::UserId,
+    model::StoredConnection,
+    port::{Claim, Claiming, CreateKey, Renewed, Renewing, Stores},
     service::Service,
+    time::{Clock, Monotonic, Timestamp},
 };
 use auth_store::Location;
 use auth_web::system::{OsEntropy, SystemClock};
@@ -17,27 +20,74 @@ use conformance::{
     client::{Request, Response},
     contract::{
         Fixture,
-        fixture::{all_rights, granted, hub, name, operator, proof},
+        fixture::{all_rights, everything, granted, hub, name, operator, proof},
+        fixture_calendars::{google, using},
     },
+    hidden::Hidden,
     process::Process,
     servers::free_port,
     world::until,
 };
 use demo_provider::{Config, Misbehaviour, Provider, Seen};
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 use tempfile::TempDir;
 
 const SECRET: &str = "only-for-tests";
 const TARGET: &str = "http://localhost:9/linked";
 
+/// A clock that can be held: whoever reads it waits until it goes on. A provider with it answers late.
+struct Held {
+    clock: SystemClock,
+    is_held: AtomicBool,
+    is_read: AtomicBool,
+}
+
+impl Held {
+    fn start() -> Self {
+        Self { clock: SystemClock::start(), is_held: AtomicBool::new(false), is_read: AtomicBool::new(false) }
+    }
+
+    fn hold(&self, is_held: bool) {
+        self.is_held.store(is_held, Ordering::SeqCst);
+    }
+
+    /// Whether somebody waits, or has waited.
+    fn is_waited_for(&self) -> bool {
+        self.is_read.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for Held {
+    fn now(&self) -> Timestamp {
+        if self.is_held.load(Ordering::SeqCst) {
+            self.is_read.store(true, Ordering::SeqCst);
+            tokio::task::block_in_place(|| {
+                while self.is_held.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+        }
+        self.clock.now()
+    }
+    fn monotonic(&self) -> Monotonic {
+        self.clock.monotonic()
+    }
+}
+
 /// A Hub with a provider, an account with a key, and a user.
 struct Site {
     dir: TempDir,
     port: u16,
+    metrics: SocketAddr,
+    clock: Arc<Held>,
     provider: Provider,
     stores: Stores,
     key: String,
@@ -48,17 +98,18 @@ struct Site {
 impl Site {
     async fn start() -> (Self, Process) {
         let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+        let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let callback = format!("http://localhost:{port}/oauth/google/callback");
-        let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(OsEntropy));
+        let (clock, entropy) = (Arc::new(Held::start()), Arc::new(OsEntropy));
         let mut config = Config::demo(clock.clone(), entropy.clone(), vec![callback]);
         config.client_secret = SECRET.to_owned();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let provider = Provider::start(listener, config).await.unwrap();
         std::fs::write(dir.path().join("client.secret"), SECRET).unwrap();
-        let process = Process::start(&mut program(&dir, port, provider.origin()));
+        let process = Process::start(&mut program(&dir, (port, metrics), provider.origin()));
         let stores = auth_store::open(&Location::at(&url(&dir)), &OsEntropy).await.unwrap();
         let fixture = Fixture::new(stores.clone(), stores.clone(), ChainKey::new([1; 32]), None);
-        let here = Platform::new(Service::Hub, stores.clone(), clock, entropy);
+        let here = Platform::new(Service::Hub, stores.clone(), clock.clone(), entropy);
         let account = fixture.account().await;
         let (proof, rights) = (proof(operator()), all_rights(Service::Hub));
         let order = KeyOrder { service: Service::Hub, name: name("key"), rights };
@@ -70,12 +121,21 @@ impl Site {
             r#"{"name":"Alice","email":"alice@example.com"}"#,
         );
         let user = process.send(users.bearer(&key)).await.field("user_id");
-        (Self { dir, port, provider, stores, key, account, user }, process)
+        (Self { dir, port, metrics, clock, provider, stores, key, account, user }, process)
+    }
+
+    /// The same, with a calendar that is linked, whose access token is over.
+    async fn start_linked() -> (Self, Process) {
+        let (site, process) = Self::start().await;
+        let linked = process.send(site.arriving(&process).await).await;
+        assert_eq!(linked.status, 303, "{}", linked.body);
+        site.let_it_be_over().await;
+        (site, process)
     }
 
     /// The same Hub again.
     fn again(&self) -> Process {
-        Process::start(&mut program(&self.dir, self.port, self.provider.origin()))
+        Process::start(&mut program(&self.dir, (self.port, self.metrics), self.provider.origin()))
     }
 
     /// A browser that comes back from the provider.
@@ -89,13 +149,46 @@ impl Site {
     }
 
     fn exchanges(&self) -> usize {
-        self.provider.seen().iter().filter(|seen| matches!(seen, Seen::Exchange { .. })).count()
+        self.count(|seen| matches!(seen, Seen::Exchange { .. }))
+    }
+
+    fn refreshes(&self) -> usize {
+        self.count(|seen| matches!(seen, Seen::Refresh { .. }))
+    }
+
+    /// How often the provider was asked so.
+    fn count(&self, what: impl Fn(&Seen) -> bool) -> usize {
+        self.provider.seen().iter().filter(|seen| what(seen)).count()
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/accounts/{}/users/{}/calendar{rest}", self.account, self.user)
     }
 
     /// What the user has linked.
     async fn linked(&self, process: &Process) -> Response {
-        let path = format!("/accounts/{}/users/{}/calendar", self.account, self.user);
-        process.send(Request::get(&path).bearer(&self.key)).await
+        process.send(Request::get(&self.path("")).bearer(&self.key)).await
+    }
+
+    /// Asks for an access token.
+    fn token(&self) -> Request {
+        Request::new("POST", &self.path("/google/token")).bearer(&self.key)
+    }
+
+    /// What is stored of the calendar.
+    async fn stored(&self) -> StoredConnection {
+        let user: UserId = self.user.parse().unwrap();
+        self.stores.connections.read(everything(), user, &google()).await.unwrap().unwrap()
+    }
+
+    /// Has the access token that is stored be over.
+    async fn let_it_be_over(&self) {
+        let (StoredConnection { connection, tokens }, at) = (self.stored().await, self.clock.now());
+        let (using, claim) = (using(&connection), Claim::draw(at, &OsEntropy));
+        let claimed = self.stores.claims.claim(&using, claim, at).await.unwrap();
+        assert!(matches!(claimed, Claiming::Done(_)), "{claimed:?}");
+        let over = Renewed { tokens, expires_at: at, scopes: connection.scopes, needs_consent: false };
+        assert_eq!(self.stores.claims.renewed(&using, claim, over, at).await.unwrap(), Renewing::Done);
     }
 
     /// Whether the trail tells of this.
@@ -105,14 +198,21 @@ impl Site {
     }
 }
 
+/// A test that fails leaves nobody waiting.
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.clock.hold(false);
+    }
+}
+
 fn url(dir: &TempDir) -> String {
     format!("sqlite://{}", dir.path().join("auth.db").display())
 }
 
-fn program(dir: &TempDir, port: u16, provider: &str) -> Command {
+fn program(dir: &TempDir, (port, metrics): (u16, SocketAddr), provider: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hub-service"));
     command.env("HUB_STORE__URL", url(dir)).env("HUB_SERVER__LISTEN", format!("127.0.0.1:{port}"));
-    command.env("HUB_SERVER__METRICS", format!("127.0.0.1:{}", free_port()));
+    command.env("HUB_SERVER__METRICS", metrics.to_string());
     command.env("HUB_CALENDARS__PUBLIC_URL", format!("http://localhost:{port}"));
     command.env("HUB_CALENDARS__REDIRECT_AFTER", format!("[{TARGET:?}]"));
     for (setting, value) in [
@@ -160,4 +260,83 @@ async fn what_is_under_way_at_a_stop_is_carried_out() {
     // The provider is given up after ten seconds, and that is written down before the process ends.
     assert_eq!(process.stop(), Some(0));
     assert!(site.is_told("calendar.not_connected").await);
+}
+
+/// A process that dies while it asks for another access token: its claim stands, and nothing else has changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_claimed_that_was_killed_stays_claimed_and_as_it_was() {
+    let (site, process) = Site::start_linked().await;
+    let before = site.stored().await;
+    site.provider.misbehave(Some(Misbehaviour::Silence));
+    site.token().send_and_leave(process.address).await.unwrap();
+    until("the provider is asked", || site.refreshes() == 1).await;
+    // Ends it at once (`SIGKILL`).
+    drop(process);
+    site.provider.misbehave(None);
+    let process = site.again();
+    let late = process.send(site.token()).await;
+    assert_eq!((late.status, late.header("retry-after")), (503, Some("1")), "{}", late.body);
+    assert_eq!(site.refreshes(), 1, "nobody is asked");
+    assert_eq!(site.stored().await, before);
+    assert_eq!(process.stop(), Some(0));
+}
+
+/// A provider that is silent at a stop is given up, and so is the claim: the next process asks without waiting for its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_claimed_that_was_stopped_is_free_again() {
+    let (site, process) = Site::start_linked().await;
+    site.provider.misbehave(Some(Misbehaviour::Silence));
+    site.token().send_and_leave(process.address).await.unwrap();
+    until("the provider is asked", || site.refreshes() == 1).await;
+    assert_eq!(process.stop(), Some(0));
+    site.provider.misbehave(None);
+    let process = site.again();
+    let given = process.send(site.token()).await;
+    assert_eq!((given.status, site.refreshes()), (200, 2), "{}", given.body);
+    assert_eq!(process.stop(), Some(0));
+}
+
+/// Tokens that come after a stop are stored: a provider that rotates takes those before them no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_gives_behind_a_stop_is_kept() {
+    let (site, process) = Site::start_linked().await;
+    site.provider.misbehave(Some(Misbehaviour::Rotation));
+    site.clock.hold(true);
+    site.token().send_and_leave(process.address).await.unwrap();
+    until("the provider is asked", || site.clock.is_waited_for()).await;
+    process.terminate();
+    until("it stops listening", || TcpStream::connect(process.address).is_err()).await;
+    site.clock.hold(false);
+    assert_eq!(process.wait().0, Some(0));
+    assert_eq!(site.refreshes(), 1);
+    let process = site.again();
+    let given = process.send(site.token()).await;
+    assert_eq!((given.status, site.refreshes()), (200, 1), "nobody is asked: {}", given.body);
+    // The refresh token that came with it is good, and the one before it was never shown again.
+    site.let_it_be_over().await;
+    let given = process.send(site.token()).await;
+    assert_eq!((given.status, site.refreshes()), (200, 2), "{}", given.body);
+    assert_eq!(site.count(|seen| matches!(seen, Seen::Violation(_))), 0, "{:?}", site.provider.seen());
+    assert_eq!(process.stop(), Some(0));
+}
+
+/// What goes by when a calendar is linked and read is in no figure.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_figure_shows_a_secret() {
+    let (site, process) = Site::start().await;
+    let arriving = site.arriving(&process).await;
+    let linked = process.send(arriving.clone()).await;
+    assert_eq!(linked.status, 303, "{}", linked.body);
+    let given = process.send(site.token()).await.field("access_token");
+    let (_, query) = arriving.target.split_once('?').unwrap();
+    let brought = query.split('&').filter_map(|pair| pair.split_once('='));
+    let brought = brought.filter(|(name, _)| ["code", "state"].contains(name)).map(|(_, value)| value);
+    let (_, binding) = arriving.headers[0].1.split_once('=').unwrap();
+    let mut hidden = Hidden::of(brought);
+    hidden.hide([binding, given.as_str(), site.key.as_str(), "alice@example.com"]);
+    assert_eq!(hidden.count(), 6);
+    let figures = Request::get("/metrics").send(site.metrics).await.unwrap();
+    assert!(figures.status == 200 && figures.body.ends_with("# EOF\n"), "{}", figures.body);
+    assert_eq!(hidden.shown_in(&figures.body), None, "{}", figures.body);
+    assert_eq!(process.stop(), Some(0));
 }

@@ -9,6 +9,9 @@ use conformance::{
 use serde_json::Value;
 use std::{io::Write as _, net::SocketAddr};
 
+/// What a provider says of an error.
+const DESCRIPTION: &str = "canary-description";
+
 /// Both services beside the demo provider, which log everything to a file.
 fn up(folder: &Folder, log: &str) -> Up {
     folder.up_with(|command| {
@@ -70,6 +73,17 @@ impl Browser {
         .await
     }
 
+    /// Begins to link a calendar, and comes back to the Hub from a provider that declines, in words of its own.
+    async fn decline(&mut self, hub: SocketAddr) -> Response {
+        let begun = self.post(&format!("{}/link/google", self.application), "").await;
+        let state = parameter(begun.header("location").unwrap(), "state");
+        let error = format!("access_denied&error_description=%3Cscript%3E{DESCRIPTION}%3C%2Fscript%3E");
+        let back = format!("http://localhost:{}/oauth/google/callback", hub.port());
+        let declined = self.get(&format!("{back}?error={error}&state={state}")).await;
+        self.secrets.extend([state, DESCRIPTION.to_owned()]);
+        declined
+    }
+
     /// Links a calendar, as Alice; the page at the end.
     async fn link(&mut self, provider: &str) -> Response {
         let begun = self.post(&format!("{}/link/{provider}", self.application), "").await;
@@ -102,6 +116,9 @@ async fn a_newcomer_links_a_calendar_and_the_vault_is_sealed_anew_meanwhile() {
     let running = up(&folder, &log);
     let application = text(&running.started, "application");
     let mut browser = Browser { application, cookie: String::new(), secrets: Vec::new() };
+    let declined = browser.decline(running.hub).await;
+    assert_eq!((declined.status, declined.field("code").as_str()), (400, "not_connected"), "{declined:?}");
+    assert!(!format!("{declined:?}").contains(DESCRIPTION), "{declined:?}");
     for provider in ["google", "microsoft"] {
         let home = browser.link(provider).await;
         assert!(home.body.contains("alice@example.com"), "{}", home.body);
@@ -134,6 +151,8 @@ async fn a_newcomer_links_a_calendar_and_the_vault_is_sealed_anew_meanwhile() {
     assert_eq!(folder.json(&["vault", "rekey"])["resealed"], 0);
     let listed = folder.json(&["audit", "list", "--action", "vault.rekeyed"]);
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    // Figures are those of a service that runs alone: its tests look for secrets in them.
+    assert_eq!(running.hub(Request::get("/metrics")).await.status, 404);
     assert_eq!(running.stop(), Some(0));
     let hidden = Hidden::of(browser.secrets);
     assert!(hidden.count() >= 10, "{}", hidden.count());
@@ -142,6 +161,7 @@ async fn a_newcomer_links_a_calendar_and_the_vault_is_sealed_anew_meanwhile() {
     assert_eq!(hidden.shown_in(&logged), None, "a secret is logged");
     let trail = folder.json(&["audit", "list", "--limit", "200"]);
     assert_eq!(hidden.shown_in(&trail.to_string()), None, "a secret is in the trail");
+    assert!(trail.to_string().contains("calendar.not_connected"), "{trail}");
     for file in std::fs::read_dir(folder.data()).unwrap() {
         let path = file.unwrap().path();
         assert_eq!(hidden.held_by(&std::fs::read(&path).unwrap()), None, "{}", path.display());
