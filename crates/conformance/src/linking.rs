@@ -71,12 +71,14 @@ impl World {
         Self::start_as(wanted, around).await
     }
 
-    /// Calendars of the Hub's store, as another process of it has them.
-    pub async fn calendars(&self) -> Calendars {
-        self.calendars_of(&self.stores, stand_ins(&self.clock)).await
+    /// Calendars of the Hub's store, as another process of it has them, and `google`, the one provider that it has.
+    pub async fn calendars(&self) -> (Calendars, Arc<StandIn>) {
+        let google = Arc::new(StandIn::new("google", &self.clock));
+        let calendars = self.calendars_of(&self.stores, vec![Arc::clone(&google) as _]).await;
+        (calendars, google)
     }
 
-    /// The same, on these stores and with these providers.
+    /// The same, on these stores and with these providers alone.
     pub(crate) async fn calendars_of(
         &self,
         stores: &Stores,

@@ -1,5 +1,6 @@
 //! A provider of calendars that is in no other process: what the worlds of tests are linked with. It is one for all of them,
-//! and remembers nothing, so that a copied store goes on with it. What a real one does wrong, `demo-provider` does.
+//! and remembers nothing but how often it was asked, so that a copied store goes on with it. What a real one does wrong,
+//! `demo-provider` does.
 
 use crate::ambient::StepClock;
 use auth_core::{
@@ -15,7 +16,10 @@ use auth_core::{
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// How long its access tokens are good.
 pub const LIFE: Duration = Duration::from_secs(3600);
@@ -24,6 +28,7 @@ pub const LIFE: Duration = Duration::from_secs(3600);
 pub struct StandIn {
     facts: ProviderFacts,
     clock: StepClock,
+    exchanges: AtomicU64,
 }
 
 /// Nobody waits in tests: what is tried again is tried again at once.
@@ -66,7 +71,12 @@ impl StandIn {
             needed: scopes("calendar"),
             tolerated: Scopes::default(),
         };
-        Self { facts, clock: clock.clone() }
+        Self { facts, clock: clock.clone(), exchanges: AtomicU64::new(0) }
+    }
+
+    /// How often a code was shown to it.
+    pub fn exchanges(&self) -> u64 {
+        self.exchanges.load(Ordering::SeqCst)
     }
 
     /// What a browser brings back whose owner, of this subject, consents to what an address asks for.
@@ -115,6 +125,7 @@ impl CalendarProvider for StandIn {
     }
 
     async fn exchange(&self, code: &PlainToken, verifier: &PlainToken) -> Result<TokenAnswer, ProviderError> {
+        self.exchanges.fetch_add(1, Ordering::SeqCst);
         let code =
             BASE64URL_NOPAD.decode(code.expose().as_bytes()).map_err(|_| ProviderError::InvalidGrant)?;
         let code: serde_json::Value =

@@ -12,7 +12,7 @@ use auth_core::{
 use conformance::{
     client::{self, Request, Response},
     faults::Faults,
-    linking::{ALICE, Demo, unlinked},
+    linking::{ALICE, BOB, Demo, unlinked},
     operator::operator,
     world::{World, prove},
 };
@@ -202,6 +202,108 @@ async fn an_end_that_broke_off_is_gone_on_with() {
         reached += 1;
     }
     assert!(reached >= 4, "{reached} calls");
+}
+
+/// A callback, with a fault at each call of the store: the calendar is linked, or nothing is; and where a code was shown to
+/// the provider, the same callback links nothing more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_that_broke_off_leaves_a_whole_connection_or_none() {
+    let mut reached = 0;
+    for call in 1.. {
+        let faults = Faults::default();
+        let (world, demo) = Demo::world_with(|stores| faults.on(stores)).await;
+        unlinked(&world).await;
+        let arrived = demo.arriving(&world, "google", ALICE).await;
+        faults.fail_once(call);
+        let answer = world.hub(arrived.request()).await;
+        let is_due = faults.is_due();
+        faults.recover();
+        assert!(matches!(answer.status, 303 | 400 | 503), "call {call}: {}", answer.body);
+        let linked = stored(&world, "google").await;
+        assert_eq!(linked.is_some(), answer.status == 303, "call {call}: {}", answer.body);
+        let given = token(&world, "google").await.status;
+        assert_eq!(given, if linked.is_some() { 200 } else { 404 }, "call {call}");
+        if demo.exchanges() == 0 {
+            // It could not be taken: then it still stands.
+            assert_eq!(answer.status, 503, "call {call}");
+            assert_eq!(world.hub(arrived.request()).await.status, 303, "call {call}");
+        }
+        let (asked, before) = (demo.exchanges(), stored(&world, "google").await);
+        let again = world.hub(arrived.request()).await;
+        assert_eq!((again.status, again.field("code").as_str()), (400, "invalid_state"), "call {call}");
+        assert_eq!((demo.exchanges(), stored(&world, "google").await), (asked, before), "call {call}");
+        is_linked_afresh(&world, &demo).await;
+        world.end().await;
+        if is_due {
+            break;
+        }
+        reached += 1;
+    }
+    assert!(reached >= 3, "{reached} calls");
+}
+
+/// The connection was stored, and nobody heard of it: then it is whole, and the same callback links nothing more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_stored_unheard_is_whole() {
+    let faults = Faults::default();
+    let (world, demo) = Demo::world_with(|stores| faults.on(stores)).await;
+    unlinked(&world).await;
+    let arrived = demo.arriving(&world, "google", ALICE).await;
+    faults.lose(&["connect"]);
+    assert_eq!(world.hub(arrived.request()).await.status, 503);
+    faults.recover();
+    let linked = stored(&world, "google").await;
+    assert_eq!(linked.as_ref().unwrap().connection.status, ConnectionStatus::Active);
+    assert_eq!(token(&world, "google").await.status, 200);
+    let again = world.hub(arrived.request()).await;
+    assert_eq!((again.status, again.field("code").as_str()), (400, "invalid_state"));
+    assert_eq!((demo.exchanges(), stored(&world, "google").await), (1, linked));
+    is_linked_afresh(&world, &demo).await;
+    world.end().await;
+}
+
+/// That a callback of its own links the calendar, whether it was linked before or not, once.
+async fn is_linked_afresh(world: &World, demo: &Demo) {
+    demo.link(world, "google", ALICE).await;
+    assert_eq!(world.place.query("SELECT status AS line FROM connections").await, ["active"]);
+    assert_eq!(token(world, "google").await.status, 200);
+    assert_eq!(demo.violations(), [""; 0]);
+}
+
+/// What the Hub does by itself every hour, with a fault at each call of the store: where one end breaks off, the other
+/// is gone on with.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_breaks_off_holds_up_no_other() {
+    let faults = Faults::default();
+    let (world, demo) = Demo::world_with(|stores| faults.on(stores)).await;
+    unlinked(&world).await;
+    let waiting = async || world.place.query("SELECT provider AS line FROM connections").await.len();
+    let mut left = Vec::new();
+    for call in 1.. {
+        demo.link(&world, "google", ALICE).await;
+        demo.link(&world, "oidc", BOB).await;
+        demo.provider().misbehave(Some(Misbehaviour::RevocationFails));
+        for provider in ["google", "oidc"] {
+            assert_eq!(disconnect(&world, provider).await.status, 202, "call {call}: {provider}");
+        }
+        demo.provider().misbehave(None);
+        faults.fail_once(call);
+        world.upkeep_of_hub().await;
+        let is_due = faults.is_due();
+        faults.recover();
+        left.push(waiting().await);
+        // By the next hour, none waits.
+        world.advance(Duration::from_secs(3600)).await;
+        world.upkeep_of_hub().await;
+        assert_eq!(waiting().await, 0, "call {call}");
+        assert!(!demo.provider().is_granted(ALICE) && !demo.provider().is_granted(BOB), "call {call}");
+        if is_due {
+            break;
+        }
+    }
+    // What is over is forgotten, the ended ones are listed, each of the two is claimed and forgotten; and no fault.
+    assert_eq!(left, [0, 2, 1, 1, 1, 1, 0]);
+    world.end().await;
 }
 
 /// A connection that is ended while its tokens are being replaced: nobody gets them, and the provider is told of those that

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use auth_core::{
-    error::FlowError,
+    error::{FlowError, NotConnected},
     flow::{Arrival, Calendars},
     principal::Origin,
     secret::PlainToken,
@@ -51,7 +51,7 @@ async fn whatever_is_wrong_with_a_callback_is_told_alike_and_nothing_comes_of_it
     let no_cookie = |arrived: &Arrived| Request::get(&arrived.target);
     let cookie =
         |value: &str| Request::get(&arrived.target).header("Cookie", &format!("__Host-oauth={value}"));
-    let long = "A".repeat(8000);
+    let long = "A".repeat(10_240);
     let mut flipped = state.clone();
     flipped.replace_range(0..1, if state.starts_with('A') { "B" } else { "A" });
     for (what, request) in [
@@ -71,7 +71,7 @@ async fn whatever_is_wrong_with_a_callback_is_told_alike_and_nothing_comes_of_it
         ("a state with a blank", arrived.with("state", &format!("{state}%20")).request()),
         ("a state with a NUL", arrived.with("state", &format!("{state}%00")).request()),
         ("a state that is no UTF-8", arrived.with("state", "%ff%fe").request()),
-        ("a state of 8 kB", arrived.with("state", &long).request()),
+        ("a state of 10 kB", arrived.with("state", &long).request()),
         ("two states", arrived.with("state", &format!("{state}&state={state}")).request()),
         (
             "a list of states",
@@ -98,6 +98,31 @@ async fn whatever_is_wrong_with_a_callback_is_told_alike_and_nothing_comes_of_it
     assert_eq!(world.hub(arrived.request()).await.status, 303);
     refused(&world, &demo, "replayed after success", arrived.request()).await;
     assert_eq!(world.hub(other.request()).await.status, 303);
+    world.end().await;
+}
+
+/// A subdomain can toss a cookie in: whichever of two is the browser's own, neither is taken for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_with_two_cookies_of_the_name_is_refused_and_nothing_comes_of_it() {
+    let (world, demo) = Demo::world().await;
+    unlinked(&world).await;
+    let arrived = demo.arriving(&world, "google", ALICE).await;
+    let own = format!("__Host-oauth={}", arrived.binding);
+    let other = format!("__Host-oauth={}", "A".repeat(43));
+    let (before, asked) = (world.dump().await, demo.provider().seen().len());
+    for (one, two) in [(&own, &other), (&other, &own), (&own, &own)] {
+        let callback = || Request::get(&arrived.target);
+        let in_one_line = callback().header("Cookie", &format!("{one}; {two}"));
+        for request in [in_one_line, callback().header("Cookie", one).header("Cookie", two)] {
+            let answer = world.hub(request).await;
+            assert_eq!((answer.status, answer.field("code").as_str()), (400, "invalid_request"));
+            assert!(answer.header("location").is_none() && answer.header("set-cookie").is_none());
+        }
+    }
+    assert_eq!(changes(&before, &world.dump().await), [""; 0]);
+    assert_eq!(demo.provider().seen().len(), asked, "nobody is asked");
+    // None of them took it.
+    assert_eq!(world.hub(arrived.request()).await.status, 303);
     world.end().await;
 }
 
@@ -252,7 +277,8 @@ async fn of_a_thousand_callbacks_with_one_state_one_is_exchanged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_times_a_thousand_callbacks_link_one_calendar_each() {
     let world = World::start().await;
-    let calendars = Arc::new(world.calendars().await);
+    let (calendars, google) = world.calendars().await;
+    let calendars = Arc::new(calendars);
     for round in 0..100 {
         unlinked(&world).await;
         let brought =
@@ -266,6 +292,7 @@ async fn a_hundred_times_a_thousand_callbacks_link_one_calendar_each() {
         let linked = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         let refused = outcomes.iter().filter(|outcome| **outcome == Err(FlowError::InvalidState)).count();
         assert_eq!((linked, refused), (1, 999), "round {round}");
+        assert_eq!(google.exchanges(), round + 1, "one code a round is shown to the provider");
         let subjects = world.place.query("SELECT subject AS line FROM connections").await;
         assert_eq!(subjects, [format!("sub-{round}")]);
     }
@@ -313,7 +340,8 @@ async fn together<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
 async fn a_calendar_that_many_link_together_is_one_users() {
     let world = World::start().await;
     unlinked(&world).await;
-    let calendars = Arc::new(world.calendars().await);
+    let (calendars, google) = world.calendars().await;
+    let calendars = Arc::new(calendars);
     let mut brought = Vec::new();
     for number in 0..100 {
         let users = format!("/accounts/{}/users", world.a.account_id);
@@ -327,7 +355,11 @@ async fn a_calendar_that_many_link_together_is_one_users() {
         async move { finish(&calendars, &platform, &brought).await }
     });
     let outcomes = outcomes.await;
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    let linked = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let taken = Err(FlowError::NotConnected(NotConnected::Linked));
+    let refused = outcomes.iter().filter(|outcome| **outcome == taken).count();
+    assert_eq!((linked, refused), (1, 99), "{outcomes:?}");
+    assert_eq!(google.exchanges(), 100, "each had a code of its own");
     assert_eq!(world.place.query("SELECT subject AS line FROM connections").await, ["one-subject"]);
     world.end().await;
 }

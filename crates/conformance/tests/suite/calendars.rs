@@ -390,6 +390,51 @@ async fn a_provider_that_cannot_be_told_is_told_again_and_nothing_is_given_meanw
     world.end().await;
 }
 
+/// Row E16, by itself: nobody has to ask again, and where one cannot be told, the other is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_was_told_in_vain_is_told_again_every_hour() {
+    let (world, demo) = Demo::world().await;
+    unlinked(&world).await;
+    demo.link(&world, "google", ALICE).await;
+    demo.link(&world, "oidc", BOB).await;
+    demo.provider().misbehave(Some(Misbehaviour::RevocationFails));
+    for provider in ["google", "oidc"] {
+        assert_eq!(disconnect(&world, provider).await.status, 202, "{provider}");
+    }
+    let hour = async || {
+        world.advance(Duration::from_secs(3600)).await;
+        world.upkeep_of_hub().await;
+    };
+    let in_vain = async || {
+        let listed = get(&world, "", "").await.json();
+        let count = |item: &serde_json::Value| item["failed_revocations"].as_u64().unwrap();
+        listed["items"].as_array().unwrap().iter().map(count).collect::<Vec<_>>()
+    };
+    assert_eq!(in_vain().await, [1, 1]);
+    hour().await;
+    assert_eq!(in_vain().await, [2, 2]);
+    // It answers again; but the name of the one stands for another provider by now, which is not told.
+    demo.provider().misbehave(None);
+    let issuer = "SELECT issuer AS line FROM connections WHERE provider = 'google'";
+    let issuer = world.place.query(issuer).await.concat();
+    let of_issuer = async |issuer: &str| {
+        let sql = format!("UPDATE connections SET issuer = '{issuer}' WHERE provider = 'google'");
+        world.place.execute(&sql).await;
+    };
+    of_issuer("https://other.example").await;
+    hour().await;
+    assert_eq!(in_vain().await, [3], "the one waits");
+    assert!(stored(&world, "google").await.is_some() && demo.provider().is_granted(ALICE));
+    assert!(stored(&world, "oidc").await.is_none() && !demo.provider().is_granted(BOB));
+    of_issuer(&issuer).await;
+    hour().await;
+    assert!(stored(&world, "google").await.is_none() && !demo.provider().is_granted(ALICE));
+    assert_eq!(in_vain().await, [0; 0]);
+    assert_eq!(demo.count(|seen| *seen == Seen::Revocation { known: false }), 4);
+    assert_eq!(demo.count(|seen| *seen == Seen::Revocation { known: true }), 2);
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_is_removed_leaves_nothing_behind() {
     let (world, demo) = Demo::world().await;
@@ -459,5 +504,26 @@ async fn a_user_has_five_transactions_open_at_the_most() {
     assert_eq!(open().await, 5);
     world.advance(Duration::from_secs(595)).await;
     assert_eq!(begin().await.status, 200);
+    world.end().await;
+}
+
+/// Row E19: what is over lies there for an hour at the most.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_are_over_are_forgotten_every_hour() {
+    let (world, demo) = Demo::world().await;
+    unlinked(&world).await;
+    let begin = async |provider: &str| Begun::at(&world, &world.a.hub_key, &world.a.user_id, provider).await;
+    let kept = async || world.place.query("SELECT provider AS line FROM authorizations").await;
+    begin("google").await;
+    world.advance(Duration::from_secs(660)).await;
+    let open = begin("microsoft").await;
+    world.upkeep_of_hub().await;
+    assert_eq!(kept().await, ["microsoft"], "one that is open stays");
+    assert_eq!(world.hub(demo.consent(&open, ALICE).request()).await.status, 303);
+    begin("google").await;
+    assert_eq!(kept().await, ["google"]);
+    world.advance(Duration::from_secs(660)).await;
+    world.upkeep_of_hub().await;
+    assert_eq!(kept().await, [""; 0]);
     world.end().await;
 }

@@ -1,7 +1,10 @@
-//! Certificates of a test's own.
+//! Certificates of a test's own, and a server that shows one to a stranger.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use auth_web::outgoing::{Endpoint, Patience, Question, Reach, Stranger};
+use conformance::servers::{Redis, free_port, unless_missing};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use tokio::net::TcpStream;
 
 /// A server's certificate for `localhost`, and two authorities, of which one issued it.
 pub(super) struct Certificates {
@@ -25,4 +28,30 @@ impl Certificates {
         let certificate = params.signed_by(&key, &issuer).unwrap().pem();
         Self { key: key.serialize_pem(), certificate, issuer: issuer.pem(), other: other.pem() }
     }
+}
+
+/// Whatever speaks TLS will do for a server: it hears no word of HTTP.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_of_an_authority_that_nobody_knows_is_told_nothing() {
+    let (drawn, port) = (Certificates::draw(), free_port());
+    let tls_port = port.to_string();
+    let options = ["--tls-port", &tls_port, "--tls-cert-file", "server.crt", "--tls-key-file", "server.key"];
+    let options =
+        [options.as_slice(), &["--tls-ca-cert-file", "ca.crt", "--tls-auth-clients", "no"]].concat();
+    let files = [
+        ("server.crt", drawn.certificate.as_str()),
+        ("server.key", drawn.key.as_str()),
+        ("ca.crt", drawn.issuer.as_str()),
+    ];
+    let started = Redis::start_with(&options, &files).await;
+    let Some(_server) = unless_missing("redis", started) else { return };
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_ok(), "somebody is there");
+    let origin = format!("https://localhost:{port}");
+    let stranger = Stranger::new(Reach::loopback(&origin).unwrap(), Patience::default()).unwrap();
+    let endpoint = Endpoint::loopback(&format!("{origin}/token")).unwrap();
+    let (question, form) = (Question::default(), b"client_secret=canary".to_vec());
+    let asked = stranger.get(&endpoint, &question).await.unwrap_err();
+    let sent = stranger.post_form(&endpoint, form, &question).await.unwrap_err();
+    // To somebody who is believed there is a connection, which then breaks off.
+    assert_eq!([asked, sent], ["no connection to it could be made"; 2]);
 }

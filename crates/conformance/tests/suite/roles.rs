@@ -17,13 +17,15 @@ use std::sync::{
 use tokio_postgres::{NoTls, SimpleQueryMessage, error::SqlState};
 
 /// What neither service may do with what is not its own.
-const NEITHER: [&str; 17] = [
+const NEITHER: [&str; 19] = [
     "UPDATE audit_events SET actor = 'nobody'",
     "DELETE FROM audit_events",
     "TRUNCATE audit_events",
     "DELETE FROM audit_head",
     "UPDATE audit_key SET proof = ''",
     "DELETE FROM audit_key",
+    "UPDATE vault_keys SET proof = ''",
+    "DELETE FROM vault_keys",
     "DELETE FROM keys",
     "DELETE FROM key_secrets",
     "DELETE FROM accounts",
@@ -36,7 +38,7 @@ const NEITHER: [&str; 17] = [
     "CREATE SCHEMA something",
     "BEGIN; LOCK TABLE keys IN ACCESS EXCLUSIVE MODE",
 ];
-const NOT_THE_HUB: [&str; 12] = [
+const NOT_THE_HUB: [&str; 19] = [
     "SELECT FROM passkeys",
     "SELECT FROM people",
     "SELECT FROM members",
@@ -49,8 +51,15 @@ const NOT_THE_HUB: [&str; 12] = [
     "SELECT FROM tokens",
     "UPDATE tokens SET revoked_at = NULL",
     "UPDATE keys SET service = 'chatbot', domain_id = (SELECT id FROM domains LIMIT 1)",
+    "UPDATE connections SET account_id = ''",
+    "UPDATE connections SET user_id = ''",
+    "UPDATE connections SET provider = 'x'",
+    "UPDATE connections SET issuer = 'x'",
+    "UPDATE connections SET subject = 'x'",
+    "UPDATE authorizations SET binding = ''",
+    "UPDATE authorizations SET expires_at = 0",
 ];
-const NOT_THE_CHATBOT: [&str; 16] = [
+const NOT_THE_CHATBOT: [&str; 21] = [
     "UPDATE passkeys SET person_id = ''",
     "UPDATE passkeys SET digest = ''",
     "UPDATE people SET address = 'x'",
@@ -67,6 +76,11 @@ const NOT_THE_CHATBOT: [&str; 16] = [
     "UPDATE keys SET domain_id = ''",
     "UPDATE keys SET service = 'hub', domain_id = NULL",
     "UPDATE key_secrets SET digest = ''",
+    "SELECT FROM connections",
+    "UPDATE connections SET status = 'active'",
+    "DELETE FROM connections",
+    "SELECT FROM authorizations",
+    "SELECT FROM vault_keys",
 ];
 
 /// Runs a statement in a store's database as a role, and answers the first columns of what it answers.

@@ -3,23 +3,35 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use auth_core::{
-    flow::{Rekeyed, rekey},
+    error::{FlowError, StoreError},
+    flow::{Platform, Rekeyed, rekey},
+    port::{Answer, KeySource},
+    seal::Keyring,
     vault::Vault,
 };
 use auth_store::Location;
+use auth_web::system::{OsEntropy, SystemClock};
 use conformance::{
     client::{Request, Response},
-    linking::{ALICE, BOB, Demo, unlinked},
+    faults::Faults,
+    linking::{ALICE, BOB, Begun, Demo, unlinked},
     operator::operator,
-    world::World,
+    place::Place,
+    world::{Holdings, World},
 };
 use demo_provider::Seen;
-use std::{io::Write as _, time::Duration};
+use futures_util::future::join_all;
+use std::{io::Write as _, sync::Arc, time::Duration};
+use zeroize::Zeroizing;
+
+/// An access token of a user's connection with a provider.
+async fn token_of(world: &World, who: &Holdings, provider: &str) -> Response {
+    let path = format!("/accounts/{}/users/{}/calendar/{provider}/token", who.account_id, who.user_id);
+    world.hub(Request::new("POST", &path).bearer(&who.hub_key)).await
+}
 
 async fn token(world: &World, provider: &str) -> Response {
-    let (account, user) = (&world.a.account_id, &world.a.user_id);
-    let path = format!("/accounts/{account}/users/{user}/calendar/{provider}/token");
-    world.hub(Request::new("POST", &path).bearer(&world.a.hub_key)).await
+    token_of(world, &world.a, provider).await
 }
 
 async fn one(world: &World, query: &str) -> String {
@@ -56,8 +68,19 @@ async fn linked() -> (World, Demo) {
 
 /// That nothing is given of a connection whose row was altered, and that this is written down.
 async fn fails_closed(world: &World, demo: &Demo, what: &str, why: &str) {
+    fails_closed_at(world, demo, (&world.a, "google"), what, why).await;
+}
+
+/// The same, of a user's connection with a provider.
+async fn fails_closed_at(
+    world: &World,
+    demo: &Demo,
+    (who, provider): (&Holdings, &str),
+    what: &str,
+    why: &str,
+) {
     let (trail, asked) = (world.stores.audit.head().await.unwrap().seq, demo.provider().seen().len());
-    let answer = token(world, "google").await;
+    let answer = token_of(world, who, provider).await;
     assert_eq!((answer.status, answer.field("code").as_str()), (500, "internal_error"), "{what}");
     let entries = world.stores.audit.scan(trail + 1, u16::MAX).await.unwrap();
     let events: Vec<_> = entries.iter().map(|found| found.entry.event.as_str()).collect();
@@ -110,17 +133,32 @@ async fn what_was_sealed_for_one_place_opens_in_no_other() {
         "UPDATE connections SET user_id = {user_b}, account_id = {account_b} WHERE provider = 'google'"
     );
     world.place.execute(&moved).await;
-    let path = format!("/accounts/{}/users/{}/calendar/google/token", world.b.account_id, world.b.user_id);
-    let stolen = world.hub(Request::new("POST", &path).bearer(&world.b.hub_key)).await;
-    assert_eq!(stolen.status, 500, "{}", stolen.body);
+    fails_closed_at(&world, &demo, (&world.b, "google"), "another user's", "altered").await;
     let back = format!(
         "UPDATE connections SET user_id = {user_a}, account_id = {account_a} WHERE provider = 'google'"
     );
     world.place.execute(&back).await;
     assert_eq!(token(&world, "google").await.status, 200);
     world.place.execute("UPDATE connections SET provider = 'oidc' WHERE provider = 'google'").await;
-    assert_eq!(token(&world, "oidc").await.status, 500);
+    fails_closed_at(&world, &demo, (&world.a, "oidc"), "of another name", "altered").await;
     world.place.execute("UPDATE connections SET provider = 'google' WHERE provider = 'oidc'").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_rows_exchanged_opens_in_neither() {
+    let (world, demo) = linked().await;
+    let (one, other) = (sealed(&world, "google").await, sealed(&world, "microsoft").await);
+    put(&world, "google", &other).await;
+    put(&world, "microsoft", &one).await;
+    for provider in ["google", "microsoft"] {
+        fails_closed_at(&world, &demo, (&world.a, provider), provider, "altered").await;
+    }
+    put(&world, "google", &one).await;
+    put(&world, "microsoft", &other).await;
+    for provider in ["google", "microsoft"] {
+        assert_eq!(token(&world, provider).await.status, 200, "{provider}");
+    }
     world.end().await;
 }
 
@@ -199,6 +237,30 @@ async fn a_service_starts_with_the_right_keys_alone() {
     world.end().await;
 }
 
+/// A keyring of one key.
+struct Own(u8);
+
+impl KeySource for Own {
+    fn keyring(&self) -> Answer<Keyring> {
+        Ok(Keyring::new(&[Zeroizing::new([self.0; 32])]).unwrap())
+    }
+}
+
+/// Hubs that start for the first time together, each with a key that it drew itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_first_starts_with_keys_of_their_own_one_succeeds_and_the_others_leave_nothing() {
+    let place = Place::fresh().await;
+    let (stores, clock) = (place.open().await, SystemClock::start());
+    let start = async |key| Vault::open(&stores, Arc::new(Own(key)), &clock, &OsEntropy).await.is_ok();
+    let started = join_all((1..=50).map(&start)).await;
+    let first = started.iter().position(|good| *good).unwrap();
+    assert_eq!(started.iter().filter(|good| **good).count(), 1);
+    let key = u8::try_from(first + 1).unwrap();
+    assert!(start(key).await, "the next start of the one");
+    assert!(!start(key + 1).await);
+    assert_eq!(stores.vault.keys().await.unwrap().len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_is_sealed_anew_while_it_is_used() {
     let (world, demo) = linked().await;
@@ -256,6 +318,41 @@ async fn nothing_is_sealed_with_a_key_that_was_retired() {
     world.end().await;
 }
 
+/// Keys that are written down while services run: the Hub reads them before anybody has brought them to the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_written_down_meanwhile_is_introduced_by_whoever_seals_with_it() {
+    let (world, demo) = linked().await;
+    let known = async || {
+        world.place.query(&format!("SELECT {} AS line FROM vault_keys", world.place.digits("name"))).await
+    };
+    // It reads the keys anew where a row names one that it does not have.
+    let has_read = async |keys: &[u8]| {
+        write_keyring(&world, keys);
+        let (before, good) = (known().await, sealed(&world, "google").await);
+        put(&world, "google", &format!("{:016x}{}", 0, &good[16..])).await;
+        world.advance(Duration::from_secs(6)).await;
+        fails_closed(&world, &demo, "a key that nobody has", "unknown_key").await;
+        put(&world, "google", &good).await;
+        assert_eq!(known().await, before, "nobody has sealed with {keys:?} yet");
+    };
+    has_read(&[7, 8]).await;
+    world.advance(Duration::from_secs(3600)).await;
+    let before = sealed(&world, "google").await;
+    assert_eq!(token(&world, "google").await.status, 200);
+    let refreshed = sealed(&world, "google").await;
+    assert_ne!(refreshed[..16], before[..16]);
+    assert_eq!((known().await.len(), known().await.contains(&refreshed[..16].to_owned())), (2, true));
+
+    has_read(&[7, 8, 9]).await;
+    unlinked(&world).await;
+    demo.link(&world, "google", ALICE).await;
+    let linked = sealed(&world, "google").await;
+    assert_ne!(linked[..16], refreshed[..16]);
+    assert_eq!((known().await.len(), known().await.contains(&linked[..16].to_owned())), (3, true));
+    assert_eq!(token(&world, "google").await.status, 200);
+    world.end().await;
+}
+
 /// Broken off, it is run again; what does not open is told, and stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_open_is_left_as_it_is() {
@@ -269,6 +366,43 @@ async fn what_does_not_open_is_left_as_it_is() {
     let done = rekeyed(&world).await;
     assert_eq!((done.resealed, done.unopened.len(), done.needed.len()), (1, 0, 0));
     assert_eq!(token(&world, "google").await.status, 200);
+    world.end().await;
+}
+
+/// Broken off at the second of three, it is run again, and goes on where it was; everything opens all the while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rekey_that_broke_off_is_gone_on_with() {
+    let (world, demo) = linked().await;
+    let third = Begun::at(&world, &world.b.hub_key, &world.b.user_id, "microsoft").await;
+    assert_eq!(world.hub(demo.consent(&third, ALICE).request()).await.status, 303);
+    let all_open = async |when: &str| {
+        for (who, provider) in [(&world.a, "google"), (&world.a, "microsoft"), (&world.b, "microsoft")] {
+            assert_eq!(token_of(&world, who, provider).await.status, 200, "{when}: {provider}");
+        }
+    };
+    let keys = async || world.place.query("SELECT 'key' AS line FROM vault_keys").await.len();
+    add_key(&world, 8);
+    let vault = opened(&world).await.unwrap();
+    let (faults, mut told) = (Faults::default(), Vec::new());
+    let platform = Platform { stores: faults.on(world.stores.clone()), ..world.operator_platform.clone() };
+    let proof = operator();
+    let broken = rekey(&platform, &proof, &vault, |seen, all| {
+        told.push((seen, all));
+        faults.fail(&["reseal"]);
+    });
+    let broken = broken.await.unwrap_err();
+    assert!(matches!(broken, FlowError::Store(StoreError::Unavailable(_))), "{broken}");
+    assert_eq!(told, [(1, 3)]);
+    assert_eq!(keys().await, 2, "the old one is needed still");
+    all_open("broken off").await;
+
+    faults.recover();
+    told.clear();
+    let done = rekey(&platform, &proof, &vault, |seen, all| told.push((seen, all))).await.unwrap();
+    assert_eq!((done.resealed, done.unopened.len(), done.needed.len()), (2, 0, 0));
+    assert_eq!(told, [(1, 2), (2, 2)], "what was done is not done again");
+    assert_eq!(keys().await, 1);
+    all_open("at the end").await;
     world.end().await;
 }
 
