@@ -27,7 +27,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, interval, interval_at, sleep},
+    time::{Instant, MissedTickBehavior, interval, interval_at, sleep},
 };
 
 /// How long after a renewal that failed the next is tried, at the soonest.
@@ -227,6 +227,8 @@ async fn write_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receiver
 /// Forgets what is over, once in a while, and does what the service does by itself. What waits to be written does not wait for it.
 async fn forget_now_and_then<S: Service>(app: Arc<App<S>>, until: watch::Receiver<bool>) {
     let mut due = interval(PURGE_EVERY);
+    // Where it took longer than that, what was left out is not made up for.
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = stopped(until);
     tokio::pin!(ended);
     loop {
