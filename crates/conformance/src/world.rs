@@ -138,8 +138,7 @@ impl World {
         Self::start_as(Wanted { people, ..Wanted::on(&backend) }, |stores| stores).await
     }
 
-    /// The same, where a browser of this machine reaches the issuer: passkeys are for its host. What the tenants hold of it
-    /// is of another issuer, and no good.
+    /// The same, where a browser of this machine reaches the issuer (passkeys are for its host): what tenants hold is no good.
     pub async fn start_for_browsers() -> Self {
         let backend = Backend::chosen();
         if Settled::on(&backend).is_none() {
