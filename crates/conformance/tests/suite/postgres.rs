@@ -309,8 +309,8 @@ async fn a_process_that_is_cut_off_in_the_middle_of_a_write_holds_up_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_outlasts_a_server_that_is_killed() {
     let Some(mut server) = server().await else { return };
-    let stores = Place::on(&server.backend()).await.open().await;
-    let revocations = &stores.revocations;
+    let place = Place::on(&server.backend()).await;
+    let revocations = place.open().await.revocations;
     for round in 1..=5 {
         let replica = ReplicaId([round; 16]);
         revocations.join(replica, Seq(0)).await.unwrap();
