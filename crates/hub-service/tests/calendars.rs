@@ -32,11 +32,7 @@ use demo_provider::{Config, Misbehaviour, Provider, Seen};
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Condvar, Mutex},
 };
 use tempfile::TempDir;
 
@@ -46,34 +42,39 @@ const TARGET: &str = "http://localhost:9/linked";
 /// A clock that can be held: whoever reads it waits until it goes on. A provider with it answers late.
 struct Held {
     clock: SystemClock,
-    is_held: AtomicBool,
-    is_read: AtomicBool,
+    hold: Mutex<Hold>,
+    goes_on: Condvar,
+}
+
+#[derive(Default)]
+struct Hold {
+    is_on: bool,
+    /// Whether somebody waits, or has waited.
+    is_noticed: bool,
 }
 
 impl Held {
     fn start() -> Self {
-        Self { clock: SystemClock::start(), is_held: AtomicBool::new(false), is_read: AtomicBool::new(false) }
+        Self { clock: SystemClock::start(), hold: Mutex::default(), goes_on: Condvar::new() }
     }
 
-    fn hold(&self, is_held: bool) {
-        self.is_held.store(is_held, Ordering::SeqCst);
+    fn hold(&self, is_on: bool) {
+        self.hold.lock().unwrap().is_on = is_on;
+        self.goes_on.notify_all();
     }
 
-    /// Whether somebody waits, or has waited.
     fn is_waited_for(&self) -> bool {
-        self.is_read.load(Ordering::SeqCst)
+        self.hold.lock().unwrap().is_noticed
     }
 }
 
 impl Clock for Held {
     fn now(&self) -> Timestamp {
-        if self.is_held.load(Ordering::SeqCst) {
-            self.is_read.store(true, Ordering::SeqCst);
-            tokio::task::block_in_place(|| {
-                while self.is_held.load(Ordering::SeqCst) {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-            });
+        let mut hold = self.hold.lock().unwrap();
+        if hold.is_on {
+            hold.is_noticed = true;
+            let goes_on = || self.goes_on.wait_while(hold, |hold| hold.is_on).unwrap();
+            drop(tokio::task::block_in_place(goes_on));
         }
         self.clock.now()
     }

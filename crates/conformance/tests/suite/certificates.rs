@@ -28,23 +28,28 @@ impl Certificates {
         let certificate = params.signed_by(&key, &issuer).unwrap().pem();
         Self { key: key.serialize_pem(), certificate, issuer: issuer.pem(), other: other.pem() }
     }
+
+    /// A Redis that shows the certificate to whoever comes to this port.
+    pub(super) async fn shown_by_redis(&self, port: u16) -> Option<Redis> {
+        let port = port.to_string();
+        let options = [
+            ["--tls-port", &port],
+            ["--tls-cert-file", "server.crt"],
+            ["--tls-key-file", "server.key"],
+            ["--tls-ca-cert-file", "ca.crt"],
+            ["--tls-auth-clients", "no"],
+        ];
+        let files = [("server.crt", &self.certificate), ("server.key", &self.key), ("ca.crt", &self.issuer)];
+        let files = files.map(|(name, text)| (name, text.as_str()));
+        unless_missing("redis", Redis::start_with(&options.concat(), &files).await)
+    }
 }
 
 /// Whatever speaks TLS will do for a server: it hears no word of HTTP.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_of_an_authority_that_nobody_knows_is_told_nothing() {
     let (drawn, port) = (Certificates::draw(), free_port());
-    let tls_port = port.to_string();
-    let options = ["--tls-port", &tls_port, "--tls-cert-file", "server.crt", "--tls-key-file", "server.key"];
-    let options =
-        [options.as_slice(), &["--tls-ca-cert-file", "ca.crt", "--tls-auth-clients", "no"]].concat();
-    let files = [
-        ("server.crt", drawn.certificate.as_str()),
-        ("server.key", drawn.key.as_str()),
-        ("ca.crt", drawn.issuer.as_str()),
-    ];
-    let started = Redis::start_with(&options, &files).await;
-    let Some(_server) = unless_missing("redis", started) else { return };
+    let Some(_server) = drawn.shown_by_redis(port).await else { return };
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_ok(), "somebody is there");
     let origin = format!("https://localhost:{port}");
     let stranger = Stranger::new(Reach::loopback(&origin).unwrap(), Patience::default()).unwrap();

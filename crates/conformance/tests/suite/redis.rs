@@ -417,17 +417,8 @@ async fn who_may_not_take_is_told_so_at_the_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_of_a_server_is_verified_by_the_authorities_of_a_file() {
     let drawn = Certificates::draw();
-    let port = free_port().to_string();
-    let options = ["--tls-port", &port, "--tls-cert-file", "server.crt", "--tls-key-file", "server.key"];
-    let options =
-        [options.as_slice(), &["--tls-ca-cert-file", "ca.crt", "--tls-auth-clients", "no"]].concat();
-    let files = [
-        ("server.crt", drawn.certificate.as_str()),
-        ("server.key", drawn.key.as_str()),
-        ("ca.crt", drawn.issuer.as_str()),
-    ];
-    let started = Redis::start_with(&options, &files).await;
-    let Some(server) = unless_missing("redis", started) else { return };
+    let port = free_port();
+    let Some(server) = drawn.shown_by_redis(port).await else { return };
     let place = Place::on(&Backend::Sqlite).await;
     let file = |name: &str, text: &str| {
         let path = place.dir.path().join(name);
@@ -435,7 +426,8 @@ async fn the_name_of_a_server_is_verified_by_the_authorities_of_a_file() {
         path.display().to_string()
     };
     let (ours, other) = (file("ours.pem", &drawn.issuer), file("other.pem", &drawn.other));
-    let url = server.url().replace("redis://", "rediss://").replace(&server.port().to_string(), &port);
+    let url =
+        server.url().replace("redis://", "rediss://").replace(&server.port().to_string(), &port.to_string());
     let named = url.replace("127.0.0.1", "localhost");
     for (what, url) in [
         ("another authority", format!("{named}?sslrootcert={other}")),
