@@ -155,7 +155,7 @@ impl Vault {
     }
 
     /// Reads the keys anew, unless that was done just before. Whether it was done now.
-    pub fn read_again(&self, clock: &dyn Clock) -> bool {
+    fn read_again(&self, clock: &dyn Clock) -> bool {
         let now = clock.monotonic();
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if read.is_some_and(|then| now.since(then) < AGAIN_AFTER) {
